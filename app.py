@@ -1,0 +1,38 @@
+"""The web application: create_app wires extensions, API, pages and commands together."""
+
+from __future__ import annotations
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import dashboard
+import resources
+from commands import register_commands
+from config import Config
+from extensions import engine_options, init_extensions
+from logs import configure_logging
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Return a ready application; raises ConfigError when a setting is missing or wrong."""
+    config = config or Config.from_env()
+    configure_logging(config.log_level)
+    app = Flask(__name__)
+    app.config.update(
+        DESK=config,
+        SECRET_KEY=config.secret_key,
+        JWT_SECRET_KEY=config.jwt_secret_key,
+        SQLALCHEMY_DATABASE_URI=config.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(config.database_url, pool_size=config.web_threads),
+        MAX_CONTENT_LENGTH=64 * 1024,
+        MAX_FORM_MEMORY_SIZE=64 * 1024,
+    )
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies, x_host=0, x_port=0
+        )
+    init_extensions(app)
+    resources.init_app(app)
+    dashboard.init_app(app)
+    register_commands(app)
+    return app

@@ -1,0 +1,21 @@
+"""Three broker errors, each named by what the caller must do."""
+
+
+class BrokerError(Exception):
+    """Base of what an adapter may raise; foreign exceptions never leave an adapter."""
+
+
+class OrderRejected(BrokerError):
+    """The broker refused for certain: final, never sent again."""
+
+
+class OutcomeUnknown(BrokerError):
+    """The order may have arrived: look it up by its client order id, never send it again."""
+
+
+class BrokerUnavailable(BrokerError):
+    """Nothing left this machine, or a read failed: try later. `retry_after` in seconds."""
+
+    def __init__(self, message: str, retry_after: float = 2.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

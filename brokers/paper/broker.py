@@ -1,0 +1,68 @@
+"""One account at the paper venue, as the desk sees a broker."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from brokers.base import Capabilities
+from brokers.errors import OrderRejected, OutcomeUnknown
+from brokers.paper.orders import ORDER_TYPES, is_text
+from brokers.paper.pricing import STEP
+from brokers.paper.venue import DuplicateOrderId, PaperVenue
+from domain.enums import TimeInForce
+from domain.messages import AccountReport, OrderReport, OrderRequest, PositionReport
+
+
+class PaperBroker:
+    """The Broker of one account; the venue makes single attempts with time-outs of its own."""
+
+    name = "paper"
+    capabilities = Capabilities(
+        order_types=ORDER_TYPES,
+        times_in_force=frozenset(TimeInForce),
+        short_selling=True,
+        quantity_step=STEP,
+        lookup_by_client_order_id=True,
+        refuses_repeated_client_order_id=True,
+        attached_pair_hedge=False,
+        settle_seconds=2.0,
+        poll_seconds=1.0,
+    )
+
+    def __init__(self, venue: PaperVenue, account: str) -> None:
+        if not is_text(account):
+            raise ValueError("the name of a paper account must be 1 to 128 printable characters")
+        self._venue, self._account = venue, account
+
+    def submit_order(self, request: OrderRequest) -> OrderReport:
+        """Send one order; the report carries the fills it already has."""
+        if request.account != self._account:
+            raise OrderRejected(f"the order is for account '{request.account}', this is '{self._account}'")
+        try:
+            return self._venue.submit(request)
+        except DuplicateOrderId as e:
+            # The id is at the venue, perhaps as this very order: only a look-up can tell.
+            raise OutcomeUnknown(str(e)) from e
+
+    def cancel_order(self, client_order_id: str) -> OrderReport:
+        """End a working order; the report says what it has become. OrderRejected if it is unknown."""
+        return self._venue.cancel(self._account, client_order_id)
+
+    def find_order(self, client_order_id: str) -> OrderReport | None:
+        """Look one order up by our id; None = the venue does not know it now."""
+        return self._venue.find(self._account, client_order_id)
+
+    def list_orders(self, since: datetime) -> Sequence[OrderReport]:
+        """Return the open orders and those that changed since `since` (aware UTC), oldest change first."""
+        return self._venue.list(self._account, since)
+
+    def list_positions(self) -> Sequence[PositionReport]:
+        """Return all holdings; an empty answer means flat."""
+        return self._venue.positions(self._account)
+
+    def account(self) -> AccountReport:
+        """Return the account's money."""
+        return self._venue.account(self._account)
+
+    def close(self) -> None:
+        """Release connections."""
+        self._venue.close()

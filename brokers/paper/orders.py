@@ -1,0 +1,195 @@
+"""The life of one paper order. Pure: the moment is passed in."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
+
+from brokers.errors import OrderRejected
+from brokers.paper.positions import commission_of
+from brokers.paper.pricing import (
+    EXACT,
+    LARGEST,
+    Price,
+    Quote,
+    alert_leg_price,
+    is_exact,
+    limit_price,
+    market_price,
+)
+from brokers.paper.settings import PaperSettings
+from domain.enums import OrderType, Side, TimeInForce
+from domain.messages import FillReport, OrderReport, OrderRequest
+from domain.order_status import OrderStatus
+
+ORDER_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
+MAX_TEXT = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution; `sequence` counts from 1 within its order."""
+
+    sequence: int
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+    at: datetime
+    synthetic: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    """One order at the venue, with its fills; it works as long as `closed_at` is None."""
+
+    account: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    time_in_force: TimeInForce
+    limit_price: Decimal | None
+    alert_price: Price | None  # of this leg
+    status: OrderStatus
+    changed_at: datetime
+    reason: str = ""  # why it ended unfilled
+    id: int = 0  # given by the store
+    visible_at: datetime | None = None  # look-ups do not see it before
+    due_at: datetime | None = None  # it does not trade before; None = nothing to wait for but a quote
+    expires_at: datetime | None = None
+    closed_at: datetime | None = None
+    next_fill: Decimal | None = None  # the next fill takes at most this
+    fills: list[Fill] = field(default_factory=list)
+
+    @property
+    def remaining(self) -> Decimal:
+        """Return the quantity that is not filled yet."""
+        with localcontext(EXACT):
+            return self.quantity - sum((fill.quantity for fill in self.fills), Decimal(0))
+
+    def price(self, quote: Quote | None, slippage_bps: Decimal) -> Price | None:
+        """Return what it trades at now, None = it has to wait."""
+        if self.limit_price is not None:
+            return limit_price(self.side, self.limit_price, quote, self.alert_price)
+        return market_price(self.side, quote, self.alert_price, slippage_bps)
+
+    def trade(self, quote: Quote | None, settings: PaperSettings, at: datetime) -> None:
+        """Fill what can be filled at `at`; what an IOC order has left then expires."""
+        if (price := self.price(quote, settings.slippage_bps)) is not None:
+            remaining = self.remaining
+            self.fill(min(remaining, self.next_fill or remaining), price, settings.commission, at)
+            self.next_fill = None
+        self.settle_ioc(at)
+
+    def settle_ioc(self, at: datetime) -> None:
+        """Let an IOC order that still works expire."""
+        if self.time_in_force is TimeInForce.IOC and self.closed_at is None:
+            self.close(OrderStatus.EXPIRED, at, "immediate or cancel")
+
+    def fill(self, quantity: Decimal, price: Price, commission: Decimal, at: datetime) -> None:
+        """Add one fill; one that crossed a cancel leaves the status alone unless it completes the order."""
+        self.fills.append(
+            Fill(
+                sequence=len(self.fills) + 1,
+                quantity=quantity,
+                price=price.amount,
+                commission=commission_of(quantity, commission),
+                at=at,
+                synthetic=price.synthetic,
+            )
+        )
+        self.changed_at = at
+        if self.remaining == 0:
+            self.close(OrderStatus.FILLED, at)
+        elif self.closed_at is None:
+            self.status = OrderStatus.PARTIALLY_FILLED
+
+    def catch_up(self, quote: Quote | None, settings: PaperSettings, now: datetime) -> None:
+        """Do what fell due up to `now`: trade at the due time, end at the end of the day."""
+        if (
+            self.due_at is not None
+            and self.due_at <= now
+            and (self.expires_at is None or self.due_at < self.expires_at)
+        ):
+            due_at, self.due_at = self.due_at, None
+            self.trade(quote, settings, due_at)
+        if self.closed_at is None and self.expires_at is not None and self.expires_at <= now:
+            self.close(OrderStatus.EXPIRED, self.expires_at, "end of the day")
+        self.changed_at = now  # those who ask for changes since an earlier answer must see it
+
+    def close(self, status: OrderStatus, at: datetime, reason: str = "") -> None:
+        """End the order."""
+        self.status, self.changed_at, self.closed_at, self.due_at, self.reason = status, at, at, None, reason
+
+    def report(self) -> OrderReport:
+        """Return what the venue tells about it."""
+        return OrderReport(
+            client_order_id=self.client_order_id,
+            broker_order_id=str(self.id),
+            symbol=self.symbol,
+            side=self.side,
+            quantity=self.quantity,
+            status=self.status,
+            at=self.changed_at,
+            reason=self.reason,
+            fills=tuple(
+                FillReport(
+                    execution_id=f"{self.id}-{fill.sequence}",
+                    quantity=fill.quantity,
+                    price=fill.price,
+                    commission=fill.commission,
+                    at=fill.at,
+                    synthetic=fill.synthetic,
+                )
+                for fill in self.fills
+            ),
+        )
+
+
+def new_order(request: OrderRequest, quote: Quote | None, settings: PaperSettings, at: datetime) -> Order:
+    """Return the accepted order, without an id; raises OrderRejected naming the rule it breaks."""
+    _check(request)
+    alert_price = alert_leg_price(request.alert_price, settings.reference_price)
+    if request.order_type is OrderType.MARKET and quote is None and alert_price is None:
+        raise OrderRejected("no price")
+    return Order(
+        account=request.account,
+        client_order_id=request.client_order_id,
+        symbol=request.symbol,
+        side=request.side,
+        quantity=request.quantity,
+        order_type=request.order_type,
+        time_in_force=request.time_in_force,
+        limit_price=request.limit_price if request.order_type is OrderType.LIMIT else None,
+        alert_price=alert_price,
+        status=OrderStatus.ACCEPTED,
+        changed_at=at,
+        expires_at=end_of_day(at) if request.time_in_force is TimeInForce.DAY else None,
+    )
+
+
+def end_of_day(at: datetime) -> datetime:
+    """Return the next midnight UTC, when DAY orders end: this venue is open all day."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def is_text(text: str) -> bool:
+    """Tell whether `text` can be an id or a symbol: 1 to 128 printable characters."""
+    return 0 < len(text) <= MAX_TEXT and text.isprintable()
+
+
+def _check(request: OrderRequest) -> None:
+    if not is_text(request.client_order_id) or not is_text(request.symbol):
+        raise OrderRejected(f"client order id and symbol must be 1 to {MAX_TEXT} printable characters")
+    if request.order_type not in ORDER_TYPES:
+        raise OrderRejected(f"order type {request.order_type} is not supported")
+    if not _is_amount(request.quantity):
+        raise OrderRejected("quantity must be above 0 and below 1000000000000, with at most 8 decimals")
+    if request.order_type is OrderType.LIMIT and (
+        request.limit_price is None or not _is_amount(request.limit_price)
+    ):
+        raise OrderRejected("limit price must be above 0 and below 1000000000000, with at most 8 decimals")
+
+
+def _is_amount(value: Decimal) -> bool:
+    return is_exact(value) and 0 < value < LARGEST

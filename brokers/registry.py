@@ -1,0 +1,32 @@
+"""From a broker's name to its adapter: the only place that branches on the name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brokers.base import Broker
+    from brokers.paper.settings import PaperSettings
+
+    BrokerSettings = PaperSettings  # a union as soon as another broker needs settings
+
+
+def open_broker(kind: str, account: str, settings: BrokerSettings) -> Broker:
+    """Return the connection of one account; nothing is sent yet. ValueError naming the known brokers."""
+    try:
+        constructor = CONSTRUCTORS[kind]
+    except KeyError:
+        raise ValueError(f"unknown broker '{kind}'; known: {', '.join(sorted(CONSTRUCTORS))}") from None
+    return constructor(account, settings)
+
+
+# An adapter is imported only when it is used: its libraries may be large, or missing.
+def _paper(account: str, settings: BrokerSettings) -> Broker:
+    from brokers.paper.broker import PaperBroker
+    from brokers.paper.venue import PaperVenue
+
+    return PaperBroker(PaperVenue(settings), account)
+
+
+CONSTRUCTORS: dict[str, Callable[[str, BrokerSettings], Broker]] = {"paper": _paper}

@@ -1,0 +1,104 @@
+"""Commands of the `flask` program: set-up, users, secrets, health and the paper broker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+from config import ConfigError
+from domain.enums import Role
+from domain.errors import TradingError
+from services import manage_secrets, manage_users
+from services.health import check_health
+from services.setup import prepare_database
+
+users = AppGroup("users", help="Add, list, change and delete users.")
+secret_group = AppGroup("secrets", help="Change the webhook passphrase.")
+
+
+@click.command("setup")
+def setup_command() -> None:
+    """Bring the database up to date; at first start make the admin and the passphrase."""
+    made = prepare_database(current_app.config["DESK"])
+    if made.admin_password:
+        click.echo(f"admin password (shown only now):     {made.admin_password}")
+    if made.passphrase:
+        click.echo(f"webhook passphrase (shown only now): {made.passphrase}")
+    click.echo("The database is up to date.")
+
+
+@click.command("health")
+def health_command() -> None:
+    """Check database, migrations and worker; exit code 1 when something is wrong."""
+    checks = check_health()
+    for check in checks:
+        click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.text}")
+    if not all(check.ok for check in checks):
+        raise SystemExit(1)
+
+
+@users.command("add")
+@click.argument("username")
+@click.option("--admin", is_flag=True, help="Give the admin role.")
+@click.password_option()
+def add_user(username: str, admin: bool, password: str) -> None:
+    """Add a user."""
+    _run(lambda: manage_users.create_user(username, password, Role.ADMIN if admin else Role.USER))
+    click.echo(f"User {username} added.")
+
+
+@users.command("list")
+def list_users() -> None:
+    """List users with their roles."""
+    for user in manage_users.list_users(None):
+        click.echo(f"{user.username}\t{user.role}")
+
+
+@users.command("password")
+@click.argument("username")
+@click.password_option()
+def set_password(username: str, password: str) -> None:
+    """Set a user's password; ends the user's sessions and tokens."""
+    _run(lambda: manage_users.change_user(username, password))
+    click.echo(f"Password of {username} changed; older sessions and tokens are ended.")
+
+
+@users.command("delete")
+@click.argument("username")
+@click.confirmation_option(prompt="Delete this user?")
+def delete_user(username: str) -> None:
+    """Delete a user; the last admin stays."""
+    _run(lambda: manage_users.delete_user(username))
+    click.echo(f"User {username} deleted.")
+
+
+@secret_group.command("passphrase")
+@click.option("--value", help="The new passphrase; made and shown when absent.")
+@click.option("--keep-old-hours", type=click.IntRange(0, 24 * 30), default=0, help="How long older passphrases still work.")
+def change_passphrase(value: str | None, keep_old_hours: int) -> None:
+    """Change the webhook passphrase."""
+    import secrets
+
+    new = value or secrets.token_urlsafe(32)
+    _run(lambda: manage_secrets.set_passphrase(new, timedelta(hours=keep_old_hours)))
+    if not value:
+        click.echo(f"webhook passphrase (shown only now): {new}")
+    click.echo(f"Changed; older passphrases end {f'in {keep_old_hours} h' if keep_old_hours else 'now'}.")
+
+
+def _run(action: object) -> None:
+    try:
+        action()  # type: ignore[operator]
+    except TradingError as e:
+        raise click.ClickException(e.message if hasattr(e, "message") else str(e)) from None
+    except ConfigError as e:
+        raise click.ClickException(str(e)) from None
+
+
+def register_commands(app: Flask) -> None:
+    """Add the commands to the app."""
+    for command in (setup_command, health_command, users, secret_group):
+        app.cli.add_command(command)

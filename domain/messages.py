@@ -1,0 +1,84 @@
+"""Frozen values that cross the border between the desk and a broker."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from domain.enums import AssetClass, OrderType, Side, TimeInForce
+from domain.order_status import OrderStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPrice:
+    """What the alert said the market was: the price of a single, or the spread of a pair.
+
+    Real brokers have no use for it; a paper venue without quotes fills at it.
+    """
+
+    price: Decimal
+    leg: int = 1
+    hedge_ratio: Decimal | None = None  # None for a single
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """One order to be sent; quantity in shares (or units), prices in the instrument's currency."""
+
+    client_order_id: str
+    account: str
+    symbol: str
+    asset_class: AssetClass
+    currency: str
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    time_in_force: TimeInForce
+    limit_price: Decimal | None = None
+    alert_price: AlertPrice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillReport:
+    """One execution as the broker states it; commission in the instrument's currency, time aware UTC."""
+
+    execution_id: str
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+    at: datetime
+    synthetic: bool = False  # the price, or the execution itself, was derived and not observed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """What the broker knows of one order, with all its fills so far."""
+
+    client_order_id: str
+    broker_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    status: OrderStatus
+    at: datetime
+    reason: str = ""
+    fills: tuple[FillReport, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionReport:
+    """A holding at the broker; quantity is signed, negative = short."""
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReport:
+    """Money at the broker, in the account's currency."""
+
+    account: str
+    cash: Decimal
+    currency: str
+    at: datetime

@@ -1,0 +1,87 @@
+"""What a signal's orders add up to: its status, prices and slip, in the words of v3."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.enums import Side
+from domain.order_status import CLOSED, FAILED, OrderStatus, SignalStatus
+from domain.pricing import round4, slip, spread_price
+
+S = OrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class LegState:
+    """One leg as the book has it; price is the average of its fills."""
+
+    status: OrderStatus
+    quantity: Decimal
+    filled: Decimal
+    price: Decimal | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RollUp:
+    """What to show for a signal; filled quantity in shares of leg 1."""
+
+    status: SignalStatus
+    reason: str | None
+    fill_price: Decimal | None
+    slip: Decimal | None
+    filled: Decimal | None
+
+
+def fill_price(prices: Sequence[Decimal | None], hedge_ratio: Decimal | None) -> Decimal | None:
+    """Return the single's price or the pair's spread at four decimals; None until every leg has a price."""
+    known = [price for price in prices if price is not None]
+    if len(known) < len(prices):
+        return None
+    return round4(known[0]) if hedge_ratio is None else spread_price(known[0], known[1], hedge_ratio)
+
+
+def roll_up(side: Side, alert_price: Decimal | None, hedge_ratio: Decimal | None, legs: Sequence[LegState]) -> RollUp:
+    """Return the state of a signal from the state of its legs (one for a single, two for a pair)."""
+    status, reason = _status(legs)
+    price = fill_price([leg.price for leg in legs], hedge_ratio)
+    better = slip(side, alert_price, price) if price is not None and alert_price is not None else None
+    filled = legs[0].filled if legs[0].filled > 0 else None
+    return RollUp(status, reason, price, better, filled)
+
+
+def _status(legs: Sequence[LegState]) -> tuple[SignalStatus, str | None]:
+    if all(leg.status is S.FILLED for leg in legs):
+        return SignalStatus.FILLED, None
+    reasons = "; ".join(f"leg {n}: {leg.reason or leg.status.lower()}" for n, leg in enumerate(legs, 1) if leg.status in FAILED)
+    if any(leg.status is S.MANUAL for leg in legs):
+        return SignalStatus.CRITICAL, "an order's outcome is not known; a person must look"
+    if len(legs) == 2 and _one_legged(legs):
+        return SignalStatus.CRITICAL, f"one leg without the other: {reasons}"
+    if any(leg.status in FAILED for leg in legs) and all(leg.status in CLOSED for leg in legs):
+        return _all_over(legs, reasons if len(legs) == 2 else legs[0].reason or legs[0].status.lower())
+    if len(legs) == 2 and any(leg.status is S.FILLED for leg in legs):
+        return SignalStatus.LEG_FILLED, None
+    if any(leg.filled > 0 for leg in legs):
+        return SignalStatus.PART_FILLED, None
+    return SignalStatus.CREATED, None
+
+
+def _one_legged(legs: Sequence[LegState]) -> bool:
+    """Tell whether a leg has ended short while the other holds shares, or may come to hold them."""
+    for leg, other in (legs, legs[::-1]):
+        ended_short = leg.status in FAILED
+        other_exposed = other.filled > 0 or other.status not in CLOSED
+        if ended_short and other_exposed and leg.filled * other.quantity != other.filled * leg.quantity:
+            return True
+        if ended_short and other.status not in CLOSED and other.status is not S.QUEUED:
+            return True
+    return False
+
+
+def _all_over(legs: Sequence[LegState], reasons: str) -> tuple[SignalStatus, str | None]:
+    if any(leg.filled > 0 for leg in legs):
+        return SignalStatus.PART_FILLED, f"the rest ended unfilled: {reasons}"
+    if any(leg.status in (S.REJECTED, S.DENIED) for leg in legs):
+        return SignalStatus.ERROR, reasons
+    return SignalStatus.CANCELED, "expired" if any(leg.status is S.STALE for leg in legs) else reasons

@@ -1,0 +1,18 @@
+"""How many shares each leg trades."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+
+def round_to_step(quantity: Decimal, step: Decimal) -> Decimal:
+    """Return the quantity rounded to the nearest whole number of steps, half to even."""
+    return (quantity / step).quantize(Decimal(1), ROUND_HALF_EVEN) * step
+
+
+def is_tradable(quantity: Decimal, step: Decimal) -> bool:
+    """Tell whether the quantity is a positive whole number of steps."""
+    return quantity > 0 and quantity % step == 0
+
+
+def leg2_quantity(quantity1: Decimal, hedge_ratio: Decimal, step: Decimal) -> Decimal:
+    """Return the shares of leg 2 that hedge `quantity1` shares of leg 1, in steps leg 2 can trade."""
+    return round_to_step(quantity1 * hedge_ratio, step)

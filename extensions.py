@@ -1,0 +1,243 @@
+"""The shared parts: database, column types, transactions, tokens, and time by the database's clock."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select as os_select
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+import sqlalchemy as sa
+from flask import Flask
+from flask_jwt_extended import JWTManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.functions import FunctionElement
+
+MONEY_DIGITS, MONEY_SCALE = 24, 8
+LOCK_TIMEOUT_MS = 1200  # an alert must be answered within the 3 s that TradingView waits
+
+
+class Base(DeclarativeBase):
+    """Base of all models; named constraints, so that SQLite migrations can drop them."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate()
+jwt = JWTManager()
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+
+class ExactDecimal(sa.types.TypeDecorator[Decimal]):
+    """Decimal(24, 8): NUMERIC on PostgreSQL, text on SQLite, whose own numbers are binary floats."""
+
+    impl = sa.Numeric
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(40))
+        return dialect.type_descriptor(sa.Numeric(MONEY_DIGITS, MONEY_SCALE))
+
+    def process_bind_param(self, value: Decimal | int | None, dialect: sa.Dialect) -> Any:
+        if value is None:
+            return None
+        number = Decimal(value)
+        if not number.is_finite():  # PostgreSQL would store NaN, and NaN > 0 is true there
+            raise ValueError("only finite numbers are stored")
+        return format(number, "f") if dialect.name == "sqlite" else number
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
+        return None if value is None else plain(Decimal(value))
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """Aware UTC on both databases; SQLite keeps sortable text with six decimals."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(32))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("only aware times are stored")
+        utc = value.astimezone(UTC)
+        return utc.strftime("%Y-%m-%d %H:%M:%S.%f") if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        aware: datetime = value.astimezone(UTC)
+        return aware
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """JSON as text on both databases: read whole, never searched; Decimals are written as text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        return None if value is None else json.dumps(value, default=str, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class utc_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
+    """The database's clock at this statement: all machines share it, so leases do not depend on theirs."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(utc_now, "sqlite")
+def _sqlite_now(element: Any, compiler: Any, **kw: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000','now')"
+
+
+@compiles(utc_now, "postgresql")
+def _postgresql_now(element: Any, compiler: Any, **kw: Any) -> str:
+    return "clock_timestamp()"
+
+
+def plain(number: Decimal) -> Decimal:
+    """Return the number without trailing zeros or exponent: 100.00000000 becomes 100."""
+    if number == number.to_integral_value():
+        return number.quantize(Decimal(1))
+    return number.normalize()
+
+
+def database_time() -> datetime:
+    """Return the database's clock, aware UTC."""
+    now: datetime = db.session.execute(sa.select(utc_now())).scalar_one()
+    return now
+
+
+@contextlib.contextmanager
+def transaction() -> Iterator[Session]:
+    """Commit on success, roll back on any error; the only place that commits.
+
+    On SQLite it takes the write lock at once: a reader that turns writer later would fail
+    without waiting. Raises RuntimeError when nested, because the inner one would commit the outer.
+    """
+    session = db.session()
+    if session.info.get("in_transaction"):
+        raise RuntimeError("transactions do not nest")
+    session.rollback()  # a read before this one must not pin an old snapshot
+    session.info["in_transaction"] = True
+    try:
+        session.connection(execution_options={"immediate": True})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info.pop("in_transaction", None)
+
+
+def is_postgresql() -> bool:
+    """Tell whether the desk runs on PostgreSQL."""
+    return db.engine.dialect.name == "postgresql"
+
+
+def insert_or_update(table: Any) -> postgresql.Insert:
+    """Return an INSERT that takes ON CONFLICT; both databases spell it alike, only the classes differ."""
+    if is_postgresql():
+        return postgresql.insert(table)
+    return cast(postgresql.Insert, sqlite.insert(table))
+
+
+def engine_options(url: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, pool_size: int = 5) -> dict[str, Any]:
+    """Return the engine's options: pool, time-outs (milliseconds) and keep-alives of the given database."""
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": lock_timeout_ms / 1000, "check_same_thread": False}}
+    return {
+        "pool_size": pool_size,
+        "max_overflow": 10,
+        "pool_timeout": 1.5,
+        "pool_use_lifo": True,
+        "connect_args": {
+            "connect_timeout": 3,
+            "keepalives_idle": 30,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "options": f"-c timezone=UTC -c lock_timeout={lock_timeout_ms} -c statement_timeout={lock_timeout_ms * 10}",
+        },
+    }
+
+
+def prepare_engine(engine: sa.Engine) -> None:
+    """Attach what each connection needs: pragmas on SQLite, a dead-socket check on PostgreSQL."""
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _sqlite_connect)
+        sa.event.listen(engine, "begin", _sqlite_begin)
+    else:
+        sa.event.listen(engine, "checkout", _refuse_dead_socket)
+
+
+def _sqlite_connect(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see _sqlite_begin
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _refuse_dead_socket(connection: Any, record: Any, proxy: Any) -> None:
+    """Replace a pooled connection whose server went away.
+
+    The server has nothing to say on an idle connection; a readable socket is its farewell.
+    Costs microseconds, where asking `SELECT 1` would cost every alert a round trip.
+    """
+    if connection.closed or _readable(connection.fileno()):
+        raise sa.exc.DisconnectionError("the database closed this connection")
+
+
+def _readable(fd: int) -> bool:
+    poll = os_select.poll()
+    poll.register(fd, os_select.POLLIN | os_select.POLLHUP | os_select.POLLERR)
+    return bool(poll.poll(0))
+
+
+def init_extensions(app: Flask) -> None:
+    """Bind all extensions to the app."""
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(app.root_path) + "/migrations")
+    jwt.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)

@@ -1,0 +1,43 @@
+"""One line of text a log record, UTC, without line breaks from outside and without secrets."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+SECRETS: set[str] = set()  # values that must never be written, filled at start
+
+
+class LineFormatter(logging.Formatter):
+    """Formats records as `time level logger message`; control characters are escaped, secrets blotted out."""
+
+    converter = time.gmtime
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(processName)s/%(process)d %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; a traceback follows on lines of its own, indented."""
+        text = super().format(record)
+        for secret in SECRETS:
+            text = text.replace(secret, "***")
+        first, *rest = text.split("\n")
+        escaped = first.translate(_CONTROL)
+        return "\n    ".join([escaped, *(line.translate(_CONTROL) for line in rest)])
+
+
+_CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), 127, 0x85]} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+def configure_logging(level: str, secrets: tuple[str, ...] = ()) -> None:
+    """Send all records of `level` and above to standard error; `secrets` are never written."""
+    SECRETS.update(secret for secret in secrets if len(secret) >= 8)
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter())
+    root = logging.getLogger()
+    for old in [h for h in root.handlers if isinstance(h.formatter, LineFormatter)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))

@@ -1,0 +1,94 @@
+"""What may be traded: accounts, stocks and pairs, under one version number."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from domain.enums import Activity, AssetClass, OrderType, Route
+from extensions import ExactDecimal, Model, UtcDateTime, utc_now
+
+
+class RegistryVersion(Model):
+    """One row whose number rises with every change of accounts, stocks, pairs and passphrases.
+
+    Web processes decide on alerts from memory; the insert of the signal asks for this number,
+    so a decision made on old knowledge is never stored.
+    """
+
+    __tablename__ = "registry_version"
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class BrokerAccount(Model):
+    """Where orders go. Route `external` leaves signals waiting for an executor of the user's own."""
+
+    __tablename__ = "broker_accounts"
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    broker: Mapped[str] = mapped_column(sa.String(32))
+    route: Mapped[str] = mapped_column(sa.String(16), default=Route.DESK)
+    is_default: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+
+    __table_args__ = (
+        sa.CheckConstraint("route in ('desk', 'external')", name="route"),
+        sa.Index("uq_broker_accounts_default", "is_default", unique=True, sqlite_where=sa.text("is_default"), postgresql_where=sa.text("is_default")),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Instrument(Model):
+    """A stock, currency, coin or future that alerts may name."""
+
+    __tablename__ = "instruments"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    symbol: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    primary_exchange: Mapped[str] = mapped_column(sa.String(32), default="SMART")
+    secondary_exchange: Mapped[str] = mapped_column(sa.String(32), default="ISLAND")
+    activity: Mapped[str] = mapped_column(sa.String(16), default=Activity.PASSIVE)
+    asset_class: Mapped[str] = mapped_column(sa.String(16), default=AssetClass.STOCK)
+    currency: Mapped[str] = mapped_column(sa.String(8), default="USD")
+    order_type: Mapped[str] = mapped_column(sa.String(16), default=OrderType.MARKET)
+    account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("broker_accounts.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+
+    account: Mapped[BrokerAccount | None] = relationship(lazy="joined")
+
+    __table_args__ = (
+        sa.CheckConstraint("activity in ('active', 'passive', 'watch')", name="activity"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Pair(Model):
+    """Two instruments traded as one: spread = price1 - hedge_ratio * price2."""
+
+    __tablename__ = "pairs"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(129), unique=True)
+    leg1_id: Mapped[int] = mapped_column(sa.ForeignKey("instruments.id"), index=True)
+    leg2_id: Mapped[int] = mapped_column(sa.ForeignKey("instruments.id"), index=True)
+    hedge_ratio: Mapped[Decimal] = mapped_column(ExactDecimal)
+    activity: Mapped[str] = mapped_column(sa.String(16), default=Activity.PASSIVE)
+    notes: Mapped[str | None] = mapped_column(sa.String(500))
+    contracts: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("broker_accounts.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+
+    leg1: Mapped[Instrument] = relationship(foreign_keys=[leg1_id], lazy="joined", innerjoin=True)
+    leg2: Mapped[Instrument] = relationship(foreign_keys=[leg2_id], lazy="joined", innerjoin=True)
+    account: Mapped[BrokerAccount | None] = relationship(lazy="joined")
+
+    __table_args__ = (
+        sa.CheckConstraint("activity in ('active', 'passive', 'watch')", name="activity"),
+        sa.CheckConstraint("leg1_id <> leg2_id", name="two_legs"),
+        sa.CheckConstraint("cast(hedge_ratio as numeric) > 0 and cast(hedge_ratio as numeric) < 1000000000000", name="hedge_ratio"),
+        {"sqlite_autoincrement": True},
+    )

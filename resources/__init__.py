@@ -1,0 +1,42 @@
+"""The HTTP edge: each resource loads, calls one service and dumps."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask
+
+from resources import errors, health, pairs, signals, stocks, tokens, users, webhook
+
+
+def init_app(app: Flask) -> None:
+    """Register all API routes, the error mapper and the token rules."""
+    errors.init_app(app)
+    tokens.init_app(app)
+    blueprint = Blueprint("api", __name__)
+    api = errors.Api(blueprint)
+
+    api.add_resource(webhook.SignalWebhook, "/v3/webhook")
+    api.add_resource(webhook.SignalPrice, "/v3/signal/updateorder", "/v3/price")
+    api.add_resource(signals.Signal, "/v3/signal/<string:rowid>")
+    api.add_resource(signals.Signals, "/v3/signals")
+    api.add_resource(signals.SignalListAll, "/v3/signals/<string:number_of_items>")
+    api.add_resource(signals.SignalListStatus, "/v3/signals/status/<string:order_status>/<string:number_of_items>")
+    api.add_resource(signals.SignalListTicker, "/v3/signals/ticker/<string:ticker_name>/<string:number_of_items>")
+
+    api.add_resource(stocks.StockRegister, "/v3/regstock")
+    api.add_resource(stocks.Stocks, "/v3/stocks/<string:number_of_items>")
+    api.add_resource(stocks.Stock, "/v3/stock/<string:symbol>")
+    api.add_resource(pairs.PairRegister, "/v3/regpair")
+    api.add_resource(pairs.Pairs, "/v3/pairs/<string:number_of_items>")
+    api.add_resource(pairs.Pair, "/v3/pair/<string:name>")
+
+    api.add_resource(users.UserRegister, "/v3/reguser")
+    api.add_resource(users.Users, "/v3/users/<string:number_of_users>")
+    api.add_resource(users.User, "/v3/user/<string:username>")
+    api.add_resource(tokens.UserLogin, "/v3/login")
+    api.add_resource(tokens.UserLogout, "/v3/logout")
+    api.add_resource(tokens.TokenRefresh, "/v3/refresh")
+
+    api.add_resource(health.OpenApi, "/v3/openapi.json")
+    api.add_resource(health.Healthz, "/healthz")
+    api.add_resource(health.Readyz, "/readyz")
+    app.register_blueprint(blueprint)

@@ -1,0 +1,174 @@
+"""What every resource method has: who may call it, what goes in, what comes out, and its documentation."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import flask_restful
+from flask import current_app, request
+from flask_jwt_extended import current_user, verify_jwt_in_request
+from pydantic import BaseModel, ValidationError
+
+from domain.errors import InvalidInput, NotAllowed
+from resources.body import json_body
+
+
+class Access(Enum):
+    """Who may call a method."""
+
+    OPEN = "anyone"
+    READ = "anyone, or a token where OPEN_READS is false"
+    OPTIONAL = "anyone with fewer rows, more with a token"
+    TOKEN = "access token"
+    FRESH = "fresh access token"
+    ADMIN = "fresh access token of an admin"
+    REFRESH = "refresh token"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The documentation of one method, read by the OpenAPI builder and by the guard tests."""
+
+    access: Access
+    summary: str
+    tag: str
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    answers: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    errors: tuple[int, ...] = ()
+
+
+def endpoint(
+    access: Access,
+    tag: str,
+    *,
+    answers: Mapping[int, type[BaseModel]],
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    errors: tuple[int, ...] = (),
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Guard, validate and document a resource method.
+
+    The method gets `body` and `query` as validated models and returns a model, or (model, status).
+    """
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            require(access)
+            if body is not None:
+                kwargs["body"] = load(body, json_body())
+            if query is not None:
+                kwargs["query"] = load(query, _flat_query())
+            result = method(*args, **kwargs)
+            model, status = result if isinstance(result, tuple) else (result, min(answers))
+            return (model.model_dump() if isinstance(model, BaseModel) else model), status
+
+        summary = (inspect.getdoc(method) or "").split("\n")[0]
+        call.__endpoint__ = Endpoint(access, summary, tag, body, query, answers, errors)  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+class ApiResource(flask_restful.Resource):  # type: ignore[misc]
+    """Base of all resources; a method that says not who may call it cannot exist."""
+
+    def __init_subclass__(cls) -> None:
+        """Refuse undocumented methods when the class is made."""
+        super().__init_subclass__()
+        for verb in ("get", "post", "put", "patch", "delete"):
+            method = cls.__dict__.get(verb)
+            if method is not None and not hasattr(method, "__endpoint__"):
+                raise TypeError(f"{cls.__name__}.{verb} has no @endpoint")
+
+
+def require(access: Access) -> None:
+    """Let the request pass, or raise what becomes 401 or 403."""
+    if access is Access.READ:
+        access = Access.OPEN if current_app.config["DESK"].open_reads else Access.TOKEN
+    elif access is Access.OPTIONAL:
+        # A token that is sent must be good: a mistyped one must not quietly give an anonymous answer.
+        sent = "Authorization" in request.headers
+        access = Access.OPEN if current_app.config["DESK"].open_reads and not sent else Access.TOKEN
+    if access is Access.OPEN:
+        return
+    verify_jwt_in_request(fresh=access in (Access.FRESH, Access.ADMIN), refresh=access is Access.REFRESH)
+    if access is Access.ADMIN and not current_user.is_admin:
+        raise NotAllowed("'admin' privilege required.")
+
+
+def has_token() -> bool:
+    """Tell whether the request came with a good token; only valid after `require`."""
+    return "Authorization" in request.headers and current_user is not None
+
+
+def client_address() -> str:
+    """Return the caller's address as the counted proxies report it."""
+    return request.remote_addr or "unknown"
+
+
+def load(schema: type[BaseModel], data: Mapping[str, Any]) -> BaseModel:
+    """Return the validated model; raises InvalidInput with a rule for each field."""
+    try:
+        return schema.model_validate(data)
+    except ValidationError as e:
+        raise InvalidInput(field_errors(e)) from None
+
+
+def field_errors(e: ValidationError) -> dict[str, str]:
+    """Return {field: rule in words}; values are never repeated, they may be secrets."""
+    result: dict[str, str] = {}
+    for error in e.errors(include_url=False):
+        name = str(error["loc"][0]) if error["loc"] else "body"
+        kind = "missing" if error["input"] is None else error["type"]
+        result.setdefault(name, _in_words(name, kind, error["msg"], error.get("ctx", {})))
+    return result
+
+
+def _in_words(name: str, kind: str, message: str, context: Mapping[str, Any]) -> str:
+    if kind in ("missing", "cannot_be_empty", "string_too_short"):
+        return f"'{name}' cannot be empty!"
+    match kind:
+        case "extra_forbidden":
+            return "is not a field of this request"
+        case "enum" | "literal_error":
+            return f"must be one of: {context['expected']}".replace("'", "").replace(" or ", ", ")
+        case "greater_than":
+            return f"must be greater than {context['gt']}"
+        case "greater_than_equal":
+            return f"must be at least {context['ge']}"
+        case "less_than" | "less_than_equal":
+            return f"must be {'less than' if kind == 'less_than' else 'at most'} {context.get('lt', context.get('le'))}"
+        case "string_too_long":
+            return f"must have at most {context['max_length']} characters"
+        case "string_type":
+            return "must be text"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "must be a whole number"
+        case "bool_parsing" | "bool_type":
+            return "must be true or false"
+        case "value_error":
+            return message.removeprefix("Value error, ")
+    return message
+
+
+def _flat_query() -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise InvalidInput({name: "stands twice"})
+        flat[name] = values[0]
+    return flat
+
+
+def item_count(text: str) -> int | None:
+    """Return the number of rows asked for in the path, None for 0 = all; raises InvalidInput."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InvalidInput({"number_of_items": "must be a whole number, 0 or more"})
+    return int(text) or None

@@ -1,0 +1,87 @@
+"""Reading a request body: judged by what it contains, not by its header."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from flask import g, request
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+MAX_DIGITS = 64  # of one number as text; what it may be worth is the schema's business
+
+
+class _NotJson(ValueError):
+    """The text breaks a rule that the parser itself does not know."""
+
+
+def json_body() -> dict[str, Any]:
+    """Return the body as a JSON object; numbers with a point come as Decimal.
+
+    Raises BadRequest for broken JSON, duplicate keys, NaN, anything but an object and text that
+    no database can keep; UnsupportedMediaType when neither header nor content is JSON.
+    """
+    if "json_body" in g:
+        kept: dict[str, Any] = g.json_body
+        return kept
+    raw = request.get_data(cache=True)
+    try:
+        text = _decode(raw)
+        value = json.loads(
+            text, parse_float=_number, parse_int=_number, parse_constant=_no_constant, object_pairs_hook=_no_repeats
+        )
+    except (ValueError, RecursionError) as e:
+        declared = request.mimetype
+        if declared and "json" not in declared and declared != "text/plain":
+            raise UnsupportedMediaType("The body must be JSON.") from None
+        reason = str(e) if isinstance(e, _NotJson | json.JSONDecodeError) else "it is not UTF-8 text or nested too deeply"
+        raise BadRequest(f"The body is not valid JSON: {reason}" if raw else "The body is empty; JSON is needed.") from None
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object.")
+    if "\\u" in text or "\x00" in text or "\x7f" in text:  # only an escape can bring in a NUL or half a character
+        _check_text(value.items())
+    g.json_body = value
+    return value
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        charset = request.mimetype_params.get("charset", "")
+        if charset.lower() not in ("iso-8859-1", "latin-1", "windows-1252", "utf-16", "utf-16le", "utf-16be"):
+            raise
+        return raw.decode(charset)
+
+
+def _number(text: str) -> int | Decimal:
+    if len(text) > MAX_DIGITS:
+        raise _NotJson("a number has too many digits")
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > MAX_DIGITS:
+        raise _NotJson("a number is too large or too small")
+    return int(text) if text.lstrip("-").isdigit() else number
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise _NotJson(f"{word} is no number")
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise _NotJson("a name stands twice")
+    return result
+
+
+def _check_text(items: Iterable[tuple[Any, Any]]) -> None:
+    for name, value in items:
+        for text in (name, value):
+            if isinstance(text, str) and ("\x00" in text or any("\ud800" <= c <= "\udfff" for c in text)):
+                raise BadRequest("The body is not valid JSON: a text holds a character that is none")
+        if isinstance(value, dict):
+            _check_text(value.items())
+        elif isinstance(value, list):
+            _check_text(("", item) for item in value)

@@ -1,0 +1,164 @@
+"""Stocks and pairs as v3 clients write and read them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+
+from domain.enums import Activity, AssetClass, OrderType
+from domain.errors import InvalidInput
+from domain.ticker import Pair as PairTicker
+from domain.ticker import TickerError, parse_ticker
+from models import Instrument, Pair
+from resources.schemas.fields import Blank, Closed, Out, OutNumber, Positive, Symbol
+from services.manage_pairs import PairForm
+from services.manage_stocks import StockForm
+
+
+def _no_yes(value: object) -> object:
+    """Return whole numbers written as text too; `true` is no number."""
+    if isinstance(value, bool):
+        raise ValueError("must be 1 (active), 0 (passive) or -1 (watch-list)")
+    if isinstance(value, str) and value.strip() in ("1", "0", "-1"):
+        return int(value)
+    if value not in (1, 0, -1):
+        raise ValueError("must be 1 (active), 0 (passive) or -1 (watch-list)")
+    return int(value)  # type: ignore[call-overload]
+
+
+def _upper(text: str) -> str:
+    return text.upper()
+
+
+ActivityNumber = Annotated[Literal[1, 0, -1], BeforeValidator(_no_yes)]
+Exchange = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$"), AfterValidator(_upper)]
+Currency = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z]{3,8}$"), AfterValidator(_upper)]
+AccountName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)]
+Notes = Annotated[str, StringConstraints(max_length=500)]
+
+
+class StockIn(Closed):
+    symbol: Symbol
+    prixch: Exchange = "SMART"
+    secxch: Exchange = "ISLAND"
+    active: ActivityNumber = 0
+    sectype: AssetClass = AssetClass.STOCK
+    currency: Currency = "USD"
+    order_type: OrderType = OrderType.MARKET
+    account: Annotated[AccountName | None, Blank] = None
+
+    def form(self) -> StockForm:
+        """Return the stock in the desk's terms."""
+        return StockForm(
+            symbol=self.symbol,
+            primary_exchange=self.prixch,
+            secondary_exchange=self.secxch,
+            activity=Activity.from_number(self.active),
+            asset_class=self.sectype,
+            currency=self.currency,
+            order_type=self.order_type,
+            account=self.account,
+        )
+
+
+class StockOut(Out):
+    symbol: str
+    prixch: str
+    secxch: str
+    active: Literal[1, 0, -1]
+    sectype: str
+    currency: str
+    order_type: str
+    account: str | None
+
+    @classmethod
+    def of(cls, row: Instrument) -> StockOut:
+        """Return the stock in v3 terms."""
+        return cls(
+            symbol=row.symbol,
+            prixch=row.primary_exchange,
+            secxch=row.secondary_exchange,
+            active=Activity(row.activity).number,  # type: ignore[arg-type]
+            sectype=row.asset_class,
+            currency=row.currency,
+            order_type=row.order_type,
+            account=row.account.name if row.account else None,
+        )
+
+
+class StockList(Out):
+    stocks: list[StockOut]
+
+
+class PairIn(Closed):
+    ticker1: Symbol | None = None
+    ticker2: Symbol | None = None
+    hedge: Positive
+    status: ActivityNumber = 0
+    notes: Annotated[Notes | None, Blank] = None
+    name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=129)] | None = Field(
+        None, description="the legs joined by '-'; gives the legs when they are absent"
+    )
+    contracts: Annotated[Positive | None, Blank] = None
+    account: Annotated[AccountName | None, Blank] = None
+
+    @model_validator(mode="after")
+    def _legs_from_name(self) -> PairIn:
+        if self.name and not self.ticker1 and not self.ticker2:
+            try:
+                parsed = parse_ticker(self.name)
+            except TickerError as e:
+                raise InvalidInput({"name": e.reason}) from None
+            if not isinstance(parsed, PairTicker) or parsed.hedge_ratio != 1:
+                raise InvalidInput({"name": "must be two symbols joined by '-'"})
+            self.ticker1, self.ticker2 = parsed.leg1.symbol, parsed.leg2.symbol
+        missing = {name: f"'{name}' cannot be empty!" for name in ("ticker1", "ticker2") if not getattr(self, name)}
+        if missing:
+            raise InvalidInput(missing)
+        if self.ticker1 == self.ticker2:
+            raise InvalidInput({"ticker2": "must differ from ticker1"})
+        if self.name and self.name.upper() != f"{self.ticker1}-{self.ticker2}":
+            raise InvalidInput({"name": f"must be {self.ticker1}-{self.ticker2}, or left out"})
+        return self
+
+    def form(self) -> PairForm:
+        """Return the pair in the desk's terms."""
+        return PairForm(
+            symbol1=str(self.ticker1),
+            symbol2=str(self.ticker2),
+            hedge_ratio=self.hedge,
+            activity=Activity.from_number(self.status),
+            notes=self.notes,
+            contracts=self.contracts,
+            account=self.account,
+        )
+
+
+class PairOut(Out):
+    name: str
+    ticker1: str
+    ticker2: str
+    hedge: OutNumber
+    status: Literal[1, 0, -1]
+    notes: str | None
+    contracts: OutNumber | None
+    account: str | None
+
+    @classmethod
+    def of(cls, row: Pair) -> PairOut:
+        """Return the pair in v3 terms."""
+        return cls(
+            name=row.name,
+            ticker1=row.leg1.symbol,
+            ticker2=row.leg2.symbol,
+            hedge=row.hedge_ratio,
+            status=Activity(row.activity).number,  # type: ignore[arg-type]
+            notes=row.notes,
+            contracts=row.contracts,
+            account=row.account.name if row.account else None,
+        )
+
+
+class PairList(Out):
+    pairs: list[PairOut]

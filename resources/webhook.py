@@ -1,0 +1,68 @@
+"""/v3/webhook: alerts in, and outside executors putting signals back."""
+
+from __future__ import annotations
+
+from flask_jwt_extended import current_user
+
+from domain.alert import body_hash
+from resources.base import Access, ApiResource, client_address, endpoint, require
+from resources.body import json_body
+from resources.schemas.signals import AlertIn, AlertOut, FillIn, SignalUpdateIn, UpdatedSignalOut
+from services.edit_signal import edit_signal
+from services.external_fill import apply_external_fill
+from services.manage_secrets import require_passphrase
+from services.receive_signal import Received, receive_signal
+
+PROBLEMATIC = "problematic ticker!"
+
+
+class SignalWebhook(ApiResource):
+    @endpoint(Access.OPEN, "signals", body=AlertIn, answers={201: AlertOut, 200: AlertOut}, errors=(400, 401, 413, 422, 429, 503))
+    def post(self, body: AlertIn) -> tuple[AlertOut, int]:
+        """Take an alert; 201 means it is stored, 200 that it was stored before."""
+        require_passphrase(body.passphrase, client_address())
+        received = receive_signal(body.alert(body_hash(json_body())))
+        out = AlertOut(
+            message=_message(received),
+            rowid=received.rowid,
+            order_status=received.status,
+            status_msg=received.reason,
+            duplicate=received.duplicate,
+        )
+        return out, 200 if received.duplicate else 201
+
+    @endpoint(Access.OPEN, "signals", body=SignalUpdateIn, answers={200: UpdatedSignalOut}, errors=(400, 401, 404, 409))
+    def put(self, body: SignalUpdateIn) -> UpdatedSignalOut:
+        """Put a signal back with its status, order ids and leg prices; needs the passphrase or a fresh token."""
+        if body.passphrase is not None:
+            require_passphrase(body.passphrase, client_address())
+            actor = "an outside executor"
+        else:
+            require(Access.FRESH)
+            actor = f"user {current_user.username}"
+        return UpdatedSignalOut.of(edit_signal(body.rowid, body.edit(), actor))
+
+
+class SignalPrice(ApiResource):
+    """/v3/signal/updateorder, and /v3/price as it was called first."""
+
+    @endpoint(Access.OPEN, "signals", body=FillIn, answers={200: UpdatedSignalOut}, errors=(400, 401, 404, 409))
+    def put(self, body: FillIn) -> UpdatedSignalOut:
+        """Report the price, cancel or partial fill of an outside executor's order."""
+        return _report(body)
+
+    @endpoint(Access.OPEN, "signals", body=FillIn, answers={200: UpdatedSignalOut}, errors=(400, 401, 404, 409))
+    def post(self, body: FillIn) -> UpdatedSignalOut:
+        """Report the price, cancel or partial fill of an outside executor's order."""
+        return _report(body)
+
+
+def _report(body: FillIn) -> UpdatedSignalOut:
+    require_passphrase(body.passphrase, client_address())
+    return UpdatedSignalOut.of(apply_external_fill(body.fill()))
+
+
+def _message(received: Received) -> str:
+    if received.reason is None or received.duplicate:
+        return "Signal created successfully." if not received.duplicate else "Signal was received before."
+    return "recorded with problematic ticker!" if received.reason == PROBLEMATIC else "recorded with unknown or passive ticker!"

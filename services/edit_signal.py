@@ -1,0 +1,124 @@
+"""Changing and deleting signals by hand or by an outside executor, along legal moves only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.enums import Side
+from domain.errors import Conflict, NotFound
+from domain.order_status import OPEN, OrderStatus, SignalStatus, check_signal_transition
+from domain.pricing import slip
+from domain.rollup import fill_price
+from domain.trace import step
+from extensions import transaction
+from models import Fill, Order, OrderEvent, Signal
+from services.wake import announce
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalEdit:
+    """A change; None leaves a field as it is. `said` repeats what the alert said and must be unchanged."""
+
+    said: Mapping[str, Any]
+    status: SignalStatus | None = None
+    order_id1: str | None = None
+    order_id2: str | None = None
+    leg_price1: Decimal | None = None
+    leg_price2: Decimal | None = None
+    error_text: str | None = None
+
+
+FIELDS = ("order_id1", "order_id2", "leg_price1", "leg_price2", "error_text")
+
+
+def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
+    """Apply a change and return the signal.
+
+    Raises NotFound; Conflict when it would change what the alert said, or what the desk's own
+    broker decides; IllegalTransition for a move back.
+    """
+    with transaction() as session:
+        signal = locked_signal(session, rowid)
+        for name, value in edit.said.items():
+            if value is not None and value != getattr(signal, name):
+                raise Conflict(f"The alert's {name.replace('_', ' ')} is on record and does not change.")
+        changes = {name: getattr(edit, name) for name in FIELDS if getattr(edit, name) not in (None, getattr(signal, name))}
+        status = edit.status or SignalStatus(signal.status)
+        if not changes and status == signal.status:
+            return signal  # what executors do: read, change nothing, put back
+        if not signal.external:
+            _check_desk_edit(session, signal, status, changes)
+        if signal.status == SignalStatus.FILLED:
+            raise Conflict("The signal is 'filled'; it does not change any more.")
+        check_signal_transition(SignalStatus(signal.status), status)
+        record_move(signal, status, actor, **changes)
+        for name, value in changes.items():
+            setattr(signal, name, value)
+        reprice(signal)
+        announce(session)
+    logger.info("signal %s: changed by %s, now %s", rowid, actor, status)
+    return signal
+
+
+def delete_signal(rowid: int, actor: str) -> None:
+    """Delete a signal; raises NotFound, and Conflict while its orders may work or once shares were traded."""
+    with transaction() as session:
+        signal = locked_signal(session, rowid)
+        orders = session.execute(sa.select(Order).where(Order.signal_id == rowid).order_by(Order.id).with_for_update(of=Order)).scalars().all()
+        if live := [order for order in orders if OrderStatus(order.status) in OPEN and order.status != OrderStatus.QUEUED]:
+            raise Conflict(f"Order {live[0].client_order_id} of this signal is {live[0].status}; cancel it first.")
+        if any(order.status == OrderStatus.QUEUED for order in orders):
+            raise Conflict("Orders of this signal are about to be sent; try again in a moment.")
+        traded = sa.select(sa.exists().where(Fill.order_id == Order.id, Order.signal_id == rowid))
+        if session.execute(traded).scalar():
+            raise Conflict("Shares were traded for this signal; it stays on record.")
+        for order in orders:
+            session.execute(sa.delete(OrderEvent).where(OrderEvent.order_id == order.id))
+            session.delete(order)
+        session.flush()
+        session.delete(signal)
+        announce(session)
+    logger.warning("signal %s: deleted by %s", rowid, actor)
+
+
+def locked_signal(session: Session, rowid: int) -> Signal:
+    """Return the signal, locked until the end of the transaction; raises NotFound."""
+    row = session.execute(sa.select(Signal).where(Signal.id == rowid).with_for_update(of=Signal)).scalar_one_or_none()
+    if row is None:
+        raise NotFound("item not found.")
+    return row
+
+
+def record_move(signal: Signal, status: SignalStatus, actor: str, **values: Any) -> None:
+    """Move the signal and put the move with its values on the trace."""
+    text = f"{actor} set '{signal.status}' to '{status}'." if status != signal.status else f"{actor} changed the signal."
+    signal.trace = [*signal.trace, step("edit", True, text, **values)]
+    signal.status = status
+
+
+def reprice(signal: Signal) -> None:
+    """Set fill price and slip of an external signal from the prices of its legs."""
+    prices = [signal.leg_price1] if signal.symbol2 is None else [signal.leg_price1, signal.leg_price2]
+    signal.fill_price = fill_price(prices, signal.hedge_ratio)
+    known = signal.fill_price is not None and signal.price is not None
+    signal.slip = slip(Side(signal.side), signal.price, signal.fill_price) if known else None  # type: ignore[arg-type]
+
+
+def _check_desk_edit(session: Session, signal: Signal, status: SignalStatus, changes: Mapping[str, Any]) -> None:
+    """Allow on a signal of the desk only to cancel it while it waits."""
+    if changes:
+        names = ", ".join(name.replace("_", " ") for name in changes)
+        raise Conflict(f"The desk itself executes this signal; {names} come from its broker only.")
+    if status is SignalStatus.CANCELED and signal.status == SignalStatus.WAITING:
+        signal.status_reason = "canceled by hand"
+        return
+    raise Conflict(f"The desk itself executes this signal; it cannot be moved from '{signal.status}' to '{status}' by hand.")

@@ -1,0 +1,60 @@
+"""What must be true before the desk can trade: database, migrations, a worker that was heard from lately."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
+
+from extensions import database_time, db
+from models import Worker
+
+HEARTBEAT = 10  # seconds
+STALE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, with the outcome in words."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+def check_health() -> list[Check]:
+    """Return all checks; never raises for a database that is away."""
+    try:
+        return [Check("database", True, "answers"), _migrations(), _worker()]
+    except SQLAlchemyError as e:
+        db.session.rollback()
+        return [Check("database", False, f"does not answer ({type(e).__name__})")]
+
+
+def head_revision() -> str | None:
+    """Return the newest migration that this code brings along."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(current_app.root_path) / "migrations"))
+    return ScriptDirectory.from_config(config).get_current_head()
+
+
+def _migrations() -> Check:
+    current = MigrationContext.configure(db.session.connection()).get_current_revision()
+    head = head_revision()
+    ok = current == head
+    return Check("migrations", ok, f"at {current}" if ok else f"at {current}, but this version needs {head}; run `flask setup`")
+
+
+def _worker() -> Check:
+    last = db.session.execute(sa.select(sa.func.max(Worker.seen_at)).where(Worker.stopped_at.is_(None))).scalar()
+    if last is None:
+        return Check("worker", False, "none is running")
+    age = database_time() - last
+    return Check("worker", age < timedelta(seconds=STALE), f"heard from {max(0, int(age.total_seconds()))} s ago")

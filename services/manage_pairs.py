@@ -1,0 +1,127 @@
+"""Pairs that alerts may name: two stocks and the hedge ratio that alerts must carry."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from domain.enums import Activity
+from domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from extensions import db, transaction
+from models import Instrument, Pair
+from services.manage_stocks import find_account
+from services.registry import bump_version
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairForm:
+    """What a client may say of a pair; contracts in shares of leg 1, hedge ratio = shares of leg 2 for one of leg 1."""
+
+    symbol1: str
+    symbol2: str
+    hedge_ratio: Decimal
+    activity: Activity = Activity.PASSIVE
+    notes: str | None = None
+    contracts: Decimal | None = None
+    account: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the pair's name."""
+        return f"{self.symbol1}-{self.symbol2}"
+
+
+def create_pair(form: PairForm) -> None:
+    """Register a pair; raises AlreadyExists or InvalidInput."""
+    try:
+        with transaction() as session:
+            _fill(session, Pair(name=form.name), form, is_new=True)
+    except IntegrityError:
+        raise AlreadyExists("'pair' with that name already exists.") from None
+    logger.info("pair %s registered, %s", form.name, form.activity)
+
+
+def put_pair(form: PairForm) -> tuple[Pair, bool]:
+    """Register or change a pair; returns it and whether it is new. Raises InvalidInput."""
+    for _ in range(2):  # somebody may register it between our look and our insert
+        try:
+            with transaction() as session:
+                pair = session.execute(_by_name(form.name).with_for_update(of=Pair)).scalar_one_or_none()
+                is_new = pair is None
+                pair = pair or Pair(name=form.name)
+                _fill(session, pair, form, is_new=is_new)
+            logger.info("pair %s %s, %s", form.name, "registered" if is_new else "changed", form.activity)
+            return pair, is_new
+        except IntegrityError:
+            logger.info("pair %s was registered by somebody else at this moment", form.name)
+    raise Conflict("The pair is being changed by somebody else; try again.")
+
+
+def get_pair(name: str) -> Pair:
+    """Return the pair of that name; raises NotFound."""
+    if (pair := db.session.execute(_by_name(name)).scalar_one_or_none()) is None:
+        raise NotFound("item not found.")
+    return pair
+
+
+def list_pairs(limit: int | None) -> Sequence[Pair]:
+    """Return pairs, newest first; None = all."""
+    return db.session.execute(sa.select(Pair).order_by(Pair.id.desc()).limit(limit)).scalars().all()
+
+
+def delete_pair(name: str) -> None:
+    """Delete a pair; its signals stay. Raises NotFound."""
+    with transaction() as session:
+        pair = session.execute(_by_name(name).with_for_update(of=Pair)).scalar_one_or_none()
+        if pair is None:
+            raise NotFound("item not found.")
+        session.delete(pair)
+        bump_version(session)
+    logger.info("pair %s deleted", name)
+
+
+def _by_name(name: str) -> sa.Select[Pair]:
+    return sa.select(Pair).where(Pair.name == name)
+
+
+def _fill(session: Session, pair: Pair, form: PairForm, *, is_new: bool) -> None:
+    bump_version(session)  # first: changes of the registry then run one by one, so the checks below stay true
+    if is_new:
+        if session.execute(sa.select(Pair.id).where(Pair.name == form.name)).scalar() is not None:
+            raise AlreadyExists("'pair' with that name already exists.")
+        pair.leg1, pair.leg2 = _legs(session, form)
+    if form.activity is Activity.ACTIVE:
+        for leg in (pair.leg1, pair.leg2):
+            if leg.activity == Activity.ACTIVE:
+                raise InvalidInput({"status": f"{leg.symbol} is active singly; make it passive before the pair {form.name} is active"})
+    pair.hedge_ratio = form.hedge_ratio
+    pair.activity = form.activity
+    pair.notes = form.notes
+    pair.contracts = form.contracts
+    pair.account_id = find_account(session, form.account)
+    if is_new:
+        session.add(pair)
+    session.flush()
+    session.refresh(pair)
+
+
+def _legs(session: Session, form: PairForm) -> tuple[Instrument, Instrument]:
+    known = {
+        stock.symbol: stock
+        for stock in session.execute(sa.select(Instrument).where(Instrument.symbol.in_([form.symbol1, form.symbol2]))).scalars()
+    }
+    missing = {f"ticker{n}": symbol for n, symbol in enumerate((form.symbol1, form.symbol2), 1) if symbol not in known}
+    if missing and form.activity is Activity.ACTIVE:
+        raise InvalidInput({name: f"no stock {symbol} is registered" for name, symbol in missing.items()})
+    for symbol in missing.values():
+        known[symbol] = Instrument(symbol=symbol)
+        session.add(known[symbol])
+    return known[form.symbol1], known[form.symbol2]

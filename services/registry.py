@@ -1,0 +1,94 @@
+"""What a process remembers of accounts, stocks, pairs and passphrases, and how it knows that it is still true."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from flask import current_app
+from sqlalchemy.orm import Session
+
+from domain.enums import Activity, Route
+from domain.intake import Tradable
+from extensions import db
+from models import BrokerAccount, Instrument, Pair, RegistryVersion, WebhookSecret
+
+MAX_REMEMBERED = 20_000
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The registry at one version. What is looked up is kept; a name that is unknown is kept as None."""
+
+    version: int
+    default_account: BrokerAccount
+    secrets: tuple[tuple[str, datetime | None], ...]
+    instruments: dict[str, Tradable | None] = field(default_factory=dict)
+    pairs: dict[str, Tradable | None] = field(default_factory=dict)
+
+    def find_instrument(self, symbol: str) -> Tradable | None:
+        """Return the instrument of that symbol."""
+        if symbol not in self.instruments:
+            row = db.session.execute(sa.select(Instrument).where(Instrument.symbol == symbol)).scalar_one_or_none()
+            self._keep(self.instruments, symbol, self._tradable(row.symbol, row.activity, row.account) if row else None)
+        return self.instruments[symbol]
+
+    def find_pair(self, name: str) -> Tradable | None:
+        """Return the pair of that name."""
+        if name not in self.pairs:
+            row = db.session.execute(sa.select(Pair).where(Pair.name == name)).scalar_one_or_none()
+            found = self._tradable(row.name, row.activity, row.account, row.hedge_ratio) if row else None
+            self._keep(self.pairs, name, found)
+        return self.pairs[name]
+
+    def accepts(self, passphrase: str) -> bool:
+        """Tell whether the passphrase is one of those in force; takes the same time for every wrong one."""
+        given = hashlib.sha256(passphrase.encode()).hexdigest().encode()
+        now = datetime.now(UTC)
+        found = False
+        for stored, expires_at in self.secrets:
+            equal = hmac.compare_digest(given, stored.encode())
+            found = found or (equal and (expires_at is None or expires_at > now))
+        return found
+
+    def _tradable(self, name: str, activity: str, account: BrokerAccount | None, hedge_ratio: Decimal | None = None) -> Tradable:
+        account = account or self.default_account
+        return Tradable(name, Activity(activity), account.id, account.route == Route.EXTERNAL, hedge_ratio)
+
+    @staticmethod
+    def _keep(kept: dict[str, Tradable | None], name: str, found: Tradable | None) -> None:
+        if len(kept) >= MAX_REMEMBERED:
+            kept.clear()
+        kept[name] = found
+
+
+def snapshot(*, fresh: bool = False) -> Snapshot:
+    """Return what this process remembers, read from the database the first time or when `fresh`."""
+    kept: Snapshot | None = current_app.extensions.get("registry")
+    if kept is None or (fresh and kept.version != current_version(db.session())):
+        current_app.extensions["registry"] = kept = _load()
+    return kept
+
+
+def _load() -> Snapshot:
+    # The version is read first: whatever changes after it makes the version stale, never the other way round.
+    version = db.session.execute(sa.select(RegistryVersion.version)).scalar_one()
+    account = db.session.execute(sa.select(BrokerAccount).where(BrokerAccount.is_default)).scalar_one()
+    db.session.expunge(account)
+    secrets = db.session.execute(sa.select(WebhookSecret.sha256, WebhookSecret.expires_at)).all()
+    return Snapshot(version, account, tuple((row.sha256, row.expires_at) for row in secrets))
+
+
+def bump_version(session: Session) -> None:
+    """Make every process's memory stale; belongs into the transaction of each change of the registry."""
+    session.execute(sa.update(RegistryVersion).values(version=RegistryVersion.version + 1))
+
+
+def current_version(session: Session) -> int:
+    """Return the registry's version as this transaction sees it."""
+    version: int = session.execute(sa.select(RegistryVersion.version)).scalar_one()
+    return version

@@ -1,0 +1,159 @@
+"""Telling other processes that something changed, and waiting to be told.
+
+PostgreSQL: NOTIFY in the changing transaction, LISTEN on a connection of one's own.
+SQLite: `PRAGMA data_version` changes with every commit of another connection; asking costs microseconds.
+A word received is only a hint: who wakes always reads the tables, and does so every second anyway.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import sqlite3
+import time
+from typing import Any, Protocol
+
+import psycopg2
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from extensions import db, is_postgresql
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "desk_changes"
+SQLITE_POLL = 0.008  # seconds: half of it is the mean delay of an alert, and about 1 % of a core
+
+
+def notification() -> sa.ColumnElement[Any]:
+    """Return the SQL expression that tells the listeners at commit (PostgreSQL only)."""
+    return sa.func.pg_notify(CHANNEL, "")
+
+
+def announce(session: Session) -> None:
+    """Tell the listeners once this transaction has committed."""
+    if is_postgresql():
+        session.execute(sa.select(notification()))
+
+
+class Waker(Protocol):
+    """Waits for a change made by another process."""
+
+    def wait(self, seconds: float) -> bool:
+        """Return True at a change (or when unsure), False when `seconds` passed without one."""
+
+    def interrupt(self) -> None:
+        """End a wait from a signal handler or another thread."""
+
+    def close(self) -> None:
+        """Release the connection."""
+
+
+class _Interruptible:
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+
+    def interrupt(self) -> None:
+        try:
+            os.write(self._write, b"!")
+        except BlockingIOError:
+            logger.debug("already interrupted")
+
+    def close(self) -> None:
+        os.close(self._read)
+        os.close(self._write)
+
+
+class SqliteWaker(_Interruptible):
+    """Watches the database file's version number."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None)
+        self._seen = self._version()
+
+    def _version(self) -> int:
+        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+    def wait(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while True:
+            version = self._version()
+            if version != self._seen:
+                self._seen = version
+                return True
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            if select.select([self._read], [], [], min(SQLITE_POLL, left))[0]:
+                os.read(self._read, 64)
+                return True
+
+    def close(self) -> None:
+        super().close()
+        self._connection.close()
+
+
+class PostgresqlWaker(_Interruptible):
+    """Listens on a connection of its own; a lost one is made again, and counts as a change."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__()
+        self._dsn = dsn
+        self._connection: Any = None
+
+    def _connect(self) -> bool:
+        try:
+            self._connection = psycopg2.connect(self._dsn, connect_timeout=3, keepalives_idle=30, keepalives_interval=5, keepalives_count=3)
+            self._connection.autocommit = True
+            with self._connection.cursor() as cursor:
+                cursor.execute(f"LISTEN {CHANNEL}")
+        except psycopg2.Error as e:
+            self._drop()
+            logger.warning("cannot listen for changes: %s", str(e).strip())
+            return False
+        return True
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def wait(self, seconds: float) -> bool:
+        if self._connection is None:
+            if self._connect():
+                return True  # what happened before we listened was not heard
+            self._pause(min(seconds, 1.0))
+            return False
+        try:
+            ready = select.select([self._connection, self._read], [], [], seconds)[0]
+            if self._read in ready:
+                os.read(self._read, 64)
+                return True
+            if not ready:
+                return False
+            self._connection.poll()
+            del self._connection.notifies[:]
+        except (psycopg2.Error, OSError) as e:
+            logger.warning("lost the connection that listens for changes: %s", str(e).strip())
+            self._drop()
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        if select.select([self._read], [], [], seconds)[0]:
+            os.read(self._read, 64)
+
+    def close(self) -> None:
+        super().close()
+        self._drop()
+
+
+def make_waker() -> SqliteWaker | PostgresqlWaker:
+    """Return the waker of the desk's database; call it inside an app context."""
+    url = db.engine.url
+    if is_postgresql():
+        return PostgresqlWaker(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    return SqliteWaker(str(url.database))
