@@ -165,6 +165,18 @@ def transaction() -> Iterator[Session]:
         session.info.pop("in_transaction", None)
 
 
+@contextlib.contextmanager
+def reading() -> Iterator[Session]:
+    """Read without the write lock, and leave no snapshot open behind."""
+    session = db.session()
+    if session.info.get("in_transaction"):
+        raise RuntimeError("transactions do not nest")
+    try:
+        yield session
+    finally:
+        session.rollback()
+
+
 def is_postgresql() -> bool:
     """Tell whether the desk runs on PostgreSQL."""
     return db.engine.dialect.name == "postgresql"

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from domain.alert import Alert
 from domain.enums import Activity, TickerType
 from domain.order_status import SignalStatus
 from domain.ticker import Pair, Single, TickerError, parse_ticker
@@ -46,28 +45,28 @@ class Decision:
 
 
 def decide(
-    alert: Alert,
+    ticker: str,
     find_instrument: Callable[[str], Tradable | None],
     find_pair: Callable[[str], Tradable | None],
 ) -> Decision:
-    """Return what becomes of an alert, with the trace of each check. Never raises for a bad ticker."""
+    """Return what becomes of an alert for that ticker text, with the trace of each check. Never raises for a bad ticker."""
     result = Decision()
     try:
-        parsed = parse_ticker(alert.ticker, lambda symbol: find_instrument(symbol) is not None)
+        parsed = parse_ticker(ticker, lambda symbol: find_instrument(symbol) is not None)
     except TickerError as e:
-        result.trace.append(step("ticker", False, e.reason, ticker=alert.ticker))
+        result.trace.append(step("ticker", False, e.reason, ticker=ticker))
         return result.refuse(SignalStatus.ERROR, "problematic ticker!", e.reason)
     result.name = parsed.name
     if isinstance(parsed, Single):
         result.ticker_type, result.symbol1 = TickerType.SINGLE, parsed.symbol
-        text = f"'{alert.ticker}' is the single instrument {parsed.symbol}."
+        text = f"'{ticker}' is the single instrument {parsed.symbol}."
         result.trace.append(step("ticker", True, text, symbol=parsed.symbol))
         found = find_instrument(parsed.symbol)
     else:
         result.ticker_type = TickerType.PAIR
         result.symbol1, result.symbol2 = parsed.leg1.symbol, parsed.leg2.symbol
         result.hedge_ratio = parsed.hedge_ratio
-        text = f"'{alert.ticker}' is the pair {parsed.name} with hedge ratio {parsed.hedge_ratio}."
+        text = f"'{ticker}' is the pair {parsed.name} with hedge ratio {parsed.hedge_ratio}."
         result.trace.append(step("ticker", True, text, pair=parsed.name, hedge_ratio=parsed.hedge_ratio))
         found = find_pair(parsed.name)
     return _check_registered(result, parsed, found)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from domain.enums import Side
 from domain.order_status import CLOSED, FAILED, OrderStatus, SignalStatus
-from domain.pricing import round4, slip, spread_price
+from domain.pricing import slip, spread_price
 
 S = OrderStatus
 
@@ -34,11 +34,11 @@ class RollUp:
 
 
 def fill_price(prices: Sequence[Decimal | None], hedge_ratio: Decimal | None) -> Decimal | None:
-    """Return the single's price or the pair's spread at four decimals; None until every leg has a price."""
+    """Return the single's price, or the pair's spread at four decimals; None until every leg has a price."""
     known = [price for price in prices if price is not None]
     if len(known) < len(prices):
         return None
-    return round4(known[0]) if hedge_ratio is None else spread_price(known[0], known[1], hedge_ratio)
+    return known[0] if hedge_ratio is None else spread_price(known[0], known[1], hedge_ratio)
 
 
 def roll_up(side: Side, alert_price: Decimal | None, hedge_ratio: Decimal | None, legs: Sequence[LegState]) -> RollUp:

@@ -11,7 +11,7 @@ from extensions import ExactDecimal, Model, UtcDateTime, utc_now
 
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 IN_FLIGHT = sa.text("status in ('CLAIMED', 'SENDING', 'UNKNOWN')")
-PENDING = sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN')")
+PENDING = sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL')")
 WORKING = sa.text("status in ('ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')")
 
 
@@ -45,6 +45,7 @@ class Order(Model):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     send_attempts: Mapped[int] = mapped_column(default=0)
     lookups: Mapped[int] = mapped_column(default=0)
+    moves: Mapped[int] = mapped_column(default=0)  # events on record; the next one's number
     lease_owner: Mapped[str | None] = mapped_column(sa.String(128))
     lease_epoch: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -57,7 +58,7 @@ class Order(Model):
         sa.CheckConstraint("cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000", name="quantity"),
         # The database itself refuses a second order in flight for one account and symbol.
         sa.Index("uq_orders_in_flight", "account_id", "symbol", unique=True, sqlite_where=IN_FLIGHT, postgresql_where=IN_FLIGHT),
-        sa.Index("ix_orders_pending", "status", "next_at", "id", sqlite_where=PENDING, postgresql_where=PENDING),
+        sa.Index("ix_orders_pending", "account_id", "symbol", "id", sqlite_where=PENDING, postgresql_where=PENDING),
         sa.Index("ix_orders_working", "account_id", "id", sqlite_where=WORKING, postgresql_where=WORKING),
         {"sqlite_autoincrement": True},
     )

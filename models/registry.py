@@ -11,16 +11,18 @@ from extensions import ExactDecimal, Model, UtcDateTime, utc_now
 
 
 class RegistryVersion(Model):
-    """One row whose number rises with every change of accounts, stocks, pairs and passphrases.
+    """One row: which desk this is, and a number that rises with every change of accounts, stocks, pairs and passphrases.
 
     Web processes decide on alerts from memory; the insert of the signal asks for this number,
-    so a decision made on old knowledge is never stored.
+    so a decision made on old knowledge is never stored. `installation` is part of every client
+    order id, so that two desks, or a desk set up anew, never share one at the same broker.
     """
 
     __tablename__ = "registry_version"
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
     version: Mapped[int] = mapped_column(sa.BigInteger)
+    installation: Mapped[str] = mapped_column(sa.String(36))
 
 
 class BrokerAccount(Model):

@@ -59,7 +59,7 @@ def receive_signal(alert: Alert) -> Received:
     for attempt in range(4):
         with transaction() as session:
             known = registry.snapshot(fresh=attempt > 0)
-            decision = decide(alert, known.find_instrument, known.find_pair)
+            decision = decide(alert.ticker, known.find_instrument, known.find_pair)
             if key.near_edge:
                 _serialise(session, alert.body_sha256)
             rowid = session.execute(_insert(), _values(alert, decision, key, known.version)).scalar()

@@ -1,5 +1,7 @@
 """first tables"""
 
+import uuid
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -53,6 +55,7 @@ def upgrade() -> None:
         "registry_version",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("installation", sa.String(length=36), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_version")),
     )
     op.create_table(
@@ -241,6 +244,7 @@ def upgrade() -> None:
         sa.Column("sent_at", extensions.UtcDateTime(timezone=True), nullable=True),
         sa.Column("send_attempts", sa.Integer(), nullable=False),
         sa.Column("lookups", sa.Integer(), nullable=False),
+        sa.Column("moves", sa.Integer(), nullable=False),
         sa.Column("lease_owner", sa.String(length=128), nullable=True),
         sa.Column("lease_epoch", sa.Integer(), nullable=False),
         sa.Column("lease_until", extensions.UtcDateTime(timezone=True), nullable=True),
@@ -256,10 +260,10 @@ def upgrade() -> None:
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.create_index(
             "ix_orders_pending",
-            ["status", "next_at", "id"],
+            ["account_id", "symbol", "id"],
             unique=False,
-            sqlite_where=sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN')"),
-            postgresql_where=sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN')"),
+            sqlite_where=sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL')"),
+            postgresql_where=sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL')"),
         )
         batch_op.create_index(
             "ix_orders_working",
@@ -336,7 +340,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_order_events_order_id_orders")),
         sa.PrimaryKeyConstraint("order_id", "seq", name=op.f("pk_order_events")),
     )
-    op.execute("insert into registry_version (id, version) values (1, 1)")
+    registry_version = sa.table("registry_version", sa.column("id"), sa.column("version"), sa.column("installation"))
+    op.bulk_insert(registry_version, [{"id": 1, "version": 1, "installation": str(uuid.uuid4())}])
 
 
 def downgrade() -> None:
@@ -364,8 +369,8 @@ def downgrade() -> None:
         )
         batch_op.drop_index(
             "ix_orders_pending",
-            sqlite_where=sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN')"),
-            postgresql_where=sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN')"),
+            sqlite_where=sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL')"),
+            postgresql_where=sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL')"),
         )
 
     op.drop_table("orders")

@@ -1,0 +1,225 @@
+"""The worker: plans waiting signals, sends their orders, and learns from the brokers what became of them.
+
+Run as `python worker.py`; `--once` does what is to be done now and ends. SIGTERM and Ctrl-C
+finish the step in hand first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import create_app
+from brokers.base import Broker
+from brokers.errors import BrokerUnavailable
+from brokers.paper.settings import PaperSettings
+from brokers.registry import open_broker
+from config import Config, ConfigError
+from domain.enums import Route
+from extensions import db, reading
+from models import BrokerAccount
+from services import housekeeping, plan_signals, submit_orders, sync_broker
+from services.health import HEARTBEAT
+from services.wake import make_waker
+
+logger = logging.getLogger("worker")
+
+LONGEST_WAIT = 1.0  # seconds: a hint that change may get lost, so the tables are read this often anyway
+REAP_EVERY = 5.0
+HOUSEKEEPING_EVERY = 600.0
+RETRY_AFTER = 1.0
+
+
+class Pipeline:
+    """The steps of one worker, over the accounts that this desk trades itself."""
+
+    def __init__(self, config: Config, brokers: Mapping[int, Broker], name: str) -> None:
+        self.name = name
+        self.brokers = brokers
+        self.lifetime = timedelta(seconds=config.signal_lifetime)
+        self.polled_until: dict[int, datetime] = {}  # accounts not in it are closed: their state is not known yet
+        self._next_poll: dict[int, float] = {}
+        self._next_reap = self._next_beat = self._next_housekeeping = 0.0
+
+    def run_due(self, stop: Stop) -> None:
+        """Do all that can be done now; returns early between two steps when told to stop."""
+        now = time.monotonic()
+        if now >= self._next_beat:
+            housekeeping.heartbeat(self.name)
+            self._next_beat = now + HEARTBEAT
+        if now >= self._next_reap:
+            submit_orders.reap(self.name)
+            submit_orders.expire_orders(self.name)
+            self._next_reap = now + REAP_EVERY
+        if now >= self._next_housekeeping:
+            housekeeping.tidy()
+            self._next_housekeeping = now + HOUSEKEEPING_EVERY
+        self._poll(now)
+        ready = {account: broker for account, broker in self.brokers.items() if account in self.polled_until}
+        able = {account: broker.capabilities for account, broker in self.brokers.items()}
+        busy = True
+        while busy and not stop.asked:
+            busy = plan_signals.plan_next(able, self.lifetime, self.name)
+            while not stop.asked and submit_orders.submit_next(ready, self.name):
+                busy = True
+        while not stop.asked and sync_broker.resolve_next(ready, self.name):
+            busy = True
+
+    def _poll(self, now: float) -> None:
+        for account_id, broker in self.brokers.items():
+            started = account_id in self.polled_until
+            if now < self._next_poll.get(account_id, 0.0):
+                continue
+            self._next_poll[account_id] = now + broker.capabilities.poll_seconds
+            if started and not sync_broker.has_working_orders(account_id):
+                continue
+            try:
+                since = self.polled_until.get(account_id)
+                self.polled_until[account_id] = sync_broker.poll_account(account_id, broker, since, self.name)
+            except BrokerUnavailable as e:
+                logger.warning("account %s: %s cannot be read (%s)%s", account_id, broker.name, e, "" if started else "; it stays closed")
+            else:
+                if not started:
+                    logger.info("account %s: %s is in step, open for orders", account_id, broker.name)
+
+
+class Stop:
+    """Asked for by SIGTERM or Ctrl-C; ends a wait at once, never a step."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.interrupt: Callable[[], None] = lambda: None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self.interrupt()
+
+
+def open_brokers(config: Config) -> dict[int, Broker]:
+    """Return a connection for each account whose signals the desk executes itself."""
+    paper = PaperSettings(
+        url=config.paper_database_url,
+        slippage_bps=config.paper_slippage_bps,
+        commission=config.paper_commission,
+        reference_price=config.paper_reference_price,
+        cash=config.paper_cash,
+    )
+    with reading() as session:
+        accounts = session.execute(sa.select(BrokerAccount.id, BrokerAccount.name, BrokerAccount.broker).where(BrokerAccount.route == Route.DESK)).all()
+    return {account.id: open_broker(account.broker, account.name, paper) for account in accounts}
+
+
+@contextmanager
+def only_one(config: Config, stop: Stop) -> Iterator[None]:
+    """On SQLite hold the lock that lets one worker run; the kernel frees it when the process dies."""
+    if not config.is_sqlite:
+        yield
+        return
+    path = Path(config.instance_dir) / "worker.lock"
+    with open(path, "a") as file:
+        told = False
+        while not stop.asked:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    logger.warning("another worker runs on this database; waiting for it to end")
+                told = True
+                time.sleep(0.5)
+        yield
+
+
+def run(app: Flask, once: bool, stop: Stop) -> None:
+    """Work until told to stop, or until nothing is left to do when `once`."""
+    config: Config = app.config["DESK"]
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
+    with app.app_context(), only_one(config, stop):
+        if stop.asked:
+            return
+        waker = make_waker()
+        stop.interrupt = waker.interrupt
+        brokers = _patiently(lambda: open_brokers(config), stop)
+        pipeline = Pipeline(config, brokers or {}, name)
+        logger.info("worker %s started, accounts %s", name, ", ".join(str(broker.name) for broker in pipeline.brokers.values()) or "none")
+        try:
+            while not stop.asked:
+                _patiently(lambda: pipeline.run_due(stop), stop)
+                if once:
+                    break
+                if not stop.asked:
+                    waker.wait(LONGEST_WAIT)
+        finally:
+            stop.interrupt = lambda: None
+            waker.close()
+            for broker in pipeline.brokers.values():
+                broker.close()
+            _say_goodbye(name)
+            logger.info("worker %s ended", name)
+
+
+def _say_goodbye(name: str) -> None:
+    try:
+        housekeeping.say_goodbye(name)
+    except SQLAlchemyError as e:
+        logger.warning("could not sign off: %s", e)
+
+
+T = TypeVar("T")
+
+
+def _patiently(step: Callable[[], T], stop: Stop) -> T | None:
+    """Return the step's result; a database that is away is waited for, a second at a time."""
+    while not stop.asked:
+        try:
+            return step()
+        except SQLAlchemyError as e:
+            db.session.rollback()
+            logger.error("database: %s; trying again", str(getattr(e, "orig", None) or e).strip())
+            time.sleep(RETRY_AFTER)
+        except Exception:
+            db.session.rollback()
+            logger.exception("unexpected; trying again")
+            time.sleep(RETRY_AFTER)
+        finally:
+            db.session.remove()
+    return None
+
+
+def main() -> int:
+    """Start the worker; returns the exit code."""
+    arguments = argparse.ArgumentParser(description="Execute waiting signals.")
+    arguments.add_argument("--once", action="store_true", help="do what is to be done now, then end")
+    once = arguments.parse_args().once
+    os.umask(0o077)
+    try:
+        app = create_app()
+    except ConfigError as e:
+        print(f"worker: {e}", file=sys.stderr)  # noqa: T201 - there is no log yet
+        return 1
+    stop = Stop()
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    run(app, once, stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
