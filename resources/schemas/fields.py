@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from domain.errors import InvalidInput
 from domain.ticker import TickerError, normalise_name, parse_symbol
 from extensions import plain
 
@@ -142,4 +143,7 @@ def symbol_in_path(text: str) -> str:
 
 def name_in_path(text: str) -> str:
     """Return a list's stock or pair name as it is stored; class shares come as `BF.A` or `BF A`."""
-    return normalise_name(text)
+    try:
+        return normalise_name(text)
+    except TickerError as e:
+        raise InvalidInput({"ticker": e.reason}) from None
