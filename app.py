@@ -11,6 +11,7 @@ from commands import register_commands
 from config import Config
 from extensions import engine_options, init_extensions
 from logs import configure_logging
+from services import wake
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -23,7 +24,7 @@ def create_app(config: Config | None = None) -> Flask:
         SECRET_KEY=config.secret_key,
         JWT_SECRET_KEY=config.jwt_secret_key,
         SQLALCHEMY_DATABASE_URI=config.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(config.database_url, pool_size=config.web_threads),
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(config.database_url, pool_size=config.database_pool),
         MAX_CONTENT_LENGTH=64 * 1024,
         MAX_FORM_MEMORY_SIZE=64 * 1024,
     )
@@ -32,6 +33,7 @@ def create_app(config: Config | None = None) -> Flask:
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies, x_host=0, x_port=0
         )
     init_extensions(app)
+    wake.init_app(app)
     resources.init_app(app)
     dashboard.init_app(app)
     register_commands(app)

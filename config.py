@@ -143,6 +143,7 @@ class Config:
     signal_lifetime: int = _setting("SIGNAL_LIFETIME", "seconds after which an unsent signal is canceled as expired", _integer(1, 864000), "120")
     web_workers: int = _setting("WEB_WORKERS", "gunicorn processes", _integer(1, 64), "2")
     web_threads: int = _setting("WEB_THREADS", "threads of each; an open dashboard holds one", _integer(8, 512), "64")
+    database_pool: int = _setting("DATABASE_POOL", "most PostgreSQL connections of one process", _integer(2, 200), "8")
     log_level: str = _setting("LOG_LEVEL", "debug, info, warning or error", _one_of("debug", "info", "warning", "error"), "info")
     paper_database_url: str = _setting(
         "PAPER_DATABASE_URL",

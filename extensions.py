@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, current_app
 from flask_jwt_extended import JWTManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -160,9 +160,35 @@ def transaction() -> Iterator[Session]:
         session.commit()
     except BaseException:
         session.rollback()
+        session.info.pop("announced", None)
         raise
     finally:
         session.info.pop("in_transaction", None)
+    if session.info.pop("announced", False):
+        announce_now()
+
+
+@contextlib.contextmanager
+def bare_transaction() -> Iterator[sa.Connection]:
+    """Like `transaction`, without the session: for the one statement that every alert waits for."""
+    if db.session.registry.has():
+        db.session.remove()  # a thread that kept one connection and waited for a second could wait for ever
+    with db.engine.connect() as connection:
+        if not is_postgresql():
+            connection = connection.execution_options(immediate=True)
+        with connection.begin():
+            yield connection
+
+
+def announce(session: Session) -> None:
+    """Tell other processes, once this transaction has committed, that there is something new to read."""
+    session.info["announced"] = True
+
+
+def announce_now() -> None:
+    """Tell other processes that there is something new to read."""
+    if (tell := current_app.extensions.get("tell_others")) is not None:
+        tell()
 
 
 @contextlib.contextmanager
@@ -189,13 +215,13 @@ def insert_or_update(table: Any) -> postgresql.Insert:
     return cast(postgresql.Insert, sqlite.insert(table))
 
 
-def engine_options(url: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, pool_size: int = 5) -> dict[str, Any]:
+def engine_options(url: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, pool_size: int = 8) -> dict[str, Any]:
     """Return the engine's options: pool, time-outs (milliseconds) and keep-alives of the given database."""
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": lock_timeout_ms / 1000, "check_same_thread": False}}
     return {
         "pool_size": pool_size,
-        "max_overflow": 10,
+        "max_overflow": 0,
         "pool_timeout": 1.5,
         "pool_use_lifo": True,
         "connect_args": {

@@ -11,7 +11,7 @@ SECRETS: set[str] = set()  # values that must never be written, filled at start
 class LineFormatter(logging.Formatter):
     """Formats records as `time level logger message`; control characters are escaped, secrets blotted out."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(processName)s/%(process)d %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")

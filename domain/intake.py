@@ -40,7 +40,7 @@ class Decision:
 
     def refuse(self, status: SignalStatus, reason: str, text: str) -> "Decision":
         """End with a status that does not trade; `text` is the sentence shown to people."""
-        self.status, self.reason, self.error_text = status, reason, f"{reason}: {text}"
+        self.status, self.reason, self.error_text = status, reason, f"{reason}: {text}"[:1000]
         return self
 
 

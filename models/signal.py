@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from domain.order_status import SignalStatus
 from extensions import ExactDecimal, Json, Model, UtcDateTime, utc_now
@@ -52,7 +52,7 @@ class Signal(Model):
     symbol1: Mapped[str | None] = mapped_column(sa.String(64))
     symbol2: Mapped[str | None] = mapped_column(sa.String(64))
     hedge_ratio: Mapped[Decimal | None] = mapped_column(ExactDecimal)
-    account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("broker_accounts.id"))
+    account_id: Mapped[int | None]  # no foreign key: every alert would lock the same account's row
     external: Mapped[bool] = mapped_column(default=False)  # left to an executor of the user's own
 
     # What became of it.
@@ -68,7 +68,9 @@ class Signal(Model):
     fill_price: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     slip: Mapped[Decimal | None] = mapped_column(ExactDecimal)
 
-    account: Mapped[BrokerAccount | None] = relationship(lazy="joined")
+    account: Mapped[BrokerAccount | None] = relationship(
+        primaryjoin=lambda: foreign(Signal.account_id) == BrokerAccount.id, lazy="joined", viewonly=True
+    )
     orders: Mapped[list[Order]] = relationship(order_by=Order.id, lazy="select", viewonly=True)
 
     __table_args__ = (

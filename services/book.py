@@ -17,9 +17,8 @@ from domain.messages import FillReport, OrderReport
 from domain.order_status import FAILED, OrderStatus, SignalStatus, check_signal_transition, check_transition
 from domain.pricing import average_price
 from domain.rollup import LegState, roll_up
-from extensions import insert_or_update
+from extensions import announce, insert_or_update
 from models import Fill, Order, OrderEvent, Signal
-from services.wake import announce
 
 logger = logging.getLogger(__name__)
 

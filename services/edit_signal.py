@@ -17,9 +17,8 @@ from domain.order_status import OPEN, OrderStatus, SignalStatus, check_signal_tr
 from domain.pricing import slip
 from domain.rollup import fill_price
 from domain.trace import step
-from extensions import transaction
+from extensions import announce, transaction
 from models import Fill, Order, OrderEvent, Signal
-from services.wake import announce
 
 logger = logging.getLogger(__name__)
 

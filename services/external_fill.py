@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 
 from domain.errors import Conflict, NotFound
 from domain.order_status import SignalStatus, check_signal_transition
-from extensions import transaction
+from extensions import announce, transaction
 from models import Signal
 from services.edit_signal import record_move, reprice
-from services.wake import announce
 
 logger = logging.getLogger(__name__)
 

@@ -19,11 +19,10 @@ from domain.intake import decide
 from domain.order_status import OrderStatus, SignalStatus
 from domain.sizing import is_tradable, leg2_quantity
 from domain.trace import step
-from extensions import database_time, transaction
+from extensions import announce, database_time, transaction
 from models import BrokerAccount, Instrument, Order, OrderEvent, RegistryVersion, Signal
 from models.signal import WAITING
 from services import registry
-from services.wake import announce
 
 logger = logging.getLogger(__name__)
 

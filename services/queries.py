@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import selectinload
 
 from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
-from extensions import db
-from models import Order, Signal
+from extensions import db, utc_now
+from models import BrokerAccount, Order, OrderEvent, Signal, Worker
 
 ANONYMOUS_ROWS = 5
 ANONYMOUS_WAITING_ROWS = 20
 MOST_ROWS = 5000  # of one answer, so that one reader cannot take the memory of a web process
+NAMES_FROM = 500  # the newest signals among which the latest names are looked for
+CRITICAL_HOURS = 24  # how long a signal that needs a person is pointed out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +60,83 @@ def list_signals(wanted: SignalFilter, limit: int | None, after: int | None = No
         here = sa.tuple_(sa.literal(received_at, Signal.received_at.type), sa.literal(after))
         query = query.where(sa.tuple_(Signal.received_at, Signal.id) < here)
     return db.session.execute(query).scalars().all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskState:
+    """How the desk is doing at `now` by the database's clock; `waiting` are signals that its own worker is to execute."""
+
+    now: datetime
+    account: str
+    route: str
+    worker_seen: datetime | None  # of a worker that did not say it stops
+    worker_stopped: datetime | None
+    waiting: int
+    critical: int  # of the last CRITICAL_HOURS
+
+    @property
+    def worker_age(self) -> timedelta | None:
+        """Return the time since a running worker was last heard from; None when none runs."""
+        return None if self.worker_seen is None else max(self.now - self.worker_seen, timedelta(0))
+
+
+def desk_state() -> DeskState:
+    """Return route, worker and open ends in one read."""
+    waiting = sa.select(sa.func.count()).where(Signal.status.in_((SignalStatus.WAITING, SignalStatus.REROUTED)), ~Signal.external)
+    now = db.session.execute(sa.select(utc_now())).scalar_one()
+    critical = sa.select(sa.func.count()).where(Signal.status == SignalStatus.CRITICAL, Signal.received_at > now - timedelta(hours=CRITICAL_HOURS))
+    row = db.session.execute(
+        sa.select(
+            BrokerAccount.name,
+            BrokerAccount.route,
+            sa.select(sa.func.max(Worker.seen_at)).where(Worker.stopped_at.is_(None)).scalar_subquery().label("seen"),
+            sa.select(sa.func.max(Worker.stopped_at)).scalar_subquery().label("stopped"),
+            waiting.scalar_subquery().label("waiting"),
+            critical.scalar_subquery().label("critical"),
+        ).where(BrokerAccount.is_default)
+    ).one()
+    return DeskState(
+        now=now,
+        account=row.name,
+        route=row.route,
+        worker_seen=row.seen,
+        worker_stopped=row.stopped,
+        waiting=row.waiting,
+        critical=row.critical,
+    )
+
+
+def count_by_status(since: datetime) -> dict[SignalStatus, int]:
+    """Return how many signals received since then have each status, zeros included."""
+    query = sa.select(Signal.status, sa.func.count()).where(Signal.received_at >= since).group_by(Signal.status)
+    counts = {SignalStatus(status): count for status, count in db.session.execute(query).all()}
+    return {status: counts.get(status, 0) for status in SignalStatus}
+
+
+def latest_names(limit: int) -> Sequence[str]:
+    """Return the registered stocks and pairs that signals came for lately, the newest first."""
+    newest = (
+        sa.select(Signal.id, Signal.name, Signal.account_id, Signal.received_at)
+        .order_by(Signal.received_at.desc(), Signal.id.desc())
+        .limit(NAMES_FROM)
+        .subquery()
+    )
+    query = (
+        sa.select(newest.c.name)
+        .where(newest.c.account_id.is_not(None))
+        .group_by(newest.c.name)
+        .order_by(sa.func.max(newest.c.received_at).desc(), sa.func.max(newest.c.id).desc())
+        .limit(limit)
+    )
+    return db.session.execute(query).scalars().all()
+
+
+def has_signals() -> bool:
+    """Tell whether any alert was ever stored."""
+    return db.session.execute(sa.select(Signal.id).limit(1)).first() is not None
+
+
+def list_order_events(rowid: int) -> Sequence[OrderEvent]:
+    """Return every move of a signal's orders, in order of time."""
+    query = sa.select(OrderEvent).join(Order, Order.id == OrderEvent.order_id).where(Order.signal_id == rowid)
+    return db.session.execute(query.order_by(OrderEvent.at, OrderEvent.order_id, OrderEvent.seq)).scalars().all()

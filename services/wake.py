@@ -1,7 +1,7 @@
 """Telling other processes that something changed, and waiting to be told.
 
-PostgreSQL: NOTIFY in the changing transaction, LISTEN on a connection of one's own.
-SQLite: `PRAGMA data_version` changes with every commit of another connection; asking costs microseconds.
+PostgreSQL: NOTIFY and LISTEN, each on a connection of its own. SQLite: `PRAGMA data_version`
+changes with every commit of another connection; asking costs microseconds.
 A word received is only a hint: who wakes always reads the tables, and does so every second anyway.
 """
 
@@ -11,30 +11,75 @@ import logging
 import os
 import select
 import sqlite3
+import threading
 import time
 from typing import Any, Protocol
 
 import psycopg2
-import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from flask import Flask, current_app
 
+from config import Config
 from extensions import db, is_postgresql
 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "desk_changes"
 SQLITE_POLL = 0.008  # seconds: half of it is the mean delay of an alert, and about 1 % of a core
+MOST_OFTEN = 0.005  # seconds between two notifications; the first of a burst goes at once
 
 
-def notification() -> sa.ColumnElement[Any]:
-    """Return the SQL expression that tells the listeners at commit (PostgreSQL only)."""
-    return sa.func.pg_notify(CHANNEL, "")
+class Notifier:
+    """Sends NOTIFY from a thread of its own, after the commit it speaks of.
+
+    Inside the alert's transaction it would be surer, but PostgreSQL then lets such transactions
+    commit one by one, each waiting for the disk alone. What a crash loses in between is a hint.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._news = threading.Event()
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def tell(self) -> None:
+        """Let the others know soon; costs the caller next to nothing."""
+        if self._thread is None:  # started at first use: a thread does not survive a fork
+            with self._start:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+                    self._thread.start()
+        self._news.set()
+
+    def _run(self) -> None:
+        connection: Any = None
+        while True:
+            self._news.wait()
+            self._news.clear()
+            try:
+                connection = connection or self._connect()
+                with connection.cursor() as cursor:
+                    cursor.execute(f"NOTIFY {CHANNEL}")
+            except psycopg2.Error as e:
+                logger.warning("cannot tell the others of a change: %s", str(e).strip())
+                connection = None
+            time.sleep(MOST_OFTEN)
+
+    def _connect(self) -> Any:
+        # Nothing is lost with a lost NOTIFY, so it need not wait for the disk.
+        connection = psycopg2.connect(self._dsn, connect_timeout=3, options="-c synchronous_commit=off")
+        connection.autocommit = True
+        return connection
 
 
-def announce(session: Session) -> None:
-    """Tell the listeners once this transaction has committed."""
-    if is_postgresql():
-        session.execute(sa.select(notification()))
+def init_app(app: Flask) -> None:
+    """Give the app its way to tell others of changes; SQLite needs none."""
+    config: Config = app.config["DESK"]
+    if not config.is_sqlite:
+        app.extensions["tell_others"] = Notifier(_dsn(config.database_url)).tell
+
+
+def _dsn(url: str) -> str:
+    return url.replace("postgresql+psycopg2://", "postgresql://", 1)
 
 
 class Waker(Protocol):
@@ -153,7 +198,6 @@ class PostgresqlWaker(_Interruptible):
 
 def make_waker() -> SqliteWaker | PostgresqlWaker:
     """Return the waker of the desk's database; call it inside an app context."""
-    url = db.engine.url
     if is_postgresql():
-        return PostgresqlWaker(url.set(drivername="postgresql").render_as_string(hide_password=False))
-    return SqliteWaker(str(url.database))
+        return PostgresqlWaker(_dsn(current_app.config["SQLALCHEMY_DATABASE_URI"]))
+    return SqliteWaker(str(db.engine.url.database))

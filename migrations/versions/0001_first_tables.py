@@ -185,7 +185,6 @@ def upgrade() -> None:
         sa.Column("slip", extensions.ExactDecimal(), nullable=True),
         sa.CheckConstraint("side in ('buy', 'sell')", name=op.f("ck_signals_side")),
         sa.CheckConstraint("cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000", name=op.f("ck_signals_quantity")),
-        sa.ForeignKeyConstraint(["account_id"], ["broker_accounts.id"], name=op.f("fk_signals_account_id_broker_accounts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signals")),
         sa.UniqueConstraint("source", "dedupe_key", name=op.f("uq_signals_source_dedupe_key")),
         sqlite_autoincrement=True,
