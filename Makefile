@@ -8,7 +8,7 @@ BIN  := $(VENV)/bin
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 
 # Scripts in a virtual environment carry its path, so it does not survive a move; nor does it survive its Python.
-ifneq ($(shell cat $(VENV)/.made 2>/dev/null && $(BIN)/python -c '' 2>&1),$(CURDIR))
+ifneq ($(shell { cat $(VENV)/.made && $(BIN)/python -c '' || echo broken; } 2>&1),$(CURDIR))
   STALE := stale
 endif
 
@@ -23,7 +23,7 @@ run: $(VENV)/.run ## set up what is missing and start the desk
 
 test: $(VENV)/.dev ## run every test that this machine can run
 	@$(BIN)/python -m pytest -q -n 2
-	@if [ -f tests/newman/run.py ]; then exec $(BIN)/python tests/newman/run.py; fi
+	@if [ -f tests/newman/run_collection.py ]; then exec $(BIN)/python tests/newman/run_collection.py; fi
 
 check: ## what must pass before a change goes in: lint, and every test without exception
 	@$(MAKE) --no-print-directory lint
@@ -41,10 +41,12 @@ clean: ## remove what tests and tools left behind; your data and .venv stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .coverage .coverage.* htmlcov test-results
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
+writable = [ -w "$(CURDIR)$(1)" ] || { echo "This folder cannot be written to: $(CURDIR)$(1)"; exit 1; }
+
 # One line for each thing that may be missing; every candidate is also asked from /, where no
 # version manager's file in this folder redirects it.
 $(VENV)/.made: $(STALE)
-	@[ -w . ] || { echo "This folder cannot be written to: $(CURDIR)"; exit 1; }
+	@$(call writable)
 	@good=; bare=; \
 	for p in $(PYTHONS); do \
 	  for dir in . /; do \
@@ -73,10 +75,12 @@ install = if [ -x $(BIN)/uv ] && $(BIN)/uv pip install -q --compile-bytecode --p
 
 $(VENV)/.run: $(VENV)/.made requirements.txt
 	@echo "Installing what the desk needs"
+	@$(call writable,/$(VENV))
 	@$(call install,requirements.txt)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.made requirements-dev.txt
 	@echo "Installing what the tests need"
+	@$(call writable,/$(VENV))
 	@$(call install,requirements-dev.txt)
 	@touch $@

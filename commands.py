@@ -77,7 +77,12 @@ def delete_user(username: str) -> None:
 
 @secret_group.command("passphrase")
 @click.option("--value", help="The new passphrase; made and shown when absent.")
-@click.option("--keep-old-hours", type=click.IntRange(0, 24 * 30), default=0, help="How long older passphrases still work.")
+@click.option(
+    "--keep-old-hours",
+    type=click.IntRange(0, 24 * 30),
+    default=0,
+    help="How long older passphrases still work.",
+)
 def change_passphrase(value: str | None, keep_old_hours: int) -> None:
     """Change the webhook passphrase."""
     import secrets

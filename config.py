@@ -53,7 +53,16 @@ def _decimal(low: str, high: str) -> Callable[[str], Decimal]:
 
 
 def _boolean(text: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
     try:
         return words[text.strip().lower()]
     except KeyError:
@@ -78,7 +87,9 @@ def _key(text: str) -> str:
 def check_passphrase(text: str) -> str:
     """Return a webhook passphrase that is not trivially guessed; raises ConfigError naming the rule."""
     if text.lower() in WELL_KNOWN or len(text) < MIN_PASSPHRASE or len(set(text)) < 8:
-        raise ConfigError(f"must have at least {MIN_PASSPHRASE} characters, 8 of them different (32 or more are better)")
+        raise ConfigError(
+            f"must have at least {MIN_PASSPHRASE} characters, 8 of them different (32 or more are better)"
+        )
     if len(text) > 128:
         raise ConfigError("must have at most 128 characters")
     return text
@@ -103,7 +114,9 @@ def _database_url(text: str) -> str:
     raise ConfigError("must start with postgresql://, postgres:// or sqlite:///")
 
 
-def _setting(env: str, meaning: str, read: Callable[[str], Any] = str, default: str | None = None, secret: bool = False) -> Any:
+def _setting(
+    env: str, meaning: str, read: Callable[[str], Any] = str, default: str | None = None, secret: bool = False
+) -> Any:
     return field(repr=not secret, metadata={"env": env, "meaning": meaning, "read": read, "default": default})
 
 
@@ -113,20 +126,32 @@ class Config:
 
     host: str = _setting("HOST", "address the web process listens on (on Heroku: all)", default="127.0.0.1")
     port: int = _setting("PORT", "port of the web process", _integer(1, 65535), "5000")
-    instance_dir: Path = _setting("INSTANCE_DIR", "folder of the database, the secrets and the paper broker", Path, "instance")
+    instance_dir: Path = _setting(
+        "INSTANCE_DIR", "folder of the database, the secrets and the paper broker", Path, "instance"
+    )
     database_url: str = _setting(
         "DATABASE_URL",
         "database of the desk; `DATABASE_URL_SQLALCHEMY` goes first; absent: SQLite in `INSTANCE_DIR`",
         _database_url,
         secret=True,
     )
-    secret_key: str = _setting("SECRET_KEY", "signs sessions and forms; made at first start when absent", _key, secret=True)
+    secret_key: str = _setting(
+        "SECRET_KEY", "signs sessions and forms; made at first start when absent", _key, secret=True
+    )
     jwt_secret_key: str = _setting("JWT_SECRET_KEY", "signs tokens; made at first start when absent", _key, secret=True)
     admin_password: str = _setting(
-        "ADMIN_PASSWORD", "password of `admin`, used at first start only; made when absent", check_password, "", secret=True
+        "ADMIN_PASSWORD",
+        "password of `admin`, used at first start only; made when absent",
+        check_password,
+        "",
+        secret=True,
     )
     webhook_passphrase: str = _setting(
-        "WEBHOOK_PASSPHRASE", "passphrase of the alerts, used at first start only; made when absent", check_passphrase, "", secret=True
+        "WEBHOOK_PASSPHRASE",
+        "passphrase of the alerts, used at first start only; made when absent",
+        check_passphrase,
+        "",
+        secret=True,
     )
     broker: str = _setting(
         "BROKER",
@@ -134,29 +159,55 @@ class Config:
         _one_of("paper", "external"),
         "paper",
     )
-    open_reads: bool = _setting("OPEN_READS", "anyone may read stocks, pairs and a few signals, as in v3", _boolean, "true")
-    public_url: str = _setting("PUBLIC_URL", "address under which TradingView reaches the desk, for the shown webhook URL", default="")
-    trusted_proxies: int = _setting("TRUSTED_PROXIES", "proxies in front that add X-Forwarded-For (Heroku: 1)", _integer(0, 5), "0")
+    open_reads: bool = _setting(
+        "OPEN_READS", "anyone may read stocks, pairs and a few signals, as in v3", _boolean, "true"
+    )
+    public_url: str = _setting(
+        "PUBLIC_URL",
+        "address under which TradingView reaches the desk, for the shown webhook URL",
+        default="",
+    )
+    trusted_proxies: int = _setting(
+        "TRUSTED_PROXIES", "proxies in front that add X-Forwarded-For (Heroku: 1)", _integer(0, 5), "0"
+    )
     secure_cookies: bool = _setting("SECURE_COOKIES", "cookies over TLS only (absent: true behind a proxy)", _boolean)
-    token_minutes_max: int = _setting("TOKEN_MINUTES_MAX", "longest `expire` a log-in may ask for, minutes", _integer(1, 10080), "1440")
+    token_minutes_max: int = _setting(
+        "TOKEN_MINUTES_MAX", "longest `expire` a log-in may ask for, minutes", _integer(1, 10080), "1440"
+    )
     session_hours: int = _setting("SESSION_HOURS", "life of a dashboard log-in, hours", _integer(1, 720), "12")
-    signal_lifetime: int = _setting("SIGNAL_LIFETIME", "seconds after which an unsent signal is canceled as expired", _integer(1, 864000), "120")
+    signal_lifetime: int = _setting(
+        "SIGNAL_LIFETIME",
+        "seconds after which an unsent signal is canceled as expired",
+        _integer(1, 864000),
+        "120",
+    )
     web_workers: int = _setting("WEB_WORKERS", "gunicorn processes", _integer(1, 64), "2")
     web_threads: int = _setting("WEB_THREADS", "threads of each; an open dashboard holds one", _integer(8, 512), "64")
     database_pool: int = _setting("DATABASE_POOL", "most PostgreSQL connections of one process", _integer(2, 200), "8")
-    log_level: str = _setting("LOG_LEVEL", "debug, info, warning or error", _one_of("debug", "info", "warning", "error"), "info")
+    log_level: str = _setting(
+        "LOG_LEVEL", "debug, info, warning or error", _one_of("debug", "info", "warning", "error"), "info"
+    )
     paper_database_url: str = _setting(
         "PAPER_DATABASE_URL",
         "store of the paper broker; absent: `paper.db` in `INSTANCE_DIR`, or schema `paper` of the desk's PostgreSQL",
         _database_url,
         secret=True,
     )
-    paper_slippage_bps: Decimal = _setting("PAPER_SLIPPAGE_BPS", "slippage of paper market orders, basis points", _decimal("0", "1000"), "0")
-    paper_commission: Decimal = _setting("PAPER_COMMISSION", "commission of paper fills, dollars a share", _decimal("0", "1000"), "0")
-    paper_reference_price: Decimal = _setting(
-        "PAPER_REFERENCE_PRICE", "price around which legs of a pair without quotes are made up, dollars", _decimal("0.01", "1000000"), "100"
+    paper_slippage_bps: Decimal = _setting(
+        "PAPER_SLIPPAGE_BPS", "slippage of paper market orders, basis points", _decimal("0", "1000"), "0"
     )
-    paper_cash: Decimal = _setting("PAPER_CASH", "cash a paper account starts with, dollars", _decimal("0", "1000000000000"), "1000000")
+    paper_commission: Decimal = _setting(
+        "PAPER_COMMISSION", "commission of paper fills, dollars a share", _decimal("0", "1000"), "0"
+    )
+    paper_reference_price: Decimal = _setting(
+        "PAPER_REFERENCE_PRICE",
+        "price around which legs of a pair without quotes are made up, dollars",
+        _decimal("0.01", "1000000"),
+        "100",
+    )
+    paper_cash: Decimal = _setting(
+        "PAPER_CASH", "cash a paper account starts with, dollars", _decimal("0", "1000000000000"), "1000000"
+    )
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
@@ -171,11 +222,15 @@ class Config:
             given = {**_kept_keys(instance), **given}
         given["INSTANCE_DIR"] = str(instance)
         given.setdefault("HOST", "0.0.0.0" if on_heroku else "127.0.0.1")  # noqa: S104 - the router must reach a dyno
-        given["DATABASE_URL"] = given.get("DATABASE_URL_SQLALCHEMY") or given.get("DATABASE_URL") or f"sqlite:///{instance}/desk.db"
+        given["DATABASE_URL"] = (
+            given.get("DATABASE_URL_SQLALCHEMY") or given.get("DATABASE_URL") or f"sqlite:///{instance}/desk.db"
+        )
         if on_heroku and given["DATABASE_URL"].startswith("sqlite"):
             raise ConfigError("DATABASE_URL: SQLite would be lost with the dyno's disk; add Heroku Postgres")
         given.setdefault("SECURE_COOKIES", str(given.get("TRUSTED_PROXIES", "0") != "0"))
-        default_paper = f"sqlite:///{instance}/paper.db" if given["DATABASE_URL"].startswith("sqlite") else given["DATABASE_URL"]
+        default_paper = (
+            f"sqlite:///{instance}/paper.db" if given["DATABASE_URL"].startswith("sqlite") else given["DATABASE_URL"]
+        )
         given.setdefault("PAPER_DATABASE_URL", default_paper)
         return cls(**{f.name: _read(f.metadata, given) for f in fields(cls)})
 

@@ -112,7 +112,7 @@ class Json(sa.types.TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
-class utc_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
+class utc_now(FunctionElement[datetime]):
     """The database's clock at this statement: all machines share it, so leases do not depend on theirs."""
 
     type = UtcDateTime()

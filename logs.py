@@ -14,7 +14,10 @@ class LineFormatter(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(processName)s/%(process)d %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+        super().__init__(
+            "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(processName)s/%(process)d %(name)s: %(message)s",
+            "%Y-%m-%dT%H:%M:%S",
+        )
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; a traceback follows on lines of its own, indented."""
@@ -26,7 +29,10 @@ class LineFormatter(logging.Formatter):
         return "\n    ".join([escaped, *(line.translate(_CONTROL) for line in rest)])
 
 
-_CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), 127, 0x85]} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
+_CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), 127, 0x85]} | {
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
 
 
 def configure_logging(level: str, secrets: tuple[str, ...] = ()) -> None:

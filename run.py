@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from config import ROOT, Config, ConfigError
 from services.setup import FirstSecrets, prepare_database
@@ -16,8 +17,8 @@ TEMPLATE = ROOT / "local" / "tradingview_alert.json"
 PROCESSES = ("web", "worker")
 
 
-def main() -> int:
-    """Prepare and start; returns the exit code when it cannot."""
+def main() -> NoReturn:
+    """Prepare and start; ends with exit code 1 and one clear line when it cannot."""
     os.umask(0o077)  # the database and the keys are nobody else's business
     try:
         config = Config.from_env()
@@ -25,14 +26,15 @@ def main() -> int:
         _check_port(config)
         made = _set_up(config)
     except ConfigError as e:
-        print(f"The desk cannot start. {e}", file=sys.stderr)
-        return 1
+        sys.exit(f"The desk cannot start. {e}")
     print(_banner(config, made), flush=True)
     # Honcho numbers the ports of its processes from this one; the programs come from our own environment.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ["PYTHONUNBUFFERED"] = "1"
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "honcho", "start", "--port", str(config.port), *PROCESSES])
+    os.execv(  # noqa: S606 - the shell would only stand between Ctrl-C and the processes
+        sys.executable, [sys.executable, "-m", "honcho", "start", "--port", str(config.port), *PROCESSES]
+    )
 
 
 def _check_folder(folder: Path) -> None:
@@ -52,7 +54,9 @@ def _check_port(config: Config) -> None:
             probe.bind((config.host, config.port))
         except OSError as e:
             if e.errno == errno.EADDRINUSE:
-                raise ConfigError(f"PORT: {config.port} is taken by another program; try PORT={config.port + 1} make run") from None
+                raise ConfigError(
+                    f"PORT: {config.port} is taken by another program; try PORT={config.port + 1} make run"
+                ) from None
             raise ConfigError(f"HOST, PORT: cannot listen on {config.host}:{config.port} ({e.strerror}).") from None
 
 
@@ -72,9 +76,18 @@ def _set_up(config: Config) -> FirstSecrets:
 
 def _banner(config: Config, made: FirstSecrets) -> str:
     url = config.base_url
-    lines = ["", f"  Dashboard    {url}/", f"  API docs     {url}/v3/docs", f"  Webhook URL  {url}/v3/webhook", ""]
+    lines = [
+        "",
+        f"  Dashboard    {url}/",
+        f"  API docs     {url}/v3/docs",
+        f"  Webhook URL  {url}/v3/webhook",
+        "",
+    ]
     if made.admin_password:
-        lines += ["  Shown only this once; change them with\n  `.venv/bin/flask users password admin` and `.venv/bin/flask secrets passphrase`:"]
+        lines += [
+            "  Shown only this once. To change them:",
+            "  .venv/bin/flask users password admin, .venv/bin/flask secrets passphrase",
+        ]
         lines += [f"    log in as            admin / {made.admin_password}"]
     if made.passphrase:
         lines += [f"    webhook passphrase   {made.passphrase}", ""]
@@ -86,4 +99,4 @@ def _banner(config: Config, made: FirstSecrets) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

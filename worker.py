@@ -94,7 +94,13 @@ class Pipeline:
                 since = self.polled_until.get(account_id)
                 self.polled_until[account_id] = sync_broker.poll_account(account_id, broker, since, self.name)
             except BrokerUnavailable as e:
-                logger.warning("account %s: %s cannot be read (%s)%s", account_id, broker.name, e, "" if started else "; it stays closed")
+                logger.warning(
+                    "account %s: %s cannot be read (%s)%s",
+                    account_id,
+                    broker.name,
+                    e,
+                    "" if started else "; it stays closed",
+                )
             else:
                 if not started:
                     logger.info("account %s: %s is in step, open for orders", account_id, broker.name)
@@ -122,7 +128,11 @@ def open_brokers(config: Config) -> dict[int, Broker]:
         cash=config.paper_cash,
     )
     with reading() as session:
-        accounts = session.execute(sa.select(BrokerAccount.id, BrokerAccount.name, BrokerAccount.broker).where(BrokerAccount.route == Route.DESK)).all()
+        accounts = session.execute(
+            sa.select(BrokerAccount.id, BrokerAccount.name, BrokerAccount.broker).where(
+                BrokerAccount.route == Route.DESK
+            )
+        ).all()
     return {account.id: open_broker(account.broker, account.name, paper) for account in accounts}
 
 
@@ -158,7 +168,11 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
         stop.interrupt = waker.interrupt
         brokers = _patiently(lambda: open_brokers(config), stop)
         pipeline = Pipeline(config, brokers or {}, name)
-        logger.info("worker %s started, accounts %s", name, ", ".join(str(broker.name) for broker in pipeline.brokers.values()) or "none")
+        logger.info(
+            "worker %s started, accounts %s",
+            name,
+            ", ".join(str(broker.name) for broker in pipeline.brokers.values()) or "none",
+        )
         try:
             while not stop.asked:
                 _patiently(lambda: pipeline.run_due(stop), stop)

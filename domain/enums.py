@@ -76,4 +76,3 @@ class Route(StrEnum):
 class Role(StrEnum):
     ADMIN = "admin"
     USER = "user"
-

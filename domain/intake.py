@@ -49,7 +49,7 @@ def decide(
     find_instrument: Callable[[str], Tradable | None],
     find_pair: Callable[[str], Tradable | None],
 ) -> Decision:
-    """Return what becomes of an alert for that ticker text, with the trace of each check. Never raises for a bad ticker."""
+    """Return what becomes of an alert for that ticker text, with each check. Never raises for a bad ticker."""
     result = Decision()
     try:
         parsed = parse_ticker(ticker, lambda symbol: find_instrument(symbol) is not None)
@@ -81,13 +81,15 @@ def _check_registered(result: Decision, parsed: Single | Pair, found: Tradable |
     result.account_id, result.external = found.account_id, found.external
     result.trace.append(step("registered", True, f"The {what} {found.name} is registered.", name=found.name))
     if found.activity is not Activity.ACTIVE:
-        text = f"The {what} {found.name} is registered but {'on the watch-list' if found.activity is Activity.WATCH else 'passive'}."
+        state = "on the watch-list" if found.activity is Activity.WATCH else "passive"
+        text = f"The {what} {found.name} is registered but {state}."
         result.trace.append(step("active", False, text, activity=found.activity))
         return result.refuse(SignalStatus.CANCELED, "passive ticker", text)
     result.trace.append(step("active", True, f"The {what} {found.name} is active.", activity=found.activity))
     if isinstance(parsed, Pair):
         equal = parsed.hedge_ratio == found.hedge_ratio
-        text = f"The alert's hedge ratio {parsed.hedge_ratio} {'equals' if equal else 'differs from'} the registered {found.hedge_ratio}."
+        relation = "equals" if equal else "differs from"
+        text = f"The alert's hedge ratio {parsed.hedge_ratio} {relation} the registered {found.hedge_ratio}."
         result.trace.append(step("hedge", equal, text, alert=parsed.hedge_ratio, registered=found.hedge_ratio))
         if not equal:
             return result.refuse(SignalStatus.CANCELED, "wrong hedge", text)

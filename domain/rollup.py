@@ -53,7 +53,9 @@ def roll_up(side: Side, alert_price: Decimal | None, hedge_ratio: Decimal | None
 def _status(legs: Sequence[LegState]) -> tuple[SignalStatus, str | None]:
     if all(leg.status is S.FILLED for leg in legs):
         return SignalStatus.FILLED, None
-    reasons = "; ".join(f"leg {n}: {leg.reason or leg.status.lower()}" for n, leg in enumerate(legs, 1) if leg.status in FAILED)
+    reasons = "; ".join(
+        f"leg {n}: {leg.reason or leg.status.lower()}" for n, leg in enumerate(legs, 1) if leg.status in FAILED
+    )
     if any(leg.status is S.MANUAL for leg in legs):
         return SignalStatus.CRITICAL, "an order's outcome is not known; a person must look"
     if len(legs) == 2 and _one_legged(legs):

@@ -222,9 +222,7 @@ def _split_factor(text: str) -> tuple[str, int]:
     left, operator, right = tokens
     before, after = _NUMBER.fullmatch(left), _NUMBER.fullmatch(right)
     if before and after:
-        raise TickerError(
-            f"In '{text}' factor and symbol are both numbers; put the exchange before the symbol."
-        )
+        raise TickerError(f"In '{text}' factor and symbol are both numbers; put the exchange before the symbol.")
     if after:
         return left, _units(right, divide=operator == "/")
     if before and operator == "*":

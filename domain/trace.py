@@ -5,4 +5,9 @@ from typing import Any
 
 def step(check: str, ok: bool, text: str, **values: Any) -> dict[str, Any]:
     """Return one entry of a trace; values are shown as they were at that moment."""
-    return {"check": check, "ok": ok, "text": text, "values": {name: str(value) for name, value in values.items()}}
+    return {
+        "check": check,
+        "ok": ok,
+        "text": text,
+        "values": {name: str(value) for name, value in values.items()},
+    }

@@ -55,9 +55,18 @@ class Order(Model):
     __table_args__ = (
         sa.UniqueConstraint("signal_id", "leg", "generation"),
         sa.UniqueConstraint("account_id", "broker_order_id"),
-        sa.CheckConstraint("cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000", name="quantity"),
+        sa.CheckConstraint(
+            "cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000", name="quantity"
+        ),
         # The database itself refuses a second order in flight for one account and symbol.
-        sa.Index("uq_orders_in_flight", "account_id", "symbol", unique=True, sqlite_where=IN_FLIGHT, postgresql_where=IN_FLIGHT),
+        sa.Index(
+            "uq_orders_in_flight",
+            "account_id",
+            "symbol",
+            unique=True,
+            sqlite_where=IN_FLIGHT,
+            postgresql_where=IN_FLIGHT,
+        ),
         sa.Index("ix_orders_pending", "account_id", "symbol", "id", sqlite_where=PENDING, postgresql_where=PENDING),
         sa.Index("ix_orders_working", "account_id", "id", sqlite_where=WORKING, postgresql_where=WORKING),
         {"sqlite_autoincrement": True},

@@ -11,7 +11,8 @@ from extensions import ExactDecimal, Model, UtcDateTime, utc_now
 
 
 class RegistryVersion(Model):
-    """One row: which desk this is, and a number that rises with every change of accounts, stocks, pairs and passphrases.
+    """One row: which desk this is, and a number that rises with every change of
+    accounts, stocks, pairs and passphrases.
 
     Web processes decide on alerts from memory; the insert of the signal asks for this number,
     so a decision made on old knowledge is never stored. `installation` is part of every client
@@ -39,7 +40,13 @@ class BrokerAccount(Model):
 
     __table_args__ = (
         sa.CheckConstraint("route in ('desk', 'external')", name="route"),
-        sa.Index("uq_broker_accounts_default", "is_default", unique=True, sqlite_where=sa.text("is_default"), postgresql_where=sa.text("is_default")),
+        sa.Index(
+            "uq_broker_accounts_default",
+            "is_default",
+            unique=True,
+            sqlite_where=sa.text("is_default"),
+            postgresql_where=sa.text("is_default"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -91,6 +98,9 @@ class Pair(Model):
     __table_args__ = (
         sa.CheckConstraint("activity in ('active', 'passive', 'watch')", name="activity"),
         sa.CheckConstraint("leg1_id <> leg2_id", name="two_legs"),
-        sa.CheckConstraint("cast(hedge_ratio as numeric) > 0 and cast(hedge_ratio as numeric) < 1000000000000", name="hedge_ratio"),
+        sa.CheckConstraint(
+            "cast(hedge_ratio as numeric) > 0 and cast(hedge_ratio as numeric) < 1000000000000",
+            name="hedge_ratio",
+        ),
         {"sqlite_autoincrement": True},
     )

@@ -76,14 +76,28 @@ class Signal(Model):
     __table_args__ = (
         sa.UniqueConstraint("source", "dedupe_key"),
         sa.CheckConstraint("side in ('buy', 'sell')", name="side"),
-        sa.CheckConstraint("cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000", name="quantity"),
+        sa.CheckConstraint(
+            "cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000", name="quantity"
+        ),
         # Each list is one walk along one index, newest first, however long the history is.
         sa.Index(None, "received_at", "id"),
         sa.Index(None, "status", "received_at", "id"),
         sa.Index(None, "name", "received_at", "id"),
         sa.Index(None, "name", "status", "received_at", "id"),
         sa.Index("ix_signals_waiting", "external", "id", sqlite_where=WAITING, postgresql_where=WAITING),
-        sa.Index("ix_signals_order_id1", "order_id1", "id", sqlite_where=sa.text("order_id1 is not null"), postgresql_where=sa.text("order_id1 is not null")),
-        sa.Index("ix_signals_order_id2", "order_id2", "id", sqlite_where=sa.text("order_id2 is not null"), postgresql_where=sa.text("order_id2 is not null")),
+        sa.Index(
+            "ix_signals_order_id1",
+            "order_id1",
+            "id",
+            sqlite_where=sa.text("order_id1 is not null"),
+            postgresql_where=sa.text("order_id1 is not null"),
+        ),
+        sa.Index(
+            "ix_signals_order_id2",
+            "order_id2",
+            "id",
+            sqlite_where=sa.text("order_id2 is not null"),
+            postgresql_where=sa.text("order_id2 is not null"),
+        ),
         {"sqlite_autoincrement": True},
     )

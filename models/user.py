@@ -21,7 +21,10 @@ class User(Model):
     epoch: Mapped[int] = mapped_column(default=1)  # rises when the password or role changes
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
 
-    __table_args__ = (sa.CheckConstraint("role in ('admin', 'user')", name="role"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        sa.CheckConstraint("role in ('admin', 'user')", name="role"),
+        {"sqlite_autoincrement": True},
+    )
 
     @property
     def is_admin(self) -> bool:

@@ -30,14 +30,22 @@ def json_body() -> dict[str, Any]:
     try:
         text = _decode(raw)
         value = json.loads(
-            text, parse_float=_number, parse_int=_number, parse_constant=_no_constant, object_pairs_hook=_no_repeats
+            text,
+            parse_float=_number,
+            parse_int=_number,
+            parse_constant=_no_constant,
+            object_pairs_hook=_no_repeats,
         )
     except (ValueError, RecursionError) as e:
         declared = request.mimetype
         if declared and "json" not in declared and declared != "text/plain":
             raise UnsupportedMediaType("The body must be JSON.") from None
-        reason = str(e) if isinstance(e, _NotJson | json.JSONDecodeError) else "it is not UTF-8 text or nested too deeply"
-        raise BadRequest(f"The body is not valid JSON: {reason}" if raw else "The body is empty; JSON is needed.") from None
+        reason = (
+            str(e) if isinstance(e, _NotJson | json.JSONDecodeError) else "it is not UTF-8 text or nested too deeply"
+        )
+        raise BadRequest(
+            f"The body is not valid JSON: {reason}" if raw else "The body is empty; JSON is needed."
+        ) from None
     if not isinstance(value, dict):
         raise BadRequest("The body must be a JSON object.")
     if "\\u" in text or "\x00" in text or "\x7f" in text:  # only an escape can bring in a NUL or half a character

@@ -105,16 +105,28 @@ def _database_error(e: DBAPIError | PoolTimeout) -> ResponseReturnValue:
         return _unexpected(e)
     db.session.rollback()
     error_id = uuid.uuid4().hex[:12]
-    logger.error("error %s: database away or busy on %s %s: %s", error_id, request.method, request.path, str(getattr(e, "orig", e)).strip())
+    logger.error(
+        "error %s: database away or busy on %s %s: %s",
+        error_id,
+        request.method,
+        request.path,
+        str(getattr(e, "orig", e)).strip(),
+    )
     if not wants_json():
         return current_app.extensions["error_page"](e, 503, error_id)
-    return answer("The database is not available; nothing was stored.", "database_away", 503, {"Retry-After": "5"}, id=error_id)
+    return answer(
+        "The database is not available; nothing was stored.",
+        "database_away",
+        503,
+        {"Retry-After": "5"},
+        id=error_id,
+    )
 
 
 def _unexpected(e: Exception) -> ResponseReturnValue:
     db.session.rollback()
     error_id = uuid.uuid4().hex[:12]
-    logger.exception("error %s: unexpected on %s %s", error_id, request.method, request.path)
+    logger.error("error %s: unexpected on %s %s", error_id, request.method, request.path, exc_info=e)
     if not wants_json():
         return current_app.extensions["error_page"](e, 500, error_id)
     return answer("Something unexpected happened; it is in the log under this id.", "unexpected", 500, id=error_id)

@@ -83,7 +83,10 @@ def _operation(spec: APISpec, rule: Rule, verb: str, endpoint: Endpoint) -> dict
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     for status, model in endpoint.answers.items():
         content = {"application/json": {"schema": _reference(spec, model, "serialization")}}
-        operation["responses"][str(status)] = {"description": "done" if status < 400 else "not well", "content": content}
+        operation["responses"][str(status)] = {
+            "description": "done" if status < 400 else "not well",
+            "content": content,
+        }
     errors = set(endpoint.errors) | ({413, 415} if endpoint.body else set())
     for status in sorted(errors):
         content = {"application/json": {"schema": {"$ref": REF.format(model="Error")}}}
@@ -103,7 +106,9 @@ def _parameters(spec: APISpec, rule: Rule, endpoint: Endpoint) -> list[dict[str,
         schema = endpoint.query.model_json_schema(ref_template=REF, mode="validation")
         _add_definitions(spec, schema)
         for name, field in schema["properties"].items():
-            result.append({"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": field})
+            result.append(
+                {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": field}
+            )
     return result
 
 

@@ -35,7 +35,10 @@ class Signals(ApiResource):
     def get(self, query: SignalQuery) -> SignalPage:
         """List signals page by page, newest first, with filters."""
         wanted = SignalFilter(
-            name=name_in_path(query.ticker) if query.ticker else None, status=query.status, since=query.from_, until=query.to
+            name=name_in_path(query.ticker) if query.ticker else None,
+            status=query.status,
+            since=query.from_,
+            until=query.to,
         )
         limit = query.limit if has_token() else min(query.limit, _anonymous_rows(query.status))
         if not has_token() and query.after is not None:
@@ -43,7 +46,9 @@ class Signals(ApiResource):
         rows = list_signals(wanted, limit + 1, query.after)
         more = len(rows) > limit and has_token()
         return SignalPage(
-            signals=_dump(rows[:limit]), notoken_limit=_anonymous_rows(query.status), next_after=rows[limit - 1].id if more else None
+            signals=_dump(rows[:limit]),
+            notoken_limit=_anonymous_rows(query.status),
+            next_after=rows[limit - 1].id if more else None,
         )
 
 

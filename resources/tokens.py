@@ -62,7 +62,9 @@ def init_app(app: Flask) -> None:
     def refuse(message: str, code: str) -> Any:
         return answer(message, code, 401, {"WWW-Authenticate": "Bearer"})
 
-    jwt.unauthorized_loader(lambda reason: refuse("Request does not contain an access token.", "authorization_required"))
+    jwt.unauthorized_loader(
+        lambda reason: refuse("Request does not contain an access token.", "authorization_required")
+    )
     jwt.invalid_token_loader(lambda reason: refuse("The token is invalid.", "token_invalid"))
     jwt.expired_token_loader(lambda header, claims: refuse("The token has expired.", "token_expired"))
     jwt.needs_fresh_token_loader(lambda header, claims: refuse("The token is not fresh.", "fresh_token_required"))

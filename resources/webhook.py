@@ -17,7 +17,13 @@ PROBLEMATIC = "problematic ticker!"
 
 
 class SignalWebhook(ApiResource):
-    @endpoint(Access.OPEN, "signals", body=AlertIn, answers={201: AlertOut, 200: AlertOut}, errors=(400, 401, 413, 422, 429, 503))
+    @endpoint(
+        Access.OPEN,
+        "signals",
+        body=AlertIn,
+        answers={201: AlertOut, 200: AlertOut},
+        errors=(400, 401, 413, 422, 429, 503),
+    )
     def post(self, body: AlertIn) -> tuple[AlertOut, int]:
         """Take an alert; 201 means it is stored, 200 that it was stored before."""
         require_passphrase(body.passphrase, client_address())
@@ -31,7 +37,13 @@ class SignalWebhook(ApiResource):
         )
         return out, 200 if received.duplicate else 201
 
-    @endpoint(Access.OPEN, "signals", body=SignalUpdateIn, answers={200: UpdatedSignalOut}, errors=(400, 401, 404, 409))
+    @endpoint(
+        Access.OPEN,
+        "signals",
+        body=SignalUpdateIn,
+        answers={200: UpdatedSignalOut},
+        errors=(400, 401, 404, 409),
+    )
     def put(self, body: SignalUpdateIn) -> UpdatedSignalOut:
         """Put a signal back with its status, order ids and leg prices; needs the passphrase or a fresh token."""
         if body.passphrase is not None:
@@ -65,4 +77,8 @@ def _report(body: FillIn) -> UpdatedSignalOut:
 def _message(received: Received) -> str:
     if received.reason is None or received.duplicate:
         return "Signal created successfully." if not received.duplicate else "Signal was received before."
-    return "recorded with problematic ticker!" if received.reason == PROBLEMATIC else "recorded with unknown or passive ticker!"
+    return (
+        "recorded with problematic ticker!"
+        if received.reason == PROBLEMATIC
+        else "recorded with unknown or passive ticker!"
+    )

@@ -34,7 +34,15 @@ def move_order(session: Session, order: Order, status: OrderStatus, cause: str, 
     """Move an order along the table of legal moves and put the move on record; raises IllegalTransition."""
     check_transition(OrderStatus(order.status), status)
     _record(session, order, status, cause, actor)
-    logger.info("order %s (signal %s leg %s): %s -> %s, %s", order.client_order_id, order.signal_id, order.leg, order.status, status, cause)
+    logger.info(
+        "order %s (signal %s leg %s): %s -> %s, %s",
+        order.client_order_id,
+        order.signal_id,
+        order.leg,
+        order.status,
+        status,
+        cause,
+    )
     order.status = status
 
 
@@ -46,7 +54,13 @@ def note(session: Session, order: Order, cause: str, actor: str) -> None:
 def _record(session: Session, order: Order, status: OrderStatus, cause: str, actor: str) -> None:
     order.moves = (order.moves or 0) + 1
     event = OrderEvent(
-        order_id=order.id, seq=order.moves, from_status=order.status, to_status=status, cause=cause[:500], actor=actor, epoch=order.lease_epoch
+        order_id=order.id,
+        seq=order.moves,
+        from_status=order.status,
+        to_status=status,
+        cause=cause[:500],
+        actor=actor,
+        epoch=order.lease_epoch,
     )
     session.add(event)
 
@@ -60,7 +74,12 @@ def apply_report(session: Session, order: Order, report: OrderReport, actor: str
         order.broker_order_id = report.broker_order_id
     elif order.broker_order_id != report.broker_order_id:
         note(session, order, f"the broker now says its id is {report.broker_order_id}; ignored", actor)
-        logger.error("order %s: broker id %s became %s, report ignored", order.client_order_id, order.broker_order_id, report.broker_order_id)
+        logger.error(
+            "order %s: broker id %s became %s, report ignored",
+            order.client_order_id,
+            order.broker_order_id,
+            report.broker_order_id,
+        )
         return
     for fill in report.fills:
         _book_fill(session, order, fill)
@@ -78,7 +97,11 @@ def apply_report(session: Session, order: Order, report: OrderReport, actor: str
 
 def is_same_order(order: Order, report: OrderReport) -> bool:
     """Tell whether a report speaks of this order; an answer for another one must never be adopted."""
-    same = (order.client_order_id, order.symbol, order.side) == (report.client_order_id, report.symbol, report.side)
+    same = (order.client_order_id, order.symbol, order.side) == (
+        report.client_order_id,
+        report.symbol,
+        report.side,
+    )
     return same and order.quantity == report.quantity
 
 
@@ -92,13 +115,22 @@ def fail_order(session: Session, order: Order, status: OrderStatus, reason: str,
 def refresh_signal(session: Session, signal_id: int | None, actor: str) -> None:
     """Set a signal's status, prices and slip from its orders; tells the listeners."""
     session.flush()
-    signal = session.execute(sa.select(Signal).where(Signal.id == signal_id).with_for_update(of=Signal)).scalar_one_or_none()
+    signal = session.execute(
+        sa.select(Signal).where(Signal.id == signal_id).with_for_update(of=Signal)
+    ).scalar_one_or_none()
     if signal is None:
         return
     orders = _latest_orders(session, signal.id)
     _stop_second_leg(session, orders, actor)
     legs = [
-        LegState(OrderStatus(order.status), order.quantity, order.filled_quantity, order.average_price, order.reason) for order in orders
+        LegState(
+            OrderStatus(order.status),
+            order.quantity,
+            order.filled_quantity,
+            order.average_price,
+            order.reason,
+        )
+        for order in orders
     ]
     result = roll_up(Side(signal.side), signal.price, signal.hedge_ratio, legs)
     old = SignalStatus(signal.status)
@@ -118,7 +150,14 @@ def refresh_signal(session: Session, signal_id: int | None, actor: str) -> None:
     announce(session)
     if signal.status != old:
         level = logging.CRITICAL if signal.status == SignalStatus.CRITICAL else logging.INFO
-        logger.log(level, "signal %s: %s -> %s%s", signal.id, old, signal.status, f", {result.reason}" if result.reason else "")
+        logger.log(
+            level,
+            "signal %s: %s -> %s%s",
+            signal.id,
+            old,
+            signal.status,
+            f", {result.reason}" if result.reason else "",
+        )
 
 
 def _book_fill(session: Session, order: Order, fill: FillReport) -> None:

@@ -50,7 +50,9 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
         for name, value in edit.said.items():
             if value is not None and value != getattr(signal, name):
                 raise Conflict(f"The alert's {name.replace('_', ' ')} is on record and does not change.")
-        changes = {name: getattr(edit, name) for name in FIELDS if getattr(edit, name) not in (None, getattr(signal, name))}
+        changes = {
+            name: getattr(edit, name) for name in FIELDS if getattr(edit, name) not in (None, getattr(signal, name))
+        }
         status = edit.status or SignalStatus(signal.status)
         if not changes and status == signal.status:
             return signal  # what executors do: read, change nothing, put back
@@ -72,8 +74,16 @@ def delete_signal(rowid: int, actor: str) -> None:
     """Delete a signal; raises NotFound, and Conflict while its orders may work or once shares were traded."""
     with transaction() as session:
         signal = locked_signal(session, rowid)
-        orders = session.execute(sa.select(Order).where(Order.signal_id == rowid).order_by(Order.id).with_for_update(of=Order)).scalars().all()
-        if live := [order for order in orders if OrderStatus(order.status) in OPEN and order.status != OrderStatus.QUEUED]:
+        orders = (
+            session.execute(
+                sa.select(Order).where(Order.signal_id == rowid).order_by(Order.id).with_for_update(of=Order)
+            )
+            .scalars()
+            .all()
+        )
+        if live := [
+            order for order in orders if OrderStatus(order.status) in OPEN and order.status != OrderStatus.QUEUED
+        ]:
             raise Conflict(f"Order {live[0].client_order_id} of this signal is {live[0].status}; cancel it first.")
         if any(order.status == OrderStatus.QUEUED for order in orders):
             raise Conflict("Orders of this signal are about to be sent; try again in a moment.")
@@ -99,7 +109,9 @@ def locked_signal(session: Session, rowid: int) -> Signal:
 
 def record_move(signal: Signal, status: SignalStatus, actor: str, **values: Any) -> None:
     """Move the signal and put the move with its values on the trace."""
-    text = f"{actor} set '{signal.status}' to '{status}'." if status != signal.status else f"{actor} changed the signal."
+    text = (
+        f"{actor} set '{signal.status}' to '{status}'." if status != signal.status else f"{actor} changed the signal."
+    )
     signal.trace = [*signal.trace, step("edit", True, text, **values)]
     signal.status = status
 
@@ -120,4 +132,6 @@ def _check_desk_edit(session: Session, signal: Signal, status: SignalStatus, cha
     if status is SignalStatus.CANCELED and signal.status == SignalStatus.WAITING:
         signal.status_reason = "canceled by hand"
         return
-    raise Conflict(f"The desk itself executes this signal; it cannot be moved from '{signal.status}' to '{status}' by hand.")
+    raise Conflict(
+        f"The desk itself executes this signal; it cannot be moved from '{signal.status}' to '{status}' by hand."
+    )

@@ -61,7 +61,12 @@ def apply_external_fill(report: ExternalFill) -> Signal:
 def _find(session: Session, order_id: str) -> Signal:
     """Return the newest signal with that order id, those of outside executors first, locked."""
     found = [
-        session.execute(sa.select(Signal.id, Signal.external).where(column == order_id).order_by(Signal.external.desc(), Signal.id.desc()).limit(1)).first()
+        session.execute(
+            sa.select(Signal.id, Signal.external)
+            .where(column == order_id)
+            .order_by(Signal.external.desc(), Signal.id.desc())
+            .limit(1)
+        ).first()
         for column in (Signal.order_id1, Signal.order_id2)
     ]
     candidates = [(row.external, row.id) for row in found if row is not None]

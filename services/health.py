@@ -49,7 +49,11 @@ def _migrations() -> Check:
     current = MigrationContext.configure(db.session.connection()).get_current_revision()
     head = head_revision()
     ok = current == head
-    return Check("migrations", ok, f"at {current}" if ok else f"at {current}, but this version needs {head}; run `flask setup`")
+    return Check(
+        "migrations",
+        ok,
+        f"at {current}" if ok else f"at {current}, but this version needs {head}; run `flask setup`",
+    )
 
 
 def _worker() -> Check:

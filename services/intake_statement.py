@@ -22,7 +22,18 @@ SAID = (
     "ticker", "side", "quantity", "price", "position", "position_size", "previous_position", "previous_position_size",
     "comment", "strategy", "bar_time", "alert_at", "body_sha256",
 )  # fmt: skip
-DECIDED = ("ticker_type", "name", "symbol1", "symbol2", "hedge_ratio", "account_id", "external", "status", "error_text", "trace")
+DECIDED = (
+    "ticker_type",
+    "name",
+    "symbol1",
+    "symbol2",
+    "hedge_ratio",
+    "account_id",
+    "external",
+    "status",
+    "error_text",
+    "trace",
+)
 COLUMNS = [*SAID, *DECIDED, "source", "dedupe_key", "weak_key", "status_reason"]
 PREPARED = "insert_signal"
 
@@ -39,16 +50,19 @@ def insert_signal(connection: sa.Connection, values: Mapping[str, Any]) -> int |
         connection.exec_driver_sql(prepare)
         connection.info[PREPARED] = True
     bound = tuple(processors[name](values[name]) if name in processors else values[name] for name in names)
-    return cast("int | None", connection.exec_driver_sql(f"EXECUTE {PREPARED} ({', '.join(['%s'] * len(names))})", bound).scalar())
+    return cast(
+        "int | None",
+        connection.exec_driver_sql(f"EXECUTE {PREPARED} ({', '.join(['%s'] * len(names))})", bound).scalar(),
+    )
 
 
 @functools.cache
 def _prepared() -> tuple[str, list[str], Mapping[str, Any]]:
     """Return the PREPARE, the names of its parameters in order, and what turns values into the driver's."""
-    dialect = postgresql.psycopg2.dialect(paramstyle="numeric_dollar")
+    dialect: sa.Dialect = postgresql.psycopg2.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
     compiled = _statement("postgresql").compile(dialect=dialect)
     names = [name for name, _ in sorted(_numbers(compiled).items(), key=lambda item: item[1])]
-    return f"PREPARE {PREPARED} AS {compiled}", names, compiled._bind_processors  # noqa: SLF001 - no public way to them
+    return f"PREPARE {PREPARED} AS {compiled}", names, compiled._bind_processors
 
 
 def _numbers(compiled: Any) -> dict[str, int]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from domain.enums import Activity
-from domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from domain.errors import AlreadyExists, InvalidInput, NotFound
 from extensions import db, transaction
 from models import Instrument, Pair
 from services.manage_stocks import find_account
@@ -41,28 +40,24 @@ class PairForm:
 
 def create_pair(form: PairForm) -> None:
     """Register a pair; raises AlreadyExists or InvalidInput."""
-    try:
-        with transaction() as session:
-            _fill(session, Pair(name=form.name), form, is_new=True)
-    except IntegrityError:
-        raise AlreadyExists("'pair' with that name already exists.") from None
+    with transaction() as session:
+        bump_version(session)
+        if session.execute(_by_name(form.name)).scalar_one_or_none() is not None:
+            raise AlreadyExists("'pair' with that name already exists.")
+        _fill(session, Pair(name=form.name), form, is_new=True)
     logger.info("pair %s registered, %s", form.name, form.activity)
 
 
 def put_pair(form: PairForm) -> tuple[Pair, bool]:
     """Register or change a pair; returns it and whether it is new. Raises InvalidInput."""
-    for _ in range(2):  # somebody may register it between our look and our insert
-        try:
-            with transaction() as session:
-                pair = session.execute(_by_name(form.name).with_for_update(of=Pair)).scalar_one_or_none()
-                is_new = pair is None
-                pair = pair or Pair(name=form.name)
-                _fill(session, pair, form, is_new=is_new)
-            logger.info("pair %s %s, %s", form.name, "registered" if is_new else "changed", form.activity)
-            return pair, is_new
-        except IntegrityError:
-            logger.info("pair %s was registered by somebody else at this moment", form.name)
-    raise Conflict("The pair is being changed by somebody else; try again.")
+    with transaction() as session:
+        bump_version(session)
+        pair = session.execute(_by_name(form.name)).scalar_one_or_none()
+        is_new = pair is None
+        pair = pair or Pair(name=form.name)
+        _fill(session, pair, form, is_new=is_new)
+    logger.info("pair %s %s, %s", form.name, "registered" if is_new else "changed", form.activity)
+    return pair, is_new
 
 
 def get_pair(name: str) -> Pair:
@@ -80,11 +75,11 @@ def list_pairs(limit: int | None) -> Sequence[Pair]:
 def delete_pair(name: str) -> None:
     """Delete a pair; its signals stay. Raises NotFound."""
     with transaction() as session:
-        pair = session.execute(_by_name(name).with_for_update(of=Pair)).scalar_one_or_none()
+        bump_version(session)
+        pair = session.execute(_by_name(name)).scalar_one_or_none()
         if pair is None:
             raise NotFound("item not found.")
         session.delete(pair)
-        bump_version(session)
     logger.info("pair %s deleted", name)
 
 
@@ -93,15 +88,14 @@ def _by_name(name: str) -> sa.Select[Pair]:
 
 
 def _fill(session: Session, pair: Pair, form: PairForm, *, is_new: bool) -> None:
-    bump_version(session)  # first: changes of the registry then run one by one, so the checks below stay true
     if is_new:
-        if session.execute(sa.select(Pair.id).where(Pair.name == form.name)).scalar() is not None:
-            raise AlreadyExists("'pair' with that name already exists.")
         pair.leg1, pair.leg2 = _legs(session, form)
     if form.activity is Activity.ACTIVE:
         for leg in (pair.leg1, pair.leg2):
             if leg.activity == Activity.ACTIVE:
-                raise InvalidInput({"status": f"{leg.symbol} is active singly; make it passive before the pair {form.name} is active"})
+                raise InvalidInput(
+                    {"status": f"{leg.symbol} is active singly; make it passive before the pair {form.name} is active"}
+                )
     pair.hedge_ratio = form.hedge_ratio
     pair.activity = form.activity
     pair.notes = form.notes
@@ -116,7 +110,9 @@ def _fill(session: Session, pair: Pair, form: PairForm, *, is_new: bool) -> None
 def _legs(session: Session, form: PairForm) -> tuple[Instrument, Instrument]:
     known = {
         stock.symbol: stock
-        for stock in session.execute(sa.select(Instrument).where(Instrument.symbol.in_([form.symbol1, form.symbol2]))).scalars()
+        for stock in session.execute(
+            sa.select(Instrument).where(Instrument.symbol.in_([form.symbol1, form.symbol2]))
+        ).scalars()
     }
     missing = {f"ticker{n}": symbol for n, symbol in enumerate((form.symbol1, form.symbol2), 1) if symbol not in known}
     if missing and form.activity is Activity.ACTIVE:

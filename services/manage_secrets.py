@@ -50,6 +50,22 @@ def set_passphrase(passphrase: str, keep_others_for: timedelta | None = None) ->
     logger.info("webhook passphrase changed; older ones end at %s", end.isoformat(timespec="seconds"))
 
 
+def add_passphrase(passphrase: str, valid_for: timedelta) -> None:
+    """Put a passphrase in force for a time, beside the others. Raises ConfigError if too easy."""
+    check_passphrase(passphrase)
+    digest = hashlib.sha256(passphrase.encode()).hexdigest()
+    end = datetime.now(UTC) + valid_for
+    with transaction() as session:
+        session.execute(sa.delete(WebhookSecret).where(WebhookSecret.expires_at <= utc_now()))
+        known = session.execute(sa.select(WebhookSecret).where(WebhookSecret.sha256 == digest)).scalar_one_or_none()
+        if known is None:
+            session.add(WebhookSecret(sha256=digest, expires_at=end))
+        elif known.expires_at is not None:  # one without an end stays so
+            known.expires_at = max(known.expires_at, end)
+        registry.bump_version(session)
+    logger.info("webhook passphrase added until %s", end.isoformat(timespec="seconds"))
+
+
 def has_passphrase() -> bool:
     """Tell whether any passphrase exists."""
     return db.session.execute(sa.select(sa.func.count()).select_from(WebhookSecret)).scalar_one() > 0
@@ -58,8 +74,8 @@ def has_passphrase() -> bool:
 def _count_refusal() -> None:
     now = datetime.now(UTC)
     row = insert_or_update(Counter).values(name=REFUSED, day=now.date().isoformat(), count=1, last_at=now)
-    upsert = row.on_conflict_do_update(index_elements=[Counter.name, Counter.day], set_={"count": Counter.count + 1, "last_at": now})
+    upsert = row.on_conflict_do_update(
+        index_elements=[Counter.name, Counter.day], set_={"count": Counter.count + 1, "last_at": now}
+    )
     with transaction() as session:
         session.execute(upsert)
-
-

@@ -1,4 +1,8 @@
-"""Stocks (and currencies, coins, futures) that alerts may name."""
+"""Stocks (and currencies, coins, futures) that alerts may name.
+
+Each change of the registry begins with a new version number, whose row stays locked until the
+end: changes run one by one, so what they check stays true and none waits for another in a circle.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from domain.enums import Activity, AssetClass, OrderType
@@ -35,28 +38,24 @@ class StockForm:
 
 def create_stock(form: StockForm) -> None:
     """Register a stock; raises AlreadyExists or InvalidInput."""
-    try:
-        with transaction() as session:
-            _fill(session, Instrument(symbol=form.symbol), form, is_new=True)
-    except IntegrityError:
-        raise AlreadyExists("'stock' with that name already exists.") from None
+    with transaction() as session:
+        bump_version(session)
+        if session.execute(_by_symbol(form.symbol)).scalar_one_or_none() is not None:
+            raise AlreadyExists("'stock' with that name already exists.")
+        _fill(session, Instrument(symbol=form.symbol), form, is_new=True)
     logger.info("stock %s registered, %s", form.symbol, form.activity)
 
 
 def put_stock(form: StockForm) -> tuple[Instrument, bool]:
     """Register or change a stock; returns it and whether it is new. Raises InvalidInput."""
-    for _ in range(2):  # somebody may register it between our look and our insert
-        try:
-            with transaction() as session:
-                stock = session.execute(_by_symbol(form.symbol).with_for_update(of=Instrument)).scalar_one_or_none()
-                is_new = stock is None
-                stock = stock or Instrument(symbol=form.symbol)
-                _fill(session, stock, form, is_new=is_new)
-            logger.info("stock %s %s, %s", form.symbol, "registered" if is_new else "changed", form.activity)
-            return stock, is_new
-        except IntegrityError:
-            logger.info("stock %s was registered by somebody else at this moment", form.symbol)
-    raise Conflict("The stock is being changed by somebody else; try again.")
+    with transaction() as session:
+        bump_version(session)
+        stock = session.execute(_by_symbol(form.symbol)).scalar_one_or_none()
+        is_new = stock is None
+        stock = stock or Instrument(symbol=form.symbol)
+        _fill(session, stock, form, is_new=is_new)
+    logger.info("stock %s %s, %s", form.symbol, "registered" if is_new else "changed", form.activity)
+    return stock, is_new
 
 
 def get_stock(symbol: str) -> Instrument:
@@ -74,14 +73,16 @@ def list_stocks(limit: int | None) -> Sequence[Instrument]:
 def delete_stock(symbol: str) -> None:
     """Delete a stock; raises NotFound, or Conflict while it is a leg of a pair."""
     with transaction() as session:
-        stock = session.execute(_by_symbol(symbol).with_for_update(of=Instrument)).scalar_one_or_none()
+        bump_version(session)
+        stock = session.execute(_by_symbol(symbol)).scalar_one_or_none()
         if stock is None:
             raise NotFound("item not found.")
-        pair = session.execute(sa.select(Pair.name).where((Pair.leg1_id == stock.id) | (Pair.leg2_id == stock.id)).limit(1)).scalar()
+        pair = session.execute(
+            sa.select(Pair.name).where((Pair.leg1_id == stock.id) | (Pair.leg2_id == stock.id)).limit(1)
+        ).scalar()
         if pair is not None:
             raise Conflict(f"{symbol} is a leg of the pair {pair}; delete the pair first.")
         session.delete(stock)
-        bump_version(session)
     logger.info("stock %s deleted", symbol)
 
 
@@ -101,7 +102,6 @@ def _by_symbol(symbol: str) -> sa.Select[Instrument]:
 
 
 def _fill(session: Session, stock: Instrument, form: StockForm, *, is_new: bool) -> None:
-    bump_version(session)  # first: changes of the registry then run one by one, so the check below stays true
     stock.primary_exchange = form.primary_exchange
     stock.secondary_exchange = form.secondary_exchange
     stock.activity = form.activity
@@ -112,8 +112,14 @@ def _fill(session: Session, stock: Instrument, form: StockForm, *, is_new: bool)
     if is_new:
         session.add(stock)
     elif form.activity is Activity.ACTIVE:
-        in_pair = sa.select(Pair.name).where((Pair.leg1_id == stock.id) | (Pair.leg2_id == stock.id)).where(Pair.activity == Activity.ACTIVE)
+        in_pair = (
+            sa.select(Pair.name)
+            .where((Pair.leg1_id == stock.id) | (Pair.leg2_id == stock.id))
+            .where(Pair.activity == Activity.ACTIVE)
+        )
         if (pair := session.execute(in_pair.limit(1)).scalar()) is not None:
-            raise InvalidInput({"active": f"{form.symbol} is a leg of the active pair {pair}; it cannot be active singly"})
+            raise InvalidInput(
+                {"active": f"{form.symbol} is a leg of the active pair {pair}; it cannot be active singly"}
+            )
     session.flush()
     session.refresh(stock)

@@ -59,7 +59,11 @@ def plan_next(capabilities: Mapping[int, Capabilities], lifetime: timedelta, act
         try:
             legs = _check(signal, session, capabilities, lifetime)
         except NotTradable as e:
-            signal.status, signal.status_reason, signal.error_text = e.status, e.reason[:255], f"{e.reason}: {e.text}"[:1000]
+            signal.status, signal.status_reason, signal.error_text = (
+                e.status,
+                e.reason[:255],
+                f"{e.reason}: {e.text}"[:1000],
+            )
             logger.warning("signal %s: %s, %s", signal.id, e.status, e.text)
         except SQLAlchemyError:
             raise
@@ -69,7 +73,11 @@ def plan_next(capabilities: Mapping[int, Capabilities], lifetime: timedelta, act
         else:
             _make_orders(session, signal, legs, lifetime, actor)
             signal.status = SignalStatus.CREATED
-            logger.info("signal %s: planned as %s", signal.id, ", ".join(f"{leg.side} {leg.quantity} {leg.instrument.symbol}" for leg in legs))
+            logger.info(
+                "signal %s: planned as %s",
+                signal.id,
+                ", ".join(f"{leg.side} {leg.quantity} {leg.instrument.symbol}" for leg in legs),
+            )
         announce(session)
     return True
 
@@ -93,11 +101,20 @@ def _claim(session: Session, accounts: tuple[int, ...]) -> Signal | None:
     return session.execute(query).scalar_one_or_none()
 
 
-def _check(signal: Signal, session: Session, capabilities: Mapping[int, Capabilities], lifetime: timedelta) -> list[Leg]:
+def _check(
+    signal: Signal, session: Session, capabilities: Mapping[int, Capabilities], lifetime: timedelta
+) -> list[Leg]:
     """Return the legs to trade; every check goes on the signal's trace. Raises NotTradable."""
     age = database_time() - signal.received_at
     seconds, most = f"{age.total_seconds():.3f}", f"{lifetime.total_seconds():.0f}"
-    _see(signal, "age", age <= lifetime, f"The alert is {seconds} s old; up to {most} s are allowed.", age=seconds, limit=most)
+    _see(
+        signal,
+        "age",
+        age <= lifetime,
+        f"The alert is {seconds} s old; up to {most} s are allowed.",
+        age=seconds,
+        limit=most,
+    )
     if age > lifetime:
         raise NotTradable(SignalStatus.CANCELED, "expired", f"The alert is {seconds} s old, more than {most} s.")
     known = registry.snapshot(fresh=True)
@@ -125,8 +142,19 @@ def _size(signal: Signal, session: Session, able: Capabilities) -> list[Leg]:
     second = instruments[str(signal.symbol2)]
     hedge_ratio = signal.hedge_ratio or Decimal(1)
     quantity2 = leg2_quantity(signal.quantity, hedge_ratio, able.quantity_step)
-    text = f"{signal.quantity} {first.symbol} are hedged by {quantity2} {second.symbol} (ratio {hedge_ratio}, steps of {able.quantity_step:f})."
-    _see(signal, "sizing", quantity2 > 0, text, quantity1=signal.quantity, quantity2=quantity2, hedge_ratio=hedge_ratio)
+    text = (
+        f"{signal.quantity} {first.symbol} are hedged by {quantity2} {second.symbol} "
+        f"(ratio {hedge_ratio}, steps of {able.quantity_step:f})."
+    )
+    _see(
+        signal,
+        "sizing",
+        quantity2 > 0,
+        text,
+        quantity1=signal.quantity,
+        quantity2=quantity2,
+        hedge_ratio=hedge_ratio,
+    )
     # A limit on one leg could leave the other one alone, so legs of a pair go to the market.
     return [
         Leg(1, side, signal.quantity, OrderType.MARKET, None, first),
@@ -144,7 +172,8 @@ def _check_ability(signal: Signal, leg: Leg, able: Capabilities) -> None:
         _see(signal, "limit price", False, text, price=leg.limit_price)
         raise NotTradable(SignalStatus.ERROR, "limit price", text)
     if not is_tradable(leg.quantity, able.quantity_step):
-        text = f"{leg.quantity} {leg.instrument.symbol} cannot be traded; the broker trades steps of {able.quantity_step:f}."
+        what = f"{leg.quantity} {leg.instrument.symbol}"
+        text = f"{what} cannot be traded; the broker trades steps of {able.quantity_step:f}."
         _see(signal, "quantity", False, text, quantity=leg.quantity, step=able.quantity_step)
         raise NotTradable(SignalStatus.ERROR, "quantity", text)
 
@@ -182,6 +211,16 @@ def _make_orders(session: Session, signal: Signal, legs: list[Leg], lifetime: ti
         )
         session.add(order)
         session.flush()
-        session.add(OrderEvent(order_id=order.id, seq=1, from_status=None, to_status=order.status, cause="planned", actor=actor, epoch=0))
+        session.add(
+            OrderEvent(
+                order_id=order.id,
+                seq=1,
+                from_status=None,
+                to_status=order.status,
+                cause="planned",
+                actor=actor,
+                epoch=0,
+            )
+        )
     names = ", ".join(f"{leg.side} {leg.quantity} {leg.instrument.symbol} {leg.order_type}" for leg in legs)
     _see(signal, "orders", True, f"Orders for account {account}: {names}.", account=account)

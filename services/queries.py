@@ -11,7 +11,7 @@ from sqlalchemy.orm import selectinload
 
 from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
-from extensions import db, utc_now
+from extensions import database_time, db
 from models import BrokerAccount, Order, OrderEvent, Signal, Worker
 
 ANONYMOUS_ROWS = 5
@@ -44,7 +44,11 @@ def list_signals(wanted: SignalFilter, limit: int | None, after: int | None = No
 
     Raises InvalidInput when there is no signal `after`.
     """
-    query = sa.select(Signal).order_by(Signal.received_at.desc(), Signal.id.desc()).limit(min(limit or MOST_ROWS, MOST_ROWS))
+    query = (
+        sa.select(Signal)
+        .order_by(Signal.received_at.desc(), Signal.id.desc())
+        .limit(min(limit or MOST_ROWS, MOST_ROWS))
+    )
     if wanted.name is not None:
         query = query.where(Signal.name == wanted.name)
     if wanted.status is not None:
@@ -64,7 +68,7 @@ def list_signals(wanted: SignalFilter, limit: int | None, after: int | None = No
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskState:
-    """How the desk is doing at `now` by the database's clock; `waiting` are signals that its own worker is to execute."""
+    """How the desk is doing at `now` by the database's clock; `waiting` counts what its own worker must execute."""
 
     now: datetime
     account: str
@@ -82,9 +86,11 @@ class DeskState:
 
 def desk_state() -> DeskState:
     """Return route, worker and open ends in one read."""
-    waiting = sa.select(sa.func.count()).where(Signal.status.in_((SignalStatus.WAITING, SignalStatus.REROUTED)), ~Signal.external)
-    now = db.session.execute(sa.select(utc_now())).scalar_one()
-    critical = sa.select(sa.func.count()).where(Signal.status == SignalStatus.CRITICAL, Signal.received_at > now - timedelta(hours=CRITICAL_HOURS))
+    now = database_time()
+    count = sa.select(sa.func.count()).select_from(Signal)
+    waiting = count.where(Signal.status.in_((SignalStatus.WAITING, SignalStatus.REROUTED)), ~Signal.external)
+    lately = now - timedelta(hours=CRITICAL_HOURS)
+    critical = count.where(Signal.status == SignalStatus.CRITICAL, Signal.received_at > lately)
     row = db.session.execute(
         sa.select(
             BrokerAccount.name,

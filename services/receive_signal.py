@@ -60,7 +60,14 @@ def receive_signal(alert: Alert) -> Received:
             return first
     else:
         raise DatabaseBusy("The registry is being changed; send the alert again.")
-    logger.info("signal %s: %s %s %s, %s", rowid, alert.side, alert.quantity, decision.name or "?", decision.reason or decision.status)
+    logger.info(
+        "signal %s: %s %s %s, %s",
+        rowid,
+        alert.side,
+        alert.quantity,
+        decision.name or "?",
+        decision.reason or decision.status,
+    )
     return Received(rowid, decision.status, decision.reason, duplicate=False)
 
 
@@ -85,7 +92,12 @@ def _first_delivery(alert: Alert, key: RepeatKey) -> Received | None:
         first.seen_count += 1
         first.last_seen_at = utc_now()
     if first.weak_key:
-        logger.warning("signal %s: same body again within %d s, taken for a repeat (seen %d times)", first.id, REPEAT_WINDOW, first.seen_count)
+        logger.warning(
+            "signal %s: same body again within %d s, taken for a repeat (seen %d times)",
+            first.id,
+            REPEAT_WINDOW,
+            first.seen_count,
+        )
     return Received(first.id, SignalStatus(first.status), first.status_reason, duplicate=True)
 
 

@@ -34,7 +34,11 @@ class Snapshot:
         """Return the instrument of that symbol."""
         if symbol not in self.instruments:
             row = db.session.execute(sa.select(Instrument).where(Instrument.symbol == symbol)).scalar_one_or_none()
-            self._keep(self.instruments, symbol, self._tradable(row.symbol, row.activity, row.account) if row else None)
+            self._keep(
+                self.instruments,
+                symbol,
+                self._tradable(row.symbol, row.activity, row.account) if row else None,
+            )
         return self.instruments[symbol]
 
     def find_pair(self, name: str) -> Tradable | None:
@@ -55,7 +59,9 @@ class Snapshot:
             found = found or (equal and (expires_at is None or expires_at > now))
         return found
 
-    def _tradable(self, name: str, activity: str, account: BrokerAccount | None, hedge_ratio: Decimal | None = None) -> Tradable:
+    def _tradable(
+        self, name: str, activity: str, account: BrokerAccount | None, hedge_ratio: Decimal | None = None
+    ) -> Tradable:
         account = account or self.default_account
         return Tradable(name, Activity(activity), account.id, account.route == Route.EXTERNAL, hedge_ratio)
 
@@ -84,7 +90,10 @@ def _load() -> Snapshot:
 
 
 def bump_version(session: Session) -> None:
-    """Make every process's memory stale; belongs into the transaction of each change of the registry."""
+    """Make every process's memory stale; the first statement of each transaction that changes the registry.
+
+    Until that transaction ends, every other change waits here.
+    """
     session.execute(sa.update(RegistryVersion).values(version=RegistryVersion.version + 1))
 
 

@@ -132,7 +132,10 @@ def _sendable(accounts: tuple[int, ...], now: datetime) -> sa.Select[Order]:
     # One order at a time for an account and symbol, in the order they were planned; an order whose
     # outcome is not known keeps the later ones waiting.
     blocked = sa.exists().where(
-        earlier.account_id == Order.account_id, earlier.symbol == Order.symbol, earlier.status.in_(pending), earlier.id < Order.id
+        earlier.account_id == Order.account_id,
+        earlier.symbol == Order.symbol,
+        earlier.status.in_(pending),
+        earlier.id < Order.id,
     )
     # Leg 2 waits until the broker has taken leg 1.
     leg1_taken = sa.exists().where(
@@ -154,7 +157,9 @@ def _sendable(accounts: tuple[int, ...], now: datetime) -> sa.Select[Order]:
 
 def _request(session: Session, order: Order) -> OrderRequest:
     account = session.execute(sa.select(BrokerAccount.name).where(BrokerAccount.id == order.account_id)).scalar_one()
-    alert = session.execute(sa.select(Signal.price, Signal.hedge_ratio).where(Signal.id == order.signal_id)).one_or_none()
+    alert = session.execute(
+        sa.select(Signal.price, Signal.hedge_ratio).where(Signal.id == order.signal_id)
+    ).one_or_none()
     price: Decimal | None = alert.price if alert else None
     return OrderRequest(
         client_order_id=order.client_order_id,
@@ -167,7 +172,9 @@ def _request(session: Session, order: Order) -> OrderRequest:
         order_type=OrderType(order.order_type),
         time_in_force=TimeInForce(order.time_in_force),
         limit_price=order.limit_price,
-        alert_price=AlertPrice(price=price, leg=order.leg, hedge_ratio=alert.hedge_ratio) if alert and price is not None else None,
+        alert_price=AlertPrice(price=price, leg=order.leg, hedge_ratio=alert.hedge_ratio)
+        if alert and price is not None
+        else None,
     )
 
 
@@ -175,7 +182,12 @@ def _begin_sending(claim: Claim, worker: str) -> bool:
     """Mark the order as being sent; False when the lease is lost or the order too old."""
     with transaction() as session:
         order, now = lock_order(session, claim.order_id), database_time()
-        if order.status != S.CLAIMED or order.lease_epoch != claim.epoch or order.lease_until is None or order.lease_until < now + GUARD:
+        if (
+            order.status != S.CLAIMED
+            or order.lease_epoch != claim.epoch
+            or order.lease_until is None
+            or order.lease_until < now + GUARD
+        ):
             logger.warning("order %s: lease lost before sending", order.client_order_id)
             return False
         if order.not_after is not None and order.not_after <= now:

@@ -17,7 +17,15 @@ from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction
 from models import Order
 from models.order import IN_FLIGHT, WORKING
-from services.book import apply_report, fail_order, is_same_order, lock_order, move_order, note, refresh_signal
+from services.book import (
+    apply_report,
+    fail_order,
+    is_same_order,
+    lock_order,
+    move_order,
+    note,
+    refresh_signal,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +133,9 @@ def _absent(session: Session, order: Order, able: Capabilities, worker: str) -> 
 
 def _book(account_id: int, report: OrderReport, worker: str) -> None:
     with transaction() as session:
-        query = sa.select(Order.id).where(Order.client_order_id == report.client_order_id, Order.account_id == account_id)
+        query = sa.select(Order.id).where(
+            Order.client_order_id == report.client_order_id, Order.account_id == account_id
+        )
         order_id = session.execute(query).scalar_one_or_none()
         if order_id is None:
             return
@@ -148,4 +158,6 @@ def _is_news(order: Order, report: OrderReport) -> bool:
 def _working_before(account_id: int, reported: set[str]) -> list[str]:
     with reading() as session:
         query = sa.select(Order.client_order_id).where(WORKING, Order.account_id == account_id).order_by(Order.id)
-        return [client_order_id for client_order_id in session.execute(query).scalars() if client_order_id not in reported]
+        return [
+            client_order_id for client_order_id in session.execute(query).scalars() if client_order_id not in reported
+        ]

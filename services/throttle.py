@@ -29,12 +29,16 @@ class SqlStorage(Storage):
         """Add to a window of `expiry` seconds and return its count."""
         now = time.time()
         over = RateLimit.expires <= now
-        upsert = insert_or_update(RateLimit).values(key=_short(key), hits=amount, expires=now + expiry).on_conflict_do_update(
-            index_elements=[RateLimit.key],
-            set_={
-                "hits": sa.case((over, amount), else_=RateLimit.hits + amount),
-                "expires": sa.case((over, now + expiry), else_=RateLimit.expires),
-            },
+        upsert = (
+            insert_or_update(RateLimit)
+            .values(key=_short(key), hits=amount, expires=now + expiry)
+            .on_conflict_do_update(
+                index_elements=[RateLimit.key],
+                set_={
+                    "hits": sa.case((over, amount), else_=RateLimit.hits + amount),
+                    "expires": sa.case((over, now + expiry), else_=RateLimit.expires),
+                },
+            )
         )
         with transaction() as session:
             hits: int = session.execute(upsert.returning(RateLimit.hits)).scalar_one()
@@ -92,4 +96,6 @@ def count_failure(limit: RateLimitItem, who: str) -> bool:
 def forget_ended_windows() -> int:
     """Delete the windows that are over; returns how many."""
     with transaction() as session:
-        return len(session.execute(sa.delete(RateLimit).where(RateLimit.expires <= time.time()).returning(RateLimit.key)).all())
+        return len(
+            session.execute(sa.delete(RateLimit).where(RateLimit.expires <= time.time()).returning(RateLimit.key)).all()
+        )

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
 
 from domain.errors import NotAuthenticated
-from extensions import db, transaction, utc_now
+from extensions import db, insert_or_update, transaction, utc_now
 from models import RefreshToken, RevokedToken, User
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,10 @@ class TokenPair:
 
 def issue_tokens(user: User, minutes: int) -> TokenPair:
     """Return a fresh access token of that many minutes and the first refresh token of a new family."""
-    return _issue(user.id, user.epoch, minutes, fresh=True, family=str(uuid.uuid4()))
+    pair, row = _make(user.id, user.epoch, minutes, fresh=True, family=str(uuid.uuid4()))
+    with transaction() as session:
+        session.add(row)
+    return pair
 
 
 def rotate(claims: Mapping[str, Any]) -> TokenPair:
@@ -45,21 +48,24 @@ def rotate(claims: Mapping[str, Any]) -> TokenPair:
         .values(used_at=utc_now())
         .returning(RefreshToken.family)
     )
+    pair, successor = _make(int(claims["sub"]), int(claims["epoch"]), ACCESS_MINUTES, fresh=False, family=family)
     with transaction() as session:
-        if not (valid := session.execute(use).scalar()):
+        if valid := session.execute(use).scalar():
+            session.add(successor)  # together with the use: a second use that comes now must find it and end it
+        else:
             ended = sa.update(RefreshToken).where(RefreshToken.family == family, RefreshToken.revoked_at.is_(None))
             session.execute(ended.values(revoked_at=utc_now()))
     if not valid:
         logger.warning("user %s: a dead refresh token was used; its family %s is ended", claims.get("sub"), family)
         raise NotAuthenticated("The token has been revoked.", "token_revoked")
-    return _issue(int(claims["sub"]), int(claims["epoch"]), ACCESS_MINUTES, fresh=False, family=family)
+    return pair
 
 
 def revoke(claims: Mapping[str, Any]) -> None:
     """End an access token and the refresh tokens of its log-in, everywhere at once."""
     with transaction() as session:
-        if session.get(RevokedToken, claims["jti"]) is None:
-            session.add(RevokedToken(jti=claims["jti"], expires_at=datetime.fromtimestamp(claims["exp"], UTC)))
+        row = insert_or_update(RevokedToken).values(jti=claims["jti"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
+        session.execute(row.on_conflict_do_nothing())
         family = sa.update(RefreshToken).where(RefreshToken.family == claims.get("family", ""))
         session.execute(family.values(revoked_at=utc_now()))
     logger.info("user %s: logged out", claims.get("sub"))
@@ -69,7 +75,7 @@ def is_revoked(claims: Mapping[str, Any]) -> bool:
     """Tell whether a token was ended before its time; refresh tokens are judged when they are used."""
     if claims["type"] == "refresh":
         return False
-    return db.session.get(RevokedToken, claims["jti"]) is not None
+    return claims["jti"] is None or db.session.get(RevokedToken, claims["jti"]) is not None
 
 
 def forget_expired() -> None:
@@ -79,12 +85,12 @@ def forget_expired() -> None:
         session.execute(sa.delete(RefreshToken).where(RefreshToken.expires_at < utc_now()))
 
 
-def _issue(user_id: int, epoch: int, minutes: int, *, fresh: bool, family: str) -> TokenPair:
+def _make(user_id: int, epoch: int, minutes: int, *, fresh: bool, family: str) -> tuple[TokenPair, RefreshToken]:
     claims = {"epoch": epoch, "family": family}
-    access = create_access_token(str(user_id), fresh=fresh, expires_delta=timedelta(minutes=minutes), additional_claims=claims)
+    access = create_access_token(
+        str(user_id), fresh=fresh, expires_delta=timedelta(minutes=minutes), additional_claims=claims
+    )
     life = timedelta(days=REFRESH_DAYS)
     refresh = create_refresh_token(str(user_id), expires_delta=life, additional_claims=claims)
-    with transaction() as session:
-        jti = decode_token(refresh)["jti"]
-        session.add(RefreshToken(jti=jti, family=family, user_id=user_id, expires_at=datetime.now(UTC) + life))
-    return TokenPair(access, refresh)
+    row = RefreshToken(jti=decode_token(refresh)["jti"], family=family, user_id=user_id, expires_at=datetime.now(UTC) + life)
+    return TokenPair(access, refresh), row

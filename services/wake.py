@@ -116,7 +116,9 @@ class SqliteWaker(_Interruptible):
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None)
+        self._connection = sqlite3.connect(
+            f"file:{path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
+        )
         self._seen = self._version()
 
     def _version(self) -> int:
@@ -152,7 +154,9 @@ class PostgresqlWaker(_Interruptible):
 
     def _connect(self) -> bool:
         try:
-            self._connection = psycopg2.connect(self._dsn, connect_timeout=3, keepalives_idle=30, keepalives_interval=5, keepalives_count=3)
+            self._connection = psycopg2.connect(
+                self._dsn, connect_timeout=3, keepalives_idle=30, keepalives_interval=5, keepalives_count=3
+            )
             self._connection.autocommit = True
             with self._connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")

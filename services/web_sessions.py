@@ -1,4 +1,4 @@
-"""The store of browser sessions. A session is known by the SHA-256 of its cookie; its content is opaque here."""
+"""The store of browser sessions: known by the SHA-256 of their cookies, their content opaque here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load(sid_hash: str) -> bytes | None:
 
 
 def save(sid_hash: str, data: bytes, lifetime: timedelta) -> None:
-    """Store a session for `lifetime` from now, and forget those that are over: log-ins are rare, so this is cheap."""
+    """Store a session for `lifetime` from now, and forget those that are over: only log-ins come here."""
     values = {"data": data, "expires_at": datetime.now(UTC) + lifetime}
     upsert = insert_or_update(WebSession).values(sid_hash=sid_hash, **values)
     with transaction() as session:

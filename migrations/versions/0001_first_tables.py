@@ -30,7 +30,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("broker_accounts", schema=None) as batch_op:
         batch_op.create_index(
-            "uq_broker_accounts_default", ["is_default"], unique=True, sqlite_where=sa.text("is_default"), postgresql_where=sa.text("is_default")
+            "uq_broker_accounts_default",
+            ["is_default"],
+            unique=True,
+            sqlite_where=sa.text("is_default"),
+            postgresql_where=sa.text("is_default"),
         )
 
     op.create_table(
@@ -121,7 +125,9 @@ def upgrade() -> None:
         sa.Column("account_id", sa.Integer(), nullable=True),
         sa.Column("created_at", extensions.UtcDateTime(timezone=True), nullable=False),
         sa.CheckConstraint("activity in ('active', 'passive', 'watch')", name=op.f("ck_instruments_activity")),
-        sa.ForeignKeyConstraint(["account_id"], ["broker_accounts.id"], name=op.f("fk_instruments_account_id_broker_accounts")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["broker_accounts.id"], name=op.f("fk_instruments_account_id_broker_accounts")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instruments")),
         sa.UniqueConstraint("symbol", name=op.f("uq_instruments_symbol")),
         sqlite_autoincrement=True,
@@ -135,7 +141,9 @@ def upgrade() -> None:
         sa.Column("expires_at", extensions.UtcDateTime(timezone=True), nullable=False),
         sa.Column("used_at", extensions.UtcDateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", extensions.UtcDateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_refresh_tokens_user_id_users"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_refresh_tokens_user_id_users"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("jti", name=op.f("pk_refresh_tokens")),
     )
     with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
@@ -184,14 +192,21 @@ def upgrade() -> None:
         sa.Column("fill_price", extensions.ExactDecimal(), nullable=True),
         sa.Column("slip", extensions.ExactDecimal(), nullable=True),
         sa.CheckConstraint("side in ('buy', 'sell')", name=op.f("ck_signals_side")),
-        sa.CheckConstraint("cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000", name=op.f("ck_signals_quantity")),
+        sa.CheckConstraint(
+            "cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000",
+            name=op.f("ck_signals_quantity"),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signals")),
         sa.UniqueConstraint("source", "dedupe_key", name=op.f("uq_signals_source_dedupe_key")),
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("signals", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_signals_name_received_at_id"), ["name", "received_at", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_signals_name_status_received_at_id"), ["name", "status", "received_at", "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_signals_name_status_received_at_id"),
+            ["name", "status", "received_at", "id"],
+            unique=False,
+        )
         batch_op.create_index(
             "ix_signals_order_id1",
             ["order_id1", "id"],
@@ -207,7 +222,9 @@ def upgrade() -> None:
             postgresql_where=sa.text("order_id2 is not null"),
         )
         batch_op.create_index(batch_op.f("ix_signals_received_at_id"), ["received_at", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_signals_status_received_at_id"), ["status", "received_at", "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_signals_status_received_at_id"), ["status", "received_at", "id"], unique=False
+        )
         batch_op.create_index(
             "ix_signals_waiting",
             ["external", "id"],
@@ -247,9 +264,16 @@ def upgrade() -> None:
         sa.Column("lease_owner", sa.String(length=128), nullable=True),
         sa.Column("lease_epoch", sa.Integer(), nullable=False),
         sa.Column("lease_until", extensions.UtcDateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000", name=op.f("ck_orders_quantity")),
-        sa.ForeignKeyConstraint(["account_id"], ["broker_accounts.id"], name=op.f("fk_orders_account_id_broker_accounts")),
-        sa.ForeignKeyConstraint(["signal_id"], ["signals.id"], name=op.f("fk_orders_signal_id_signals"), ondelete="SET NULL"),
+        sa.CheckConstraint(
+            "cast(quantity as numeric) > 0 and cast(quantity as numeric) < 1000000000000",
+            name=op.f("ck_orders_quantity"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["broker_accounts.id"], name=op.f("fk_orders_account_id_broker_accounts")
+        ),
+        sa.ForeignKeyConstraint(
+            ["signal_id"], ["signals.id"], name=op.f("fk_orders_signal_id_signals"), ondelete="SET NULL"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
         sa.UniqueConstraint("account_id", "broker_order_id", name=op.f("uq_orders_account_id_broker_order_id")),
         sa.UniqueConstraint("client_order_id", name=op.f("uq_orders_client_order_id")),
@@ -292,9 +316,14 @@ def upgrade() -> None:
         sa.Column("account_id", sa.Integer(), nullable=True),
         sa.Column("created_at", extensions.UtcDateTime(timezone=True), nullable=False),
         sa.CheckConstraint("activity in ('active', 'passive', 'watch')", name=op.f("ck_pairs_activity")),
-        sa.CheckConstraint("cast(hedge_ratio as numeric) > 0 and cast(hedge_ratio as numeric) < 1000000000000", name=op.f("ck_pairs_hedge_ratio")),
+        sa.CheckConstraint(
+            "cast(hedge_ratio as numeric) > 0 and cast(hedge_ratio as numeric) < 1000000000000",
+            name=op.f("ck_pairs_hedge_ratio"),
+        ),
         sa.CheckConstraint("leg1_id <> leg2_id", name=op.f("ck_pairs_two_legs")),
-        sa.ForeignKeyConstraint(["account_id"], ["broker_accounts.id"], name=op.f("fk_pairs_account_id_broker_accounts")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["broker_accounts.id"], name=op.f("fk_pairs_account_id_broker_accounts")
+        ),
         sa.ForeignKeyConstraint(["leg1_id"], ["instruments.id"], name=op.f("fk_pairs_leg1_id_instruments")),
         sa.ForeignKeyConstraint(["leg2_id"], ["instruments.id"], name=op.f("fk_pairs_leg2_id_instruments")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pairs")),
@@ -317,7 +346,9 @@ def upgrade() -> None:
         sa.Column("synthetic", sa.Boolean(), nullable=False),
         sa.Column("at", extensions.UtcDateTime(timezone=True), nullable=False),
         sa.Column("recorded_at", extensions.UtcDateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["broker_accounts.id"], name=op.f("fk_fills_account_id_broker_accounts")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["broker_accounts.id"], name=op.f("fk_fills_account_id_broker_accounts")
+        ),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_fills_order_id_orders")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fills")),
         sa.UniqueConstraint("account_id", "execution_id", name=op.f("uq_fills_account_id_execution_id")),
@@ -381,8 +412,16 @@ def downgrade() -> None:
         )
         batch_op.drop_index(batch_op.f("ix_signals_status_received_at_id"))
         batch_op.drop_index(batch_op.f("ix_signals_received_at_id"))
-        batch_op.drop_index("ix_signals_order_id2", sqlite_where=sa.text("order_id2 is not null"), postgresql_where=sa.text("order_id2 is not null"))
-        batch_op.drop_index("ix_signals_order_id1", sqlite_where=sa.text("order_id1 is not null"), postgresql_where=sa.text("order_id1 is not null"))
+        batch_op.drop_index(
+            "ix_signals_order_id2",
+            sqlite_where=sa.text("order_id2 is not null"),
+            postgresql_where=sa.text("order_id2 is not null"),
+        )
+        batch_op.drop_index(
+            "ix_signals_order_id1",
+            sqlite_where=sa.text("order_id1 is not null"),
+            postgresql_where=sa.text("order_id1 is not null"),
+        )
         batch_op.drop_index(batch_op.f("ix_signals_name_status_received_at_id"))
         batch_op.drop_index(batch_op.f("ix_signals_name_received_at_id"))
 
@@ -412,6 +451,10 @@ def downgrade() -> None:
     op.drop_table("rate_limits")
     op.drop_table("counters")
     with op.batch_alter_table("broker_accounts", schema=None) as batch_op:
-        batch_op.drop_index("uq_broker_accounts_default", sqlite_where=sa.text("is_default"), postgresql_where=sa.text("is_default"))
+        batch_op.drop_index(
+            "uq_broker_accounts_default",
+            sqlite_where=sa.text("is_default"),
+            postgresql_where=sa.text("is_default"),
+        )
 
     op.drop_table("broker_accounts")

@@ -103,13 +103,21 @@ def show_iso(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-_number_schema = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[+-]?[0-9]*\.?[0-9]+$"}]})
+_number_schema = WithJsonSchema(
+    {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[+-]?[0-9]*\.?[0-9]+$"}]}
+)
 Number = Annotated[Decimal, BeforeValidator(to_decimal), _number_schema]
 Positive = Annotated[Decimal, BeforeValidator(to_decimal), AfterValidator(_positive), _number_schema]
 NotNegative = Annotated[Decimal, BeforeValidator(to_decimal), AfterValidator(_not_negative), _number_schema]
 OutNumber = Annotated[Decimal, WithJsonSchema({"type": "number"})]
-Time = Annotated[datetime, BeforeValidator(to_time), WithJsonSchema({"type": "string", "examples": ["2026-11-20 14:30:00"]})]
-OrderId = Annotated[str, BeforeValidator(to_order_id), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})]
+Time = Annotated[
+    datetime,
+    BeforeValidator(to_time),
+    WithJsonSchema({"type": "string", "examples": ["2026-11-20 14:30:00"]}),
+]
+OrderId = Annotated[
+    str, BeforeValidator(to_order_id), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
+]
 OutOrderId = Annotated[int | str, WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)]
 Required = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]

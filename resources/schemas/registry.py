@@ -24,7 +24,7 @@ def _no_yes(value: object) -> object:
         return int(value)
     if value not in (1, 0, -1):
         raise ValueError("must be 1 (active), 0 (passive) or -1 (watch-list)")
-    return int(value)  # type: ignore[call-overload]
+    return int(value)
 
 
 def _upper(text: str) -> str:
@@ -32,7 +32,11 @@ def _upper(text: str) -> str:
 
 
 ActivityNumber = Annotated[Literal[1, 0, -1], BeforeValidator(_no_yes)]
-Exchange = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$"), AfterValidator(_upper)]
+Exchange = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$"),
+    AfterValidator(_upper),
+]
 Currency = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z]{3,8}$"), AfterValidator(_upper)]
 AccountName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)]
 Notes = Annotated[str, StringConstraints(max_length=500)]

@@ -68,7 +68,9 @@ class AlertIn(Tolerant):
     order_comment: OptionalText = None
     order_status: Annotated[Literal["waiting"] | None, Blank] = None
     timestamp: Annotated[Time | None, Blank] = None
-    signal_id: OptionalText = Field(None, description="the sender's own name of this event; a repeat of it is not traded again")
+    signal_id: OptionalText = Field(
+        None, description="the sender's own name of this event; a repeat of it is not traded again"
+    )
     bar_time: OptionalText = None
     strategy: OptionalText = None
 
@@ -330,8 +332,13 @@ class SignalPage(Out):
 class SignalQuery(Tolerant):
     """Filters of a list of signals; times are UTC, `to` is excluded."""
 
-    limit: Annotated[int, BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isascii() and v.isdigit() else v)] = Field(50, ge=1, le=500)
-    after: Annotated[int | None, BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isascii() and v.isdigit() else v)] = Field(None, ge=1, le=2**53)
+    limit: Annotated[
+        int, BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isascii() and v.isdigit() else v)
+    ] = Field(50, ge=1, le=500)
+    after: Annotated[
+        int | None,
+        BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isascii() and v.isdigit() else v),
+    ] = Field(None, ge=1, le=2**53)
     ticker: Annotated[str, StringConstraints(strip_whitespace=True, max_length=129)] | None = None
     status: SignalStatus | None = None
     from_: Time | None = Field(None, alias="from")

@@ -108,9 +108,7 @@ def running_desk(folder: Path) -> Iterator[dict[str, str]]:
     log_path = folder / "log"
     with log_path.open("w") as log:
         setup = [str(PROGRAMS / "flask"), "--app", "app", "setup"]
-        if subprocess.run(
-            setup, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        ).returncode:
+        if subprocess.run(setup, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode:
             raise Failed(f"`flask setup` failed:\n{log_path.read_text()}")
         commands = (
             [str(PROGRAMS / "gunicorn"), "--config", "gunicorn.conf.py", "app:create_app()"],
@@ -119,9 +117,7 @@ def running_desk(folder: Path) -> Iterator[dict[str, str]]:
         processes: list[subprocess.Popen[bytes]] = []
         try:
             for command in commands:
-                process = subprocess.Popen(
-                    command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
+                process = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
                 processes.append(process)
             wait_until_ready(f"{desk['baseUrl']}/readyz", processes, log_path)
             yield desk
