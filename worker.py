@@ -22,20 +22,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
-import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app
 from brokers.base import Broker
 from brokers.errors import BrokerUnavailable
-from brokers.paper.settings import PaperSettings
-from brokers.registry import open_broker
 from config import Config, ConfigError
-from domain.enums import Route
-from extensions import db, reading
-from models import BrokerAccount
+from extensions import db
 from services import housekeeping, plan_signals, submit_orders, sync_broker
+from services.accounts import open_brokers
 from services.health import HEARTBEAT
 from services.wake import make_waker
 
@@ -116,24 +112,6 @@ class Stop:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
         self.interrupt()
-
-
-def open_brokers(config: Config) -> dict[int, Broker]:
-    """Return a connection for each account whose signals the desk executes itself."""
-    paper = PaperSettings(
-        url=config.paper_database_url,
-        slippage_bps=config.paper_slippage_bps,
-        commission=config.paper_commission,
-        reference_price=config.paper_reference_price,
-        cash=config.paper_cash,
-    )
-    with reading() as session:
-        accounts = session.execute(
-            sa.select(BrokerAccount.id, BrokerAccount.name, BrokerAccount.broker).where(
-                BrokerAccount.route == Route.DESK
-            )
-        ).all()
-    return {account.id: open_broker(account.broker, account.name, paper) for account in accounts}
 
 
 @contextmanager

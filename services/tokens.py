@@ -64,7 +64,9 @@ def rotate(claims: Mapping[str, Any]) -> TokenPair:
 def revoke(claims: Mapping[str, Any]) -> None:
     """End an access token and the refresh tokens of its log-in, everywhere at once."""
     with transaction() as session:
-        row = insert_or_update(RevokedToken).values(jti=claims["jti"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
+        row = insert_or_update(RevokedToken).values(
+            jti=claims["jti"], expires_at=datetime.fromtimestamp(claims["exp"], UTC)
+        )
         session.execute(row.on_conflict_do_nothing())
         family = sa.update(RefreshToken).where(RefreshToken.family == claims.get("family", ""))
         session.execute(family.values(revoked_at=utc_now()))
@@ -92,5 +94,7 @@ def _make(user_id: int, epoch: int, minutes: int, *, fresh: bool, family: str) -
     )
     life = timedelta(days=REFRESH_DAYS)
     refresh = create_refresh_token(str(user_id), expires_delta=life, additional_claims=claims)
-    row = RefreshToken(jti=decode_token(refresh)["jti"], family=family, user_id=user_id, expires_at=datetime.now(UTC) + life)
+    row = RefreshToken(
+        jti=decode_token(refresh)["jti"], family=family, user_id=user_id, expires_at=datetime.now(UTC) + life
+    )
     return TokenPair(access, refresh), row

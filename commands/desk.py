@@ -1,11 +1,13 @@
-"""Commands of the `flask` program: set-up, users, secrets, health and the paper broker."""
+"""Commands for set-up, users, secrets and health."""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
 from datetime import timedelta
 
 import click
-from flask import Flask, current_app
+from flask import current_app
 from flask.cli import AppGroup
 
 from config import ConfigError
@@ -85,8 +87,6 @@ def delete_user(username: str) -> None:
 )
 def change_passphrase(value: str | None, keep_old_hours: int) -> None:
     """Change the webhook passphrase."""
-    import secrets
-
     new = value or secrets.token_urlsafe(32)
     _run(lambda: manage_secrets.set_passphrase(new, timedelta(hours=keep_old_hours)))
     if not value:
@@ -94,16 +94,9 @@ def change_passphrase(value: str | None, keep_old_hours: int) -> None:
     click.echo(f"Changed; older passphrases end {f'in {keep_old_hours} h' if keep_old_hours else 'now'}.")
 
 
-def _run(action: object) -> None:
+def _run(action: Callable[[], None]) -> None:
+    """Do it, or say in one line why not."""
     try:
-        action()  # type: ignore[operator]
-    except TradingError as e:
-        raise click.ClickException(e.message if hasattr(e, "message") else str(e)) from None
-    except ConfigError as e:
+        action()
+    except (TradingError, ConfigError) as e:
         raise click.ClickException(str(e)) from None
-
-
-def register_commands(app: Flask) -> None:
-    """Add the commands to the app."""
-    for command in (setup_command, health_command, users, secret_group):
-        app.cli.add_command(command)
