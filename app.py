@@ -17,7 +17,7 @@ from services import wake
 def create_app(config: Config | None = None) -> Flask:
     """Return a ready application; raises ConfigError when a setting is missing or wrong."""
     config = config or Config.from_env()
-    configure_logging(config.log_level)
+    configure_logging(config.log_level, config.secrets)
     app = Flask(__name__)
     app.config.update(
         DESK=config,

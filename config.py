@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -109,6 +110,8 @@ def _database_url(text: str) -> str:
     for prefix in ("postgres://", "postgresql://"):
         if text.startswith(prefix):
             return "postgresql+psycopg2://" + text.removeprefix(prefix)
+    if text.startswith("sqlite") and text.removeprefix("sqlite:///") in ("", ":memory:", "sqlite://"):
+        raise ConfigError("must name a file: web and worker share the database")
     if text.startswith(("postgresql+psycopg2://", "sqlite:///")):
         return text
     raise ConfigError("must start with postgresql://, postgres:// or sqlite:///")
@@ -233,6 +236,12 @@ class Config:
         )
         given.setdefault("PAPER_DATABASE_URL", default_paper)
         return cls(**{f.name: _read(f.metadata, given) for f in fields(cls)})
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the values that must never reach a log."""
+        passwords = (urlsplit(url).password or "" for url in (self.database_url, self.paper_database_url))
+        return (self.secret_key, self.jwt_secret_key, self.admin_password, self.webhook_passphrase, *passwords)
 
     @property
     def is_sqlite(self) -> bool:

@@ -24,7 +24,7 @@ from extensions import db, is_postgresql
 logger = logging.getLogger(__name__)
 
 CHANNEL = "desk_changes"
-SQLITE_POLL = 0.008  # seconds: half of it is the mean delay of an alert, and about 1 % of a core
+SQLITE_POLL = 0.01  # seconds: half of it is the mean delay of an alert, and about 1 % of a core
 MOST_OFTEN = 0.005  # seconds between two notifications; the first of a burst goes at once
 
 

