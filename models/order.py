@@ -10,9 +10,14 @@ from domain.order_status import OrderStatus
 from extensions import ExactDecimal, Model, UtcDateTime, utc_now
 
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-IN_FLIGHT = sa.text("status in ('CLAIMED', 'SENDING', 'UNKNOWN')")
-PENDING = sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL')")
-WORKING = sa.text("status in ('ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')")
+_IN_FLIGHT = sa.text("status in ('CLAIMED', 'SENDING', 'UNKNOWN')")
+_PENDING = sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL')")
+_WORKING = sa.text("status in ('ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')")
+
+# In queries the same words with the table's name, so that they match the partial indexes and stay clear in joins.
+IN_FLIGHT = sa.text(f"orders.{_IN_FLIGHT.text}")
+PENDING = sa.text(f"orders.{_PENDING.text}")
+WORKING = sa.text(f"orders.{_WORKING.text}")
 
 
 class Order(Model):
@@ -64,11 +69,11 @@ class Order(Model):
             "account_id",
             "symbol",
             unique=True,
-            sqlite_where=IN_FLIGHT,
-            postgresql_where=IN_FLIGHT,
+            sqlite_where=_IN_FLIGHT,
+            postgresql_where=_IN_FLIGHT,
         ),
-        sa.Index("ix_orders_pending", "account_id", "symbol", "id", sqlite_where=PENDING, postgresql_where=PENDING),
-        sa.Index("ix_orders_working", "account_id", "id", sqlite_where=WORKING, postgresql_where=WORKING),
+        sa.Index("ix_orders_pending", "account_id", "symbol", "id", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        sa.Index("ix_orders_working", "account_id", "id", sqlite_where=_WORKING, postgresql_where=_WORKING),
         {"sqlite_autoincrement": True},
     )
 

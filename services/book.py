@@ -6,10 +6,11 @@ Everything here works inside the caller's transaction, on rows that the caller h
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from domain.enums import Side
 from domain.errors import IllegalTransition
@@ -17,17 +18,41 @@ from domain.messages import FillReport, OrderReport
 from domain.order_status import FAILED, OrderStatus, SignalStatus, check_signal_transition, check_transition
 from domain.pricing import average_price
 from domain.rollup import LegState, roll_up
-from extensions import announce, insert_or_update
+from extensions import announce, insert_or_update, utc_now
 from models import Fill, Order, OrderEvent, Signal
 
 logger = logging.getLogger(__name__)
 
+# Statements that are asked for each step of each order are made once.
+_SIGNAL_OF_ORDER = (
+    sa.select(Signal)
+    .where(Signal.id == sa.select(Order.signal_id).where(Order.id == sa.bindparam("order_id")).scalar_subquery())
+    .options(lazyload(Signal.account))
+    .with_for_update()
+)
+_ORDER = sa.select(Order, utc_now()).where(Order.id == sa.bindparam("order_id")).with_for_update(of=Order)
+_ORDERS_OF_SIGNAL = (
+    sa.select(Order)
+    .where(Order.signal_id == sa.bindparam("signal_id"))
+    .order_by(Order.leg, Order.generation)
+    .with_for_update()
+)
+_FILLS_OF_ORDER = sa.select(Fill.quantity, Fill.price).where(Fill.order_id == sa.bindparam("order_id"))
+
 
 def lock_order(session: Session, order_id: int) -> Order:
-    """Return an order, locked together with its signal; always the signal first, so that no two wait for each other."""
-    of_order = sa.select(Order.signal_id).where(Order.id == order_id).scalar_subquery()
-    session.execute(sa.select(Signal.id).where(Signal.id == of_order).with_for_update(of=Signal))
-    return session.execute(sa.select(Order).where(Order.id == order_id).with_for_update(of=Order)).scalar_one()
+    """Return an order, locked together with its signal."""
+    return lock_order_at(session, order_id)[0]
+
+
+def lock_order_at(session: Session, order_id: int) -> tuple[Order, datetime]:
+    """Return an order, locked together with its signal, and the database's time.
+
+    The signal is always locked first, so that no two workers wait for each other.
+    """
+    session.execute(_SIGNAL_OF_ORDER, {"order_id": order_id}).scalar_one_or_none()
+    order, now = session.execute(_ORDER, {"order_id": order_id}).one()
+    return order, now
 
 
 def move_order(session: Session, order: Order, status: OrderStatus, cause: str, actor: str) -> None:
@@ -176,7 +201,7 @@ def _book_fill(session: Session, order: Order, fill: FillReport) -> None:
 
 
 def _total(session: Session, order: Order) -> None:
-    fills = session.execute(sa.select(Fill.quantity, Fill.price).where(Fill.order_id == order.id)).all()
+    fills = session.execute(_FILLS_OF_ORDER, {"order_id": order.id}).all()
     order.filled_quantity = sum((fill.quantity for fill in fills), Decimal(0))
     order.average_price = average_price((fill.quantity, fill.price) for fill in fills)
     if order.filled_quantity > order.quantity:
@@ -194,9 +219,8 @@ def _status_with_fills(order: Order, reported: OrderStatus) -> OrderStatus:
 
 
 def _latest_orders(session: Session, signal_id: int) -> list[Order]:
-    query = sa.select(Order).where(Order.signal_id == signal_id).order_by(Order.leg, Order.generation)
     latest: dict[int, Order] = {}
-    for order in session.execute(query.with_for_update(of=Order)).scalars():
+    for order in session.execute(_ORDERS_OF_SIGNAL, {"signal_id": signal_id}).scalars():
         latest[order.leg] = order
     return list(latest.values())
 

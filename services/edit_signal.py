@@ -58,9 +58,9 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
             return signal  # what executors do: read, change nothing, put back
         if not signal.external:
             _check_desk_edit(session, signal, status, changes)
+        check_signal_transition(SignalStatus(signal.status), status)
         if signal.status == SignalStatus.FILLED:
             raise Conflict("The signal is 'filled'; it does not change any more.")
-        check_signal_transition(SignalStatus(signal.status), status)
         record_move(signal, status, actor, **changes)
         for name, value in changes.items():
             setattr(signal, name, value)

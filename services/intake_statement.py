@@ -41,7 +41,7 @@ PREPARED = "insert_signal"
 def insert_signal(connection: sa.Connection, values: Mapping[str, Any]) -> int | None:
     """Insert the signal and return its id; None when the registry has changed or the event is known.
 
-    `values` holds COLUMNS and `known_version`, `previous_key`, `repeat_cutoff`.
+    `values` holds COLUMNS and `known_version`, `previous_key`, `next_key`, `repeat_cutoff`.
     """
     if connection.dialect.name != "postgresql":
         return connection.execute(_statement("sqlite"), values).scalar()
@@ -78,7 +78,7 @@ def _statement(dialect: str) -> Any:
     stored_before = (
         sa.exists()
         .where(Signal.source == sa.bindparam("source"))
-        .where(Signal.dedupe_key == sa.bindparam("previous_key"))
+        .where(Signal.dedupe_key.in_([sa.bindparam("previous_key"), sa.bindparam("next_key")]))
         .where(Signal.received_at > sa.bindparam("repeat_cutoff", type_=Signal.received_at.type))
     )
     rows = sa.select(*values).where(registry_is_known, ~stored_before)

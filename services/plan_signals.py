@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -19,8 +20,8 @@ from domain.intake import decide
 from domain.order_status import OrderStatus, SignalStatus
 from domain.sizing import is_tradable, leg2_quantity
 from domain.trace import step
-from extensions import announce, database_time, transaction
-from models import BrokerAccount, Instrument, Order, OrderEvent, RegistryVersion, Signal
+from extensions import announce, transaction, utc_now
+from models import Instrument, Order, OrderEvent, Signal
 from models.signal import WAITING
 from services import registry
 
@@ -53,11 +54,12 @@ def plan_next(capabilities: Mapping[int, Capabilities], lifetime: timedelta, act
     `capabilities` by account id: signals of other accounts are left alone. `lifetime` counts from receipt.
     """
     with transaction() as session:
-        signal = _claim(session, tuple(capabilities))
-        if signal is None:
+        claimed = _claim(session, tuple(capabilities))
+        if claimed is None:
             return False
+        signal, now = claimed
         try:
-            legs = _check(signal, session, capabilities, lifetime)
+            legs = _check(signal, session, capabilities, now, lifetime)
         except NotTradable as e:
             signal.status, signal.status_reason, signal.error_text = (
                 e.status,
@@ -82,7 +84,15 @@ def plan_next(capabilities: Mapping[int, Capabilities], lifetime: timedelta, act
     return True
 
 
-def _claim(session: Session, accounts: tuple[int, ...]) -> Signal | None:
+def _claim(session: Session, accounts: tuple[int, ...]) -> tuple[Signal, datetime] | None:
+    # The row lock is the claim: it lasts as long as this transaction, and ends with a worker that dies.
+    found = session.execute(_next_waiting(), {"accounts": accounts}).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
+@functools.cache
+def _next_waiting() -> sa.Select[Signal, datetime]:
+    """Return the query of the next signal to plan; made once, for it is asked all the time."""
     earlier = aliased(Signal)
     same_lane = sa.exists().where(
         earlier.name == Signal.name,
@@ -90,22 +100,21 @@ def _claim(session: Session, accounts: tuple[int, ...]) -> Signal | None:
         earlier.status.in_([SignalStatus.WAITING, SignalStatus.REROUTED]),
         earlier.id < Signal.id,
     )
-    # The row lock is the claim: it lasts as long as this transaction, and ends with a worker that dies.
-    query = (
-        sa.select(Signal)
-        .where(WAITING, Signal.external.is_(False), Signal.account_id.in_(accounts), ~same_lane)
+    accounts = Signal.account_id.in_(sa.bindparam("accounts", expanding=True))
+    return (
+        sa.select(Signal, utc_now())
+        .where(WAITING, Signal.external.is_(False), accounts, ~same_lane)
         .order_by(Signal.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=Signal)
     )
-    return session.execute(query).scalar_one_or_none()
 
 
 def _check(
-    signal: Signal, session: Session, capabilities: Mapping[int, Capabilities], lifetime: timedelta
+    signal: Signal, session: Session, capabilities: Mapping[int, Capabilities], now: datetime, lifetime: timedelta
 ) -> list[Leg]:
     """Return the legs to trade; every check goes on the signal's trace. Raises NotTradable."""
-    age = database_time() - signal.received_at
+    age = now - signal.received_at
     seconds, most = f"{age.total_seconds():.3f}", f"{lifetime.total_seconds():.0f}"
     _see(
         signal,
@@ -188,10 +197,10 @@ def client_order_id(installation: str, signal_id: int, leg: int, generation: int
 
 
 def _make_orders(session: Session, signal: Signal, legs: list[Leg], lifetime: timedelta, actor: str) -> None:
-    installation = session.execute(sa.select(RegistryVersion.installation)).scalar_one()
-    account = session.execute(sa.select(BrokerAccount.name).where(BrokerAccount.id == signal.account_id)).scalar_one()
-    for leg in legs:
-        order = Order(
+    installation = registry.snapshot().installation
+    account = signal.account.name if signal.account else ""
+    orders = [
+        Order(
             signal_id=signal.id,
             leg=leg.number,
             account_id=signal.account_id,
@@ -209,18 +218,11 @@ def _make_orders(session: Session, signal: Signal, legs: list[Leg], lifetime: ti
             lease_epoch=0,
             not_after=signal.received_at + lifetime,
         )
-        session.add(order)
-        session.flush()
-        session.add(
-            OrderEvent(
-                order_id=order.id,
-                seq=1,
-                from_status=None,
-                to_status=order.status,
-                cause="planned",
-                actor=actor,
-                epoch=0,
-            )
-        )
+        for leg in legs
+    ]
+    session.add_all(orders)
+    session.flush()  # gives them their ids
+    for order in orders:
+        session.add(OrderEvent(order_id=order.id, seq=1, to_status=order.status, cause="planned", actor=actor, epoch=0))
     names = ", ".join(f"{leg.side} {leg.quantity} {leg.instrument.symbol} {leg.order_type}" for leg in legs)
     _see(signal, "orders", True, f"Orders for account {account}: {names}.", account=account)

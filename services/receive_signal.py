@@ -77,7 +77,10 @@ def _first_delivery(alert: Alert, key: RepeatKey) -> Received | None:
     query = (
         sa.select(Signal)
         .where(Signal.source == SOURCE)
-        .where((Signal.dedupe_key == key.key) | ((Signal.dedupe_key == key.previous) & (Signal.received_at > cutoff)))
+        .where(
+            (Signal.dedupe_key == key.key)
+            | (Signal.dedupe_key.in_([key.previous, key.next]) & (Signal.received_at > cutoff))
+        )
         .order_by(Signal.id.desc())
         .limit(1)
         .with_for_update(of=Signal)
@@ -117,5 +120,6 @@ def _values(alert: Alert, decision: Decision, key: RepeatKey, version: int) -> d
         "status_reason": decision.reason,
         "known_version": version,
         "previous_key": key.previous,
+        "next_key": key.next,
         "repeat_cutoff": datetime.now(UTC) - timedelta(seconds=REPEAT_WINDOW),
     }

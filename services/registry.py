@@ -25,6 +25,7 @@ class Snapshot:
     """The registry at one version. What is looked up is kept; a name that is unknown is kept as None."""
 
     version: int
+    installation: str
     default_account: BrokerAccount
     secrets: tuple[tuple[str, datetime | None], ...]
     instruments: dict[str, Tradable | None] = field(default_factory=dict)
@@ -82,11 +83,11 @@ def snapshot(*, fresh: bool = False) -> Snapshot:
 
 def _load() -> Snapshot:
     # The version is read first: whatever changes after it makes the version stale, never the other way round.
-    version = db.session.execute(sa.select(RegistryVersion.version)).scalar_one()
+    row = db.session.execute(sa.select(RegistryVersion.version, RegistryVersion.installation)).one()
     account = db.session.execute(sa.select(BrokerAccount).where(BrokerAccount.is_default)).scalar_one()
     db.session.expunge(account)
     secrets = db.session.execute(sa.select(WebhookSecret.sha256, WebhookSecret.expires_at)).all()
-    return Snapshot(version, account, tuple((row.sha256, row.expires_at) for row in secrets))
+    return Snapshot(row.version, row.installation, account, tuple((row.sha256, row.expires_at) for row in secrets))
 
 
 def bump_version(session: Session) -> None:

@@ -7,6 +7,7 @@ SENDING is looked up and never sent again on suspicion.
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import time
@@ -26,8 +27,8 @@ from domain.messages import AlertPrice, OrderReport, OrderRequest
 from domain.order_status import AT_BROKER, OrderStatus
 from extensions import database_time, reading, transaction, utc_now
 from models import BrokerAccount, Order, Signal
-from models.order import PENDING
-from services.book import apply_report, fail_order, is_same_order, lock_order, move_order, note
+from models.order import PENDING as ORDER_PENDING
+from services.book import apply_report, fail_order, is_same_order, lock_order, lock_order_at, move_order, note
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def reap(worker: str) -> int:
     dead = _pending_ids(Order.status.in_([S.CLAIMED, S.SENDING]), Order.lease_until < utc_now())
     for order_id in dead:
         with transaction() as session:
-            order, now = lock_order(session, order_id), database_time()
+            order, now = lock_order_at(session, order_id)
             if order.status not in (S.CLAIMED, S.SENDING) or order.lease_until is None or order.lease_until >= now:
                 continue
             order.lease_epoch += 1
@@ -106,27 +107,30 @@ def reap(worker: str) -> int:
 
 def _pending_ids(*conditions: sa.ColumnElement[bool]) -> list[int]:
     with reading() as session:
-        return list(session.execute(sa.select(Order.id).where(PENDING, *conditions).order_by(Order.id)).scalars())
+        return list(session.execute(sa.select(Order.id).where(ORDER_PENDING, *conditions).order_by(Order.id)).scalars())
 
 
 def _claim(accounts: tuple[int, ...], worker: str) -> Claim | None:
     try:
         with transaction() as session:
-            now = database_time()
-            order = session.execute(_sendable(accounts, now)).scalar_one_or_none()
-            if order is None:
+            found = session.execute(_sendable(), {"accounts": accounts}).one_or_none()
+            if found is None:
                 return None
+            order, account, now, price, hedge_ratio = found
             order.lease_owner, order.lease_until = worker, now + LEASE
             order.lease_epoch += 1
             move_order(session, order, S.CLAIMED, "claimed", worker)
-            session.flush()
-            return Claim(order.id, order.account_id, order.lease_epoch, time.monotonic(), _request(session, order))
+            alert = None if price is None else AlertPrice(price=price, leg=order.leg, hedge_ratio=hedge_ratio)
+            request = _request(order, account, alert)
+            return Claim(order.id, order.account_id, order.lease_epoch, time.monotonic(), request)
     except IntegrityError:
         logger.info("another worker has an order of this symbol in hand")
         return None
 
 
-def _sendable(accounts: tuple[int, ...], now: datetime) -> sa.Select[Order]:
+@functools.cache
+def _sendable() -> sa.Select[Order, str, datetime, Decimal | None, Decimal | None]:
+    """Return the query of the next order that may be sent; made once, for it is asked all the time."""
     earlier, first_leg = aliased(Order), aliased(Order)
     pending = [S.QUEUED, S.CLAIMED, S.SENDING, S.UNKNOWN, S.MANUAL]
     # One order at a time for an account and symbol, in the order they were planned; an order whose
@@ -145,9 +149,12 @@ def _sendable(accounts: tuple[int, ...], now: datetime) -> sa.Select[Order]:
         first_leg.status.in_([*AT_BROKER, S.FILLED]),
     )
     return (
-        sa.select(Order)
-        .where(PENDING, Order.status == S.QUEUED, Order.account_id.in_(accounts), Order.next_at <= now)
-        .where(Order.not_after.is_(None) | (Order.not_after > now))  # expire_orders ends the others
+        sa.select(Order, BrokerAccount.name, utc_now(), Signal.price, Signal.hedge_ratio)
+        .join(BrokerAccount, BrokerAccount.id == Order.account_id)
+        .outerjoin(Signal, Signal.id == Order.signal_id)
+        .where(ORDER_PENDING, Order.status == S.QUEUED, Order.account_id.in_(sa.bindparam("accounts", expanding=True)))
+        .where(Order.next_at <= utc_now())
+        .where(Order.not_after.is_(None) | (Order.not_after > utc_now()))  # expire_orders ends the others
         .where(~blocked, (Order.leg == 1) | leg1_taken)
         .order_by(Order.id)
         .limit(1)
@@ -155,12 +162,7 @@ def _sendable(accounts: tuple[int, ...], now: datetime) -> sa.Select[Order]:
     )
 
 
-def _request(session: Session, order: Order) -> OrderRequest:
-    account = session.execute(sa.select(BrokerAccount.name).where(BrokerAccount.id == order.account_id)).scalar_one()
-    alert = session.execute(
-        sa.select(Signal.price, Signal.hedge_ratio).where(Signal.id == order.signal_id)
-    ).one_or_none()
-    price: Decimal | None = alert.price if alert else None
+def _request(order: Order, account: str, alert: AlertPrice | None) -> OrderRequest:
     return OrderRequest(
         client_order_id=order.client_order_id,
         account=account,
@@ -172,9 +174,7 @@ def _request(session: Session, order: Order) -> OrderRequest:
         order_type=OrderType(order.order_type),
         time_in_force=TimeInForce(order.time_in_force),
         limit_price=order.limit_price,
-        alert_price=AlertPrice(price=price, leg=order.leg, hedge_ratio=alert.hedge_ratio)
-        if alert and price is not None
-        else None,
+        alert_price=alert,
     )
 
 
