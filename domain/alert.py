@@ -35,10 +35,14 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class RepeatKey:
-    """`key` names the event; the same event may also be stored under `previous` since less than the window."""
+    """`key` names the event; less than the window ago it may also have been stored under `previous` or `next`.
+
+    Under `next`, when another delivery saw the new minute before and yet was faster.
+    """
 
     key: str
     previous: str
+    next: str
     weak: bool
     near_edge: bool  # two deliveries at this moment may see different windows
 
@@ -58,11 +62,12 @@ def repeat_key(alert: Alert, now: float) -> RepeatKey:
     """
     if alert.signal_id is not None:
         key = f"id:{alert.signal_id}"
-        return RepeatKey(key, key, weak=False, near_edge=False)
+        return RepeatKey(key, key, key, weak=False, near_edge=False)
     window, second = divmod(now, REPEAT_WINDOW)
     return RepeatKey(
         f"body:{alert.body_sha256}:{int(window)}",
         f"body:{alert.body_sha256}:{int(window) - 1}",
+        f"body:{alert.body_sha256}:{int(window) + 1}",
         weak=True,
         near_edge=not 5 <= second <= REPEAT_WINDOW - 5,
     )

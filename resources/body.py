@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from flask import g, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 MAX_DIGITS = 64  # of one number as text; what it may be worth is the schema's business
+MAX_DEPTH = 32  # of nesting: whoever reads the value later must not run out of stack
 
 
 class _NotJson(ValueError):
@@ -48,8 +49,9 @@ def json_body() -> dict[str, Any]:
         ) from None
     if not isinstance(value, dict):
         raise BadRequest("The body must be a JSON object.")
-    if "\\u" in text or "\x00" in text or "\x7f" in text:  # only an escape can bring in a NUL or half a character
-        _check_text(value.items())
+    # Only an escape can bring in a NUL or half a character, only brackets bring depth; most bodies have neither.
+    if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+        _check(value.items(), depth=1)
     g.json_body = value
     return value
 
@@ -67,7 +69,10 @@ def _decode(raw: bytes) -> str:
 def _number(text: str) -> int | Decimal:
     if len(text) > MAX_DIGITS:
         raise _NotJson("a number has too many digits")
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent that no machine can hold
+        raise _NotJson("a number is too large or too small") from None
     if not number.is_finite() or abs(number.adjusted()) > MAX_DIGITS:
         raise _NotJson("a number is too large or too small")
     return int(text) if text.lstrip("-").isdigit() else number
@@ -84,12 +89,14 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _check_text(items: Iterable[tuple[Any, Any]]) -> None:
+def _check(items: Iterable[tuple[Any, Any]], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise BadRequest("The body is not valid JSON: it is nested too deeply")
     for name, value in items:
         for text in (name, value):
             if isinstance(text, str) and ("\x00" in text or any("\ud800" <= c <= "\udfff" for c in text)):
                 raise BadRequest("The body is not valid JSON: a text holds a character that is none")
         if isinstance(value, dict):
-            _check_text(value.items())
+            _check(value.items(), depth + 1)
         elif isinstance(value, list):
-            _check_text(("", item) for item in value)
+            _check((("", item) for item in value), depth + 1)

@@ -87,7 +87,9 @@ def _operation(spec: APISpec, rule: Rule, verb: str, endpoint: Endpoint) -> dict
             "description": "done" if status < 400 else "not well",
             "content": content,
         }
-    errors = set(endpoint.errors) | ({413, 415} if endpoint.body else set())
+    errors = set(endpoint.errors) | ({413, 415} if endpoint.body else set()) | ({404} if rule.arguments else set())
+    if endpoint.tag != "health":  # all others need the database
+        errors.add(503)
     for status in sorted(errors):
         content = {"application/json": {"schema": {"$ref": REF.format(model="Error")}}}
         operation["responses"][str(status)] = {"description": ERROR_TEXT[status], "content": content}

@@ -22,7 +22,7 @@ class SignalWebhook(ApiResource):
         "signals",
         body=AlertIn,
         answers={201: AlertOut, 200: AlertOut},
-        errors=(400, 401, 413, 422, 429, 503),
+        errors=(400, 401, 422, 429),
     )
     def post(self, body: AlertIn) -> tuple[AlertOut, int]:
         """Take an alert; 201 means it is stored, 200 that it was stored before."""
@@ -42,7 +42,7 @@ class SignalWebhook(ApiResource):
         "signals",
         body=SignalUpdateIn,
         answers={200: UpdatedSignalOut},
-        errors=(400, 401, 404, 409),
+        errors=(400, 401, 404, 409, 429),
     )
     def put(self, body: SignalUpdateIn) -> UpdatedSignalOut:
         """Put a signal back with its status, order ids and leg prices; needs the passphrase or a fresh token."""
@@ -58,12 +58,12 @@ class SignalWebhook(ApiResource):
 class SignalPrice(ApiResource):
     """/v3/signal/updateorder, and /v3/price as it was called first."""
 
-    @endpoint(Access.OPEN, "signals", body=FillIn, answers={200: UpdatedSignalOut}, errors=(400, 401, 404, 409))
+    @endpoint(Access.OPEN, "signals", body=FillIn, answers={200: UpdatedSignalOut}, errors=(400, 401, 404, 409, 429))
     def put(self, body: FillIn) -> UpdatedSignalOut:
         """Report the price, cancel or partial fill of an outside executor's order."""
         return _report(body)
 
-    @endpoint(Access.OPEN, "signals", body=FillIn, answers={200: UpdatedSignalOut}, errors=(400, 401, 404, 409))
+    @endpoint(Access.OPEN, "signals", body=FillIn, answers={200: UpdatedSignalOut}, errors=(400, 401, 404, 409, 429))
     def post(self, body: FillIn) -> UpdatedSignalOut:
         """Report the price, cancel or partial fill of an outside executor's order."""
         return _report(body)

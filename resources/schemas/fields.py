@@ -14,7 +14,7 @@ from domain.errors import InvalidInput
 from domain.ticker import TickerError, normalise_name, parse_symbol
 from extensions import plain
 
-LIMIT = Decimal(10) ** 12
+LARGEST = Decimal(10) ** 12 - 1  # with any decimals beyond, SQLite's check of the column would round up to 10 ** 12
 EIGHT = Decimal("1e-8")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 
@@ -31,8 +31,8 @@ def to_decimal(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("must be a number")
     number = Decimal(value)
-    if abs(number) >= LIMIT:
-        raise ValueError("must be less than 1000000000000 in size")
+    if abs(number) > LARGEST:
+        raise ValueError("must be at most 999999999999 in size")
     return plain(number.quantize(EIGHT, ROUND_HALF_EVEN))  # charts carry binary noise in the far decimals
 
 
@@ -62,16 +62,17 @@ def _symbol(text: str) -> str:
 
 def to_time(value: Any) -> Any:
     """Return an aware UTC time from `YYYY-MM-DD HH:MM:SS`, with or without fraction, `T` or `Z`; raises ValueError."""
-    if isinstance(value, str):
-        try:
-            time = datetime.fromisoformat(value.strip())
-        except ValueError:
-            raise ValueError("must be a time as YYYY-MM-DD HH:MM:SS, UTC") from None
-        try:
-            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-        except OverflowError:
-            raise ValueError("must be a time as YYYY-MM-DD HH:MM:SS, UTC") from None
-    raise ValueError("must be a time as YYYY-MM-DD HH:MM:SS, UTC")
+    rule = "must be a time as YYYY-MM-DD HH:MM:SS, UTC"
+    if not isinstance(value, str):
+        raise ValueError(rule)
+    try:
+        time = datetime.fromisoformat(value.strip())
+        utc = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(rule) from None
+    if utc.year < 1970:  # nor do all databases write years of fewer than four digits alike
+        raise ValueError(rule)
+    return utc
 
 
 def to_order_id(value: Any) -> Any:

@@ -41,6 +41,13 @@ def _plain_ticker(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text.strip(" \t\r\n"))
 
 
+def _no_yes(value: Any) -> Any:
+    """Return the value; raises ValueError for true and false, which would count as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")
+    return value
+
+
 def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -114,7 +121,7 @@ class SignalUpdateIn(Tolerant):
     """A signal as an outside executor puts it back; what the alert said must be unchanged."""
 
     passphrase: Secret | None = None
-    rowid: int = Field(gt=0, le=2**53)
+    rowid: Annotated[int, BeforeValidator(_no_yes)] = Field(gt=0, le=2**53)
     ticker: Ticker | None = None
     order_action: Action | None = None
     order_contracts: Annotated[Positive | None, Blank] = None
@@ -186,7 +193,8 @@ class FillIn(Tolerant):
             raise InvalidInput({"order_contracts": "a partial fill needs its amount, greater than 0"})
         if not self.cancel and not self.partial and self.stk_price is None:
             raise InvalidInput({"stk_price": "'stk_price' cannot be empty!"})
-        return ExternalFill(self.order_id, self.stk_price, self.cancel, self.order_contracts if self.partial else None)
+        price = None if self.cancel else self.stk_price  # executors send 0 along with a cancel
+        return ExternalFill(self.order_id, price, self.cancel, self.order_contracts if self.partial else None)
 
 
 class LegOut(Out):

@@ -1,0 +1,141 @@
+"""Who may call what: role × route × method. A new route without a row here fails."""
+
+import pytest
+
+from domain.enums import Role
+from tests.conftest import closing_app
+from tests.factories import bearer, log_in, make_config, make_user
+
+OPEN = "anyone"
+READ = "anyone while reads are open, else any access token"
+LIST = "anyone while reads are open, but a token that is sent must be good"
+TOKEN = "any access token"
+FRESH = "fresh access token"
+ADMIN = "fresh access token of an admin"
+REFRESH = "refresh token"
+
+TABLE = {
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+    "GET /v3/openapi.json": OPEN,
+    "POST /v3/login": OPEN,
+    "POST /v3/logout": TOKEN,
+    "POST /v3/refresh": REFRESH,
+    "POST /v3/webhook": OPEN,  # asks for the passphrase
+    "PUT /v3/webhook": FRESH,  # or the passphrase
+    "PUT /v3/signal/updateorder": OPEN,  # asks for the passphrase
+    "POST /v3/signal/updateorder": OPEN,
+    "PUT /v3/price": OPEN,
+    "POST /v3/price": OPEN,
+    "GET /v3/signal/<string:rowid>": READ,
+    "DELETE /v3/signal/<string:rowid>": ADMIN,
+    "GET /v3/signals": LIST,
+    "GET /v3/signals/<string:number_of_items>": LIST,
+    "GET /v3/signals/status/<string:order_status>/<string:number_of_items>": LIST,
+    "GET /v3/signals/ticker/<string:ticker_name>/<string:number_of_items>": LIST,
+    "POST /v3/regstock": FRESH,
+    "PUT /v3/regstock": FRESH,
+    "GET /v3/stocks/<string:number_of_items>": READ,
+    "GET /v3/stock/<string:symbol>": READ,
+    "DELETE /v3/stock/<string:symbol>": ADMIN,
+    "POST /v3/regpair": FRESH,
+    "PUT /v3/regpair": FRESH,
+    "GET /v3/pairs/<string:number_of_items>": READ,
+    "GET /v3/pair/<string:name>": READ,
+    "DELETE /v3/pair/<string:name>": ADMIN,
+    "POST /v3/reguser": ADMIN,
+    "PUT /v3/reguser": ADMIN,
+    "GET /v3/users/<string:number_of_users>": ADMIN,
+    "GET /v3/user/<string:username>": ADMIN,
+    "DELETE /v3/user/<string:username>": ADMIN,
+}
+
+BODIES = {"PUT /v3/webhook": {"rowid": 999999}}  # elsewhere an empty object: refused only once the caller may call
+ENDS_TOKENS = ("POST /v3/logout", "POST /v3/refresh")  # called last
+
+NO_TOKEN = (401, {"message": "Request does not contain an access token.", "error": "authorization_required"})
+INVALID = (401, {"message": "The token is invalid.", "error": "token_invalid"})
+NOT_FRESH = (401, {"message": "The token is not fresh.", "error": "fresh_token_required"})
+NOT_ADMIN = (403, {"message": "'admin' privilege required.", "error": "forbidden"})
+WELCOME = "may call it"
+
+ROLES = ("nobody", "stale user", "fresh user", "stale admin", "fresh admin", "refresh token", "nonsense")
+
+
+def expected(access, role, *, open_reads):
+    """Return what the table says about a role, in the words of the answer."""
+    if access == OPEN or (access == READ and open_reads):
+        return WELCOME
+    if role == "nobody":
+        return WELCOME if access == LIST and open_reads else NO_TOKEN
+    if role == "nonsense":
+        return INVALID
+    if (access == REFRESH) != (role == "refresh token"):
+        return INVALID
+    if access in (FRESH, ADMIN) and role.startswith("stale"):
+        return NOT_FRESH
+    return NOT_ADMIN if access == ADMIN and role == "fresh user" else WELCOME
+
+
+def headers_of(role, app, client):
+    if role == "nobody":
+        return {}
+    if role == "nonsense":
+        return bearer("nonsense")
+    if role.endswith("user"):
+        make_user(app, "reader", "a password to read with", Role.USER)
+        tokens = log_in(client, "reader", "a password to read with")
+    else:
+        tokens = log_in(client)
+    if role == "refresh token":
+        return bearer(tokens["refresh_token"])
+    if role.startswith("stale"):
+        tokens = client.post("/v3/refresh", headers=bearer(tokens["refresh_token"])).json
+    return bearer(tokens["access_token"])
+
+
+def call(client, route, headers):
+    verb, _, rule = route.partition(" ")
+    path = "/".join("1" if part.startswith("<") else part for part in rule.split("/"))
+    response = client.open(path, method=verb, json=BODIES.get(route, {}), headers=headers)
+    return (response.status_code, response.json) if response.status_code in (401, 403) else WELCOME
+
+
+def test_every_route_has_a_row(app):
+    """The API's paths, whoever serves them."""
+    served = {
+        f"{verb} {rule}"
+        for rule in app.url_map.iter_rules()
+        for verb in rule.methods - {"HEAD", "OPTIONS"}
+        if str(rule).startswith(("/v3", "/healthz", "/readyz"))
+    }
+    assert served == set(TABLE)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_is_let_in_and_refused_as_the_table_says(app, client, role):
+    headers = headers_of(role, app, client)
+    routes = sorted(TABLE, key=lambda route: route in ENDS_TOKENS)
+    answers = {route: call(client, route, headers) for route in routes}
+    assert answers == {route: expected(TABLE[route], role, open_reads=True) for route in routes}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_closed_reads_ask_everyone_for_a_token(database_url, tmp_path, role):
+    with closing_app(make_config(database_url, tmp_path, OPEN_READS="false")) as app:
+        client = app.test_client()
+        headers = headers_of(role, app, client)
+        routes = [route for route in TABLE if TABLE[route] in (READ, LIST)]
+        answers = {route: call(client, route, headers) for route in routes}
+        assert answers == {route: expected(TABLE[route], role, open_reads=False) for route in routes}
+
+
+def test_the_role_is_read_from_the_table_not_from_the_token(app, client, admin_headers):
+    make_user(app, "second", "a password of the second admin", Role.ADMIN)
+    second = log_in(client, "second", "a password of the second admin")["headers"]
+    assert client.get("/v3/users/0", headers=second).status_code == 200
+    demoted = {"username": "second", "password": "a password of the second admin", "role": "user"}
+    assert client.put("/v3/reguser", json=demoted, headers=admin_headers).status_code == 200
+    assert client.get("/v3/users/0", headers=second).status_code == 401
+    again = log_in(client, "second", "a password of the second admin")["headers"]
+    assert client.get("/v3/users/0", headers=again).status_code == 403

@@ -1,0 +1,69 @@
+"""Whatever a body holds: no answer is a 5xx, and what is refused changes no table."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.factories import PASSPHRASE, count_rows, exact, log_in, make_pair, make_stock, store_alert
+
+BASES = {
+    "POST /v3/webhook": {
+        "passphrase": PASSPHRASE, "ticker": "LNT", "order_action": "buy", "order_contracts": 100, "order_price": 1.5, "mar_pos": "long",
+        "mar_pos_size": 1, "pre_mar_pos": "flat", "pre_mar_pos_size": 0, "order_comment": "x", "order_status": "waiting",
+        "timestamp": "2026-11-20 14:30:00", "signal_id": "1", "bar_time": "1", "strategy": "s",
+    },
+    "PUT /v3/webhook": {
+        "passphrase": PASSPHRASE, "rowid": 1, "order_status": "created", "order_id1": 1, "order_id2": 2, "stk_price1": 1, "stk_price2": 2,
+        "error_msg": "", "ticker": "MA-3*V", "timestamp": "2026-11-20 14:30:00",
+    },
+    "PUT /v3/signal/updateorder": {
+        "passphrase": PASSPHRASE, "order_id": 1, "stk_price": 1, "cancel": False, "partial": False, "order_contracts": 0,
+    },
+    "POST /v3/login": {"username": "admin", "password": "a wrong password", "expire": 10},
+    "POST /v3/regstock": {
+        "symbol": "X", "prixch": "SMART", "secxch": "ISLAND", "active": 0, "sectype": "STK", "currency": "USD", "order_type": "MARKET",
+        "account": None,
+    },
+    "PUT /v3/regstock": {"symbol": "LNT", "active": 1},
+    "POST /v3/regpair": {"ticker1": "X", "ticker2": "Y", "hedge": 1, "status": 0, "notes": "", "name": "X-Y", "contracts": 1},
+    "PUT /v3/regpair": {"ticker1": "MA", "ticker2": "V", "hedge": 1, "status": 0},
+    "POST /v3/reguser": {"username": "u", "password": "a long password", "role": "user"},
+    "PUT /v3/reguser": {"username": "u", "password": "a long password", "role": "user"},
+}  # fmt: skip
+
+HOSTILE = st.sampled_from([
+    "", " ", "\x00", "\ud800", "NaN", "-1", "0", "1e400", "1e-400", "9" * 64, "0." + "0" * 60 + "1", "٣", "A-B", "A-B*0", "*", "A" * 129,
+    "x" * 600, "2026-11-20 14:30:00.123456", "9999-12-31T23:59:59-23:59", "0001-01-01", "null", "true", "🌷", "\u202e", "%", "'",
+])  # fmt: skip
+NUMBERS = st.one_of(st.integers(), st.integers(-(10**70), 10**70), st.floats(allow_nan=False, allow_infinity=False))
+SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=20), HOSTILE)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=5)
+
+
+def bodies(base):
+    """A valid body of which some fields are replaced; now and then anything at all."""
+    changed = st.dictionaries(st.sampled_from([*base, "rowid", "slip", "extra"]), VALUES, max_size=3)
+    return st.one_of(changed.map(lambda fields: {**base, **fields}), changed.map(lambda fields: {**base, **fields}), VALUES)
+
+
+@pytest.mark.parametrize("route", BASES)
+def test_no_body_breaks_anything(app, client, route):
+    make_stock(app, "LNT", account="external")
+    make_pair(app, "MA-V", "3", account="external")
+    store_alert(client, ticker="MA-3*V")
+    headers = log_in(client)["headers"]
+    verb, _, path = route.partition(" ")
+
+    @settings(max_examples=1500, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(bodies(BASES[route]))
+    def run(body):
+        before = count_rows(app, "counters", "rate_limits")
+        response = client.open(path, method=verb, data=json.dumps(body), headers=headers)
+        assert response.status_code < 500, response.text
+        exact(response)
+        if response.status_code >= 400:
+            assert count_rows(app, "counters", "rate_limits") == before
+
+    run()
