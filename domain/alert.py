@@ -61,7 +61,8 @@ def repeat_key(alert: Alert, now: float) -> RepeatKey:
     minute, so two genuine alerts that are equal to the letter collapse when less than a minute apart.
     """
     if alert.signal_id is not None:
-        key = f"id:{alert.signal_id}"
+        short = len(alert.signal_id) <= 120
+        key = f"id:{alert.signal_id}" if short else f"sha256:{hashlib.sha256(alert.signal_id.encode()).hexdigest()}"
         return RepeatKey(key, key, key, weak=False, near_edge=False)
     window, second = divmod(now, REPEAT_WINDOW)
     return RepeatKey(

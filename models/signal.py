@@ -46,7 +46,7 @@ class Signal(Model):
     previous_position_size: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     comment: Mapped[str | None] = mapped_column(sa.String(128))
     strategy: Mapped[str | None] = mapped_column(sa.String(128))
-    bar_time: Mapped[str | None] = mapped_column(sa.String(64))
+    bar_time: Mapped[str | None] = mapped_column(sa.String(128))
 
     # What the desk makes of it. `name` is the instrument's symbol or the pair's name: the lane in which signals queue.
     ticker_type: Mapped[str | None] = mapped_column(sa.String(8))

@@ -169,8 +169,8 @@ def _flat_query() -> dict[str, Any]:
     return flat
 
 
-def item_count(text: str) -> int | None:
+def item_count(text: str, name: str = "number_of_items") -> int | None:
     """Return the number of rows asked for in the path, None for 0 = all; raises InvalidInput."""
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise InvalidInput({"number_of_items": "must be a whole number, 0 or more"})
+        raise InvalidInput({name: "must be a whole number, 0 or more"})
     return int(text) or None

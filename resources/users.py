@@ -27,7 +27,7 @@ class Users(ApiResource):
     @endpoint(Access.ADMIN, "users", answers={200: UserList}, errors=(400, 401, 403))
     def get(self, number_of_users: str) -> UserList:
         """List users, newest first; 0 = all."""
-        rows = manage_users.list_users(item_count(number_of_users))
+        rows = manage_users.list_users(item_count(number_of_users, "number_of_users"))
         return UserList(users=[UserOut(username=row.username, role=row.role) for row in rows])
 
 

@@ -26,8 +26,8 @@ class SignalWebhook(ApiResource):
     )
     def post(self, body: AlertIn) -> tuple[AlertOut, int]:
         """Take an alert; 201 means it is stored, 200 that it was stored before."""
-        require_passphrase(body.passphrase, client_address())
-        received = receive_signal(body.alert(body_hash(json_body())))
+        require_passphrase(body.passphrase, client_address(), remembered=True)
+        received = receive_signal(body.alert(body_hash(json_body())), body.passphrase)
         out = AlertOut(
             message=_message(received),
             rowid=received.rowid,

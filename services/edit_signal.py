@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.enums import Side
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, IllegalTransition, NotFound
 from domain.order_status import OPEN, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import slip
 from domain.rollup import fill_price
@@ -48,7 +48,8 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
     with transaction() as session:
         signal = locked_signal(session, rowid)
         for name, value in edit.said.items():
-            if value is not None and value != getattr(signal, name):
+            shown = (signal.quantity, signal.filled_quantity) if name == "quantity" else (getattr(signal, name),)
+            if value is not None and value not in shown:
                 raise Conflict(f"The alert's {name.replace('_', ' ')} is on record and does not change.")
         changes = {
             name: getattr(edit, name) for name in FIELDS if getattr(edit, name) not in (None, getattr(signal, name))
@@ -60,7 +61,7 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
             _check_desk_edit(session, signal, status, changes)
         check_signal_transition(SignalStatus(signal.status), status)
         if signal.status == SignalStatus.FILLED:
-            raise Conflict("The signal is 'filled'; it does not change any more.")
+            raise IllegalTransition("signal", signal.status, status)
         record_move(signal, status, actor, **changes)
         for name, value in changes.items():
             setattr(signal, name, value)
@@ -74,19 +75,21 @@ def delete_signal(rowid: int, actor: str) -> None:
     """Delete a signal; raises NotFound, and Conflict while its orders may work or once shares were traded."""
     with transaction() as session:
         signal = locked_signal(session, rowid)
-        orders = (
-            session.execute(
-                sa.select(Order).where(Order.signal_id == rowid).order_by(Order.id).with_for_update(of=Order)
+        if signal.external and signal.status in (
+            SignalStatus.CREATED,
+            SignalStatus.LEG_FILLED,
+            SignalStatus.PART_FILLED,
+        ):
+            raise Conflict(
+                f"The signal is '{signal.status}' at the outside executor; it must be canceled or filled first."
             )
-            .scalars()
-            .all()
-        )
-        if live := [
-            order for order in orders if OrderStatus(order.status) in OPEN and order.status != OrderStatus.QUEUED
-        ]:
-            raise Conflict(f"Order {live[0].client_order_id} of this signal is {live[0].status}; cancel it first.")
-        if any(order.status == OrderStatus.QUEUED for order in orders):
-            raise Conflict("Orders of this signal are about to be sent; try again in a moment.")
+        query = sa.select(Order).where(Order.signal_id == rowid).order_by(Order.id).with_for_update(of=Order)
+        orders = session.execute(query).scalars().all()
+        for order in orders:
+            if order.status == OrderStatus.QUEUED:
+                raise Conflict("Orders of this signal are about to be sent; try again in a moment.")
+            if OrderStatus(order.status) in OPEN:
+                raise Conflict(f"Order {order.client_order_id} of this signal is {order.status}; it must end first.")
         traded = sa.select(sa.exists().where(Fill.order_id == Order.id, Order.signal_id == rowid))
         if session.execute(traded).scalar():
             raise Conflict("Shares were traded for this signal; it stays on record.")

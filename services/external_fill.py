@@ -9,7 +9,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from domain.order_status import SignalStatus, check_signal_transition
 from extensions import announce, transaction
 from models import Signal
@@ -37,18 +37,21 @@ def apply_external_fill(report: ExternalFill) -> Signal:
         signal = _find(session, report.order_id)
         if not signal.external:
             raise Conflict("The desk itself sent this order; its fills come from the broker only.")
+        leg = 1 if signal.order_id1 == report.order_id else 2
         if signal.status == SignalStatus.FILLED:
-            raise Conflict("The signal is 'filled'; it does not change any more.")
+            if report == ExternalFill(report.order_id, getattr(signal, f"leg_price{leg}"), False, None):
+                return signal  # executors report the day's fills again and again
+            raise IllegalTransition("signal", signal.status, _status(signal, report))
         values: dict[str, object] = {"order_id": report.order_id}
         if report.price is not None:
-            leg = 1 if signal.order_id1 == report.order_id else 2
             setattr(signal, f"leg_price{leg}", report.price)
             values[f"leg_price{leg}"] = report.price
         status = _status(signal, report)
         check_signal_transition(SignalStatus(signal.status), status)
         if report.partial_quantity is not None:
-            values["order_contracts"] = f"{signal.quantity} ordered, {report.partial_quantity} filled"
-            signal.quantity = signal.filled_quantity = report.partial_quantity  # v3 shows the amount that was filled
+            if report.partial_quantity > signal.quantity:
+                raise InvalidInput({"order_contracts": f"must be at most the {signal.quantity} that were ordered"})
+            values["filled"] = signal.filled_quantity = report.partial_quantity
         elif status is SignalStatus.FILLED:
             signal.filled_quantity = signal.quantity
         record_move(signal, status, "the outside executor", **values)

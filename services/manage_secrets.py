@@ -7,10 +7,11 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from config import check_passphrase
 from domain.errors import NotAuthenticated, TooMany
-from extensions import db, insert_or_update, transaction, utc_now
+from extensions import insert_or_update, transaction, utc_now
 from models import Counter, WebhookSecret
 from services import registry, throttle
 
@@ -19,12 +20,15 @@ logger = logging.getLogger(__name__)
 REFUSED = "webhook.wrong_passphrase"
 
 
-def require_passphrase(passphrase: str, address: str) -> None:
+def require_passphrase(passphrase: str, address: str, *, remembered: bool = False) -> None:
     """Return when the passphrase is in force; raises NotAuthenticated, or TooMany after many wrong ones.
 
     A right one always passes, whatever its address did before: all TradingView users share four addresses.
+    With `remembered`, one that this process remembers will do for now; who stores something asks again then.
     """
-    if registry.snapshot().accepts(passphrase) or registry.snapshot(fresh=True).accepts(passphrase):
+    if remembered and registry.snapshot().accepts(passphrase):
+        return
+    if registry.snapshot(fresh=True).accepts(passphrase):
         return
     _count_refusal()
     if not throttle.count_failure(throttle.PASSPHRASE_FAILURES_PER_ADDRESS, f"passphrase:{address}"):
@@ -35,19 +39,24 @@ def require_passphrase(passphrase: str, address: str) -> None:
 
 def set_passphrase(passphrase: str, keep_others_for: timedelta | None = None) -> None:
     """Put a passphrase in force; the others end now, or after `keep_others_for`. Raises ConfigError if too easy."""
+    with transaction() as session:
+        registry.bump_version(session)
+        put_in_force(session, passphrase, datetime.now(UTC) + (keep_others_for or timedelta(0)))
+
+
+def put_in_force(session: Session, passphrase: str, others_end: datetime) -> None:
+    """Put a passphrase in force within a change of the registry. Raises ConfigError if too easy."""
     check_passphrase(passphrase)
     digest = hashlib.sha256(passphrase.encode()).hexdigest()
-    end = datetime.now(UTC) + (keep_others_for or timedelta(0))
-    with transaction() as session:
-        session.execute(sa.delete(WebhookSecret).where(WebhookSecret.expires_at <= utc_now()))
-        session.execute(sa.update(WebhookSecret).where(WebhookSecret.expires_at.is_(None)).values(expires_at=end))
-        known = session.execute(sa.select(WebhookSecret).where(WebhookSecret.sha256 == digest)).scalar_one_or_none()
-        if known is None:
-            session.add(WebhookSecret(sha256=digest))
-        else:
-            known.expires_at = None
-        registry.bump_version(session)
-    logger.info("webhook passphrase changed; older ones end at %s", end.isoformat(timespec="seconds"))
+    lasting = WebhookSecret.expires_at.is_(None) | (WebhookSecret.expires_at > others_end)
+    session.execute(sa.delete(WebhookSecret).where(WebhookSecret.expires_at <= utc_now()))
+    session.execute(sa.update(WebhookSecret).where(lasting).values(expires_at=others_end))
+    known = session.execute(sa.select(WebhookSecret).where(WebhookSecret.sha256 == digest)).scalar_one_or_none()
+    if known is None:
+        session.add(WebhookSecret(sha256=digest))
+    else:
+        known.expires_at = None
+    logger.info("webhook passphrase changed; older ones end at %s", others_end.isoformat(timespec="seconds"))
 
 
 def add_passphrase(passphrase: str, valid_for: timedelta) -> None:
@@ -56,19 +65,14 @@ def add_passphrase(passphrase: str, valid_for: timedelta) -> None:
     digest = hashlib.sha256(passphrase.encode()).hexdigest()
     end = datetime.now(UTC) + valid_for
     with transaction() as session:
+        registry.bump_version(session)
         session.execute(sa.delete(WebhookSecret).where(WebhookSecret.expires_at <= utc_now()))
         known = session.execute(sa.select(WebhookSecret).where(WebhookSecret.sha256 == digest)).scalar_one_or_none()
         if known is None:
             session.add(WebhookSecret(sha256=digest, expires_at=end))
         elif known.expires_at is not None:  # one without an end stays so
             known.expires_at = max(known.expires_at, end)
-        registry.bump_version(session)
     logger.info("webhook passphrase added until %s", end.isoformat(timespec="seconds"))
-
-
-def has_passphrase() -> bool:
-    """Tell whether any passphrase exists."""
-    return db.session.execute(sa.select(sa.func.count()).select_from(WebhookSecret)).scalar_one() > 0
 
 
 def _count_refusal() -> None:

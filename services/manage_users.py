@@ -62,14 +62,19 @@ def list_users(limit: int | None) -> Sequence[User]:
 
 def create_user(username: str, password: str, role: Role = Role.USER) -> None:
     """Add a user; raises AlreadyExists, or InvalidInput for a password that is too easy."""
-    _check_password(password)
-    hashed = hash_password(password)
+    user = new_user(username, password, role)
     try:
         with transaction() as session:
-            session.add(User(username=username, password_hash=hashed, role=role))
+            session.add(user)
     except IntegrityError:
         raise AlreadyExists("'username' already exists.") from None
     logger.info("user %r created as %s", username, role)
+
+
+def new_user(username: str, password: str, role: Role) -> User:
+    """Return a user to be stored; raises InvalidInput for a password that is too easy."""
+    _check_password(password)
+    return User(username=username, password_hash=hash_password(password), role=role)
 
 
 def change_user(username: str, password: str, role: Role | None = None) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from domain.alert import REPEAT_WINDOW, Alert, RepeatKey, repeat_key
-from domain.errors import DatabaseBusy, PayloadMismatch
+from domain.errors import DatabaseBusy, NotAuthenticated, PayloadMismatch
 from domain.intake import Decision, decide
 from domain.order_status import SignalStatus
 from extensions import announce_now, bare_transaction, is_postgresql, transaction, utc_now
@@ -38,15 +38,18 @@ class Received:
     duplicate: bool
 
 
-def receive_signal(alert: Alert) -> Received:
+def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
     """Store an alert and return its signal; a repeat of the same event returns the first one.
 
+    A passphrase that is given must be in force at the moment of storing: raises NotAuthenticated.
     Raises PayloadMismatch when the sender's id was used for other content, and DatabaseBusy when
     the registry keeps changing underneath.
     """
     key = repeat_key(alert, time.time())
     for attempt in range(4):
         known = registry.snapshot(fresh=attempt > 0)
+        if passphrase is not None and not known.accepts(passphrase):
+            raise NotAuthenticated("incorrect passphrase.", "wrong_passphrase")
         decision = decide(alert.ticker, known.find_instrument, known.find_pair)
         values = _values(alert, decision, key, known.version)
         with bare_transaction() as connection:

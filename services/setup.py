@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from flask_migrate import upgrade
@@ -12,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from config import Config
 from domain.enums import Role, Route
-from extensions import db, transaction
-from models import BrokerAccount, User
+from extensions import transaction
+from models import BrokerAccount, User, WebhookSecret
 from services import manage_secrets, manage_users, registry
 
 logger = logging.getLogger(__name__)
@@ -33,16 +34,11 @@ def prepare_database(config: Config) -> FirstSecrets:
     """Bring the tables up to date, then make what the desk cannot do without."""
     upgrade()
     with transaction() as session:
+        registry.bump_version(session)  # several starts at once pass here one by one
         _accounts(session, config.broker)
-        registry.bump_version(session)
-    password = passphrase = None
-    if db.session.execute(sa.select(User.id).limit(1)).first() is None:
-        password = config.admin_password or secrets.token_urlsafe(18)
-        manage_users.create_user(ADMIN, password, Role.ADMIN)
-    if not manage_secrets.has_passphrase():
-        passphrase = config.webhook_passphrase or secrets.token_urlsafe(32)
-        manage_secrets.set_passphrase(passphrase)
-    return FirstSecrets(None if config.admin_password else password, None if config.webhook_passphrase else passphrase)
+        password = _first_admin(session, config.admin_password)
+        passphrase = _first_passphrase(session, config.webhook_passphrase)
+    return FirstSecrets(password, passphrase)
 
 
 def _accounts(session: Session, default: str) -> None:
@@ -56,3 +52,21 @@ def _accounts(session: Session, default: str) -> None:
         account.is_default = False
     session.flush()
     known[default].is_default = True
+
+
+def _first_admin(session: Session, given: str) -> str | None:
+    """Make the admin when there is no user at all; returns the password if it was made here."""
+    if session.execute(sa.select(User.id).limit(1)).first() is not None:
+        return None
+    password = given or secrets.token_urlsafe(18)
+    session.add(manage_users.new_user(ADMIN, password, Role.ADMIN))
+    return None if given else password
+
+
+def _first_passphrase(session: Session, given: str) -> str | None:
+    """Put a passphrase in force when there is none; returns it if it was made here."""
+    if session.execute(sa.select(WebhookSecret.id).limit(1)).first() is not None:
+        return None
+    passphrase = given or secrets.token_urlsafe(32)
+    manage_secrets.put_in_force(session, passphrase, datetime.now(UTC))
+    return None if given else passphrase

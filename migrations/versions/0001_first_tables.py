@@ -172,7 +172,7 @@ def upgrade() -> None:
         sa.Column("previous_position_size", extensions.ExactDecimal(), nullable=True),
         sa.Column("comment", sa.String(length=128), nullable=True),
         sa.Column("strategy", sa.String(length=128), nullable=True),
-        sa.Column("bar_time", sa.String(length=64), nullable=True),
+        sa.Column("bar_time", sa.String(length=128), nullable=True),
         sa.Column("ticker_type", sa.String(length=8), nullable=True),
         sa.Column("name", sa.String(length=129), nullable=True),
         sa.Column("symbol1", sa.String(length=64), nullable=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
@@ -48,6 +49,11 @@ def _no_yes(value: Any) -> Any:
     return value
 
 
+def _cut(value: Any) -> Any:
+    """Return a text at the length that is kept."""
+    return value.strip()[:128] if isinstance(value, str) else value
+
+
 def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -57,7 +63,7 @@ Action = Annotated[Side, BeforeValidator(_lower)]
 Position = Annotated[MarketPosition | None, BeforeValidator(_lower), Blank]
 Size = Annotated[NotNegative | None, Blank]
 OptionalNumber = Annotated[Number | None, Blank]
-OptionalText = Annotated[Text | None, Blank]
+OptionalText = Annotated[Text | None, BeforeValidator(_cut), Blank]  # no alert is lost for a long comment
 
 
 class AlertIn(Tolerant):
@@ -75,7 +81,7 @@ class AlertIn(Tolerant):
     order_comment: OptionalText = None
     order_status: Annotated[Literal["waiting"] | None, Blank] = None
     timestamp: Annotated[Time | None, Blank] = None
-    signal_id: OptionalText = Field(
+    signal_id: Annotated[Annotated[str, StringConstraints(max_length=4096)] | None, Blank] = Field(
         None, description="the sender's own name of this event; a repeat of it is not traded again"
     )
     bar_time: OptionalText = None
@@ -230,6 +236,12 @@ class LegOut(Out):
         )
 
 
+def _shown_quantity(row: Signal) -> Decimal:
+    """Return what v3 shows: of a partial fill by an outside executor the amount that was filled."""
+    partial = row.external and row.status == SignalStatus.PART_FILLED and row.filled_quantity is not None
+    return row.filled_quantity if partial and row.filled_quantity is not None else row.quantity
+
+
 class UpdatedSignalOut(Out):
     """A signal as v3 answers an update: without its time."""
 
@@ -266,7 +278,7 @@ class UpdatedSignalOut(Out):
             "rowid": row.id,
             "ticker": row.ticker,
             "order_action": row.side,
-            "order_contracts": row.quantity,
+            "order_contracts": _shown_quantity(row),
             "order_price": row.price,
             "mar_pos": row.position,
             "mar_pos_size": row.position_size,

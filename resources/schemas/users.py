@@ -30,7 +30,7 @@ class UserList(Out):
 class LoginIn(Tolerant):
     username: Secret
     password: Secret
-    expire: int = Field(10, description="minutes that the access token lives", ge=1, strict=True)
+    expire: int | None = Field(None, description="minutes that the access token lives; absent: 10", ge=1, strict=True)
 
 
 class LoginOut(Out):

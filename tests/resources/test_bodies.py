@@ -49,7 +49,7 @@ def test_letters_of_each_charset_arrive(lnt, client):
 
 
 def with_field(text):
-    return f'{BODY[:-1]}, {text}}}'
+    return f"{BODY[:-1]}, {text}}}"
 
 
 def nested(depth, inner="1"):
@@ -104,7 +104,9 @@ def test_broken_json_is_refused_everywhere_and_changes_nothing(app, client, admi
     client.environ_base["HTTP_AUTHORIZATION"] = admin_headers["Authorization"]
     before = count_rows(app)
     answers = {
-        (name, path, method): post(client, data, path=path, method=method) for name, data in BAD_JSON.items() for path, method in SENDERS
+        (name, path, method): post(client, data, path=path, method=method)
+        for name, data in BAD_JSON.items()
+        for path, method in SENDERS
     }
     assert {case: response.status_code for case, response in answers.items() if response.status_code != 400} == {}
     assert {response.json["error"] for response in answers.values()} == {"bad_request"}
@@ -116,7 +118,9 @@ def test_no_depth_of_nesting_breaks_anything(client):
     depths = [*range(1, 64), *range(880, 1000, 1)]
     for inner in ("1", r'"\u0041"'):
         answers = {depth: post(client, nested(depth, inner)).status_code for depth in depths}
-        assert set(answers.values()) <= {200, 201, 400}, {depth: status for depth, status in answers.items() if status >= 500}
+        assert set(answers.values()) <= {200, 201, 400}, {
+            depth: status for depth, status in answers.items() if status >= 500
+        }
         assert answers[5] in (200, 201)
 
 

@@ -62,7 +62,9 @@ def test_a_database_that_is_away_is_no_fault_of_the_sender(app, client, monkeypa
     response = post_alert(client)
     assert (response.status_code, response.json["error"]) == (503, "database_away")
     assert response.headers["Retry-After"] == "5"
-    assert any(response.json["id"] in record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR)
+    assert any(
+        response.json["id"] in record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR
+    )
 
 
 def test_a_full_connection_pool_is_no_fault_of_the_sender(client, monkeypatch):

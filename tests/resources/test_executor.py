@@ -6,7 +6,18 @@ from decimal import Decimal
 import pytest
 
 from domain.enums import Activity
-from tests.factories import ABSENT, PASSPHRASE, count_rows, dump_tables, exact, get_signal, make_pair, make_stock, post_alert, store_alert
+from tests.factories import (
+    ABSENT,
+    PASSPHRASE,
+    count_rows,
+    dump_tables,
+    exact,
+    get_signal,
+    make_pair,
+    make_stock,
+    post_alert,
+    store_alert,
+)
 
 ROW_WITHOUT_TIME = {
     "rowid", "ticker", "order_action", "order_contracts", "order_price", "mar_pos", "mar_pos_size", "pre_mar_pos", "pre_mar_pos_size",
@@ -34,22 +45,41 @@ def report(client, path="/v3/signal/updateorder", method="PUT", **body):
 def created(client, order_id1=1001, order_id2=ABSENT, **alert):
     """Store an alert and mark it as sent by the executor."""
     rowid = store_alert(client, **alert)
-    ids = {name: value for name, value in {"order_id1": order_id1, "order_id2": order_id2}.items() if value is not ABSENT}
+    ids = {
+        name: value for name, value in {"order_id1": order_id1, "order_id2": order_id2}.items() if value is not ABSENT
+    }
     assert put_back(client, rowid=rowid, order_status="created", **ids).status_code == 200
     return rowid
 
 
 def sent_pair(client, order_id1=1001, order_id2=1002, **alert):
-    return created(client, order_id1, order_id2, **{"ticker": "MA-3*V", "order_contracts": 20, "order_price": -2.0, **alert})
+    return created(
+        client, order_id1, order_id2, **{"ticker": "MA-3*V", "order_contracts": 20, "order_price": -2.0, **alert}
+    )
 
 
 # PUT /v3/webhook
 
 
-@pytest.mark.parametrize("alert", [{"ticker": "LNT"}, {"ticker": "MA-3*V"}, {"ticker": "AAPL"}, {"ticker": "NONE"}, {"ticker": "A+B"}])
+@pytest.mark.parametrize(
+    "alert", [{"ticker": "LNT"}, {"ticker": "MA-3*V"}, {"ticker": "AAPL"}, {"ticker": "NONE"}, {"ticker": "A+B"}]
+)
 def test_what_is_read_can_be_put_back_unchanged(app, client, alert):
-    numbers = {"order_price": -0.015, "mar_pos": "long", "mar_pos_size": 10.5, "pre_mar_pos": "flat", "pre_mar_pos_size": 0}
-    rowid = store_alert(client, order_contracts=10.7, order_comment="Enter Long", timestamp="2026-11-20T14:30:00.123456Z", **numbers, **alert)
+    numbers = {
+        "order_price": -0.015,
+        "mar_pos": "long",
+        "mar_pos_size": 10.5,
+        "pre_mar_pos": "flat",
+        "pre_mar_pos_size": 0,
+    }
+    rowid = store_alert(
+        client,
+        order_contracts=10.7,
+        order_comment="Enter Long",
+        timestamp="2026-11-20T14:30:00.123456Z",
+        **numbers,
+        **alert,
+    )
     before = dump_tables(app)
     row = get_signal(client, rowid)
     response = put_back(client, **json.loads(client.get(f"/v3/signal/{rowid}").text))
@@ -57,8 +87,17 @@ def test_what_is_read_can_be_put_back_unchanged(app, client, alert):
     assert exact(response) == {name: value for name, value in row.items() if name in exact(response)}
     assert set(exact(response)) >= ROW_WITHOUT_TIME
     assert "timestamp" not in response.json
-    for time in (f"{row['timestamp']}.123456", f"{row['timestamp']}.5", row["timestamp"], row["timestamp"].replace(" ", "T") + "Z", ""):
-        assert put_back(client, **{**json.loads(client.get(f"/v3/signal/{rowid}").text), "timestamp": time}).status_code == 200
+    for time in (
+        f"{row['timestamp']}.123456",
+        f"{row['timestamp']}.5",
+        row["timestamp"],
+        row["timestamp"].replace(" ", "T") + "Z",
+        "",
+    ):
+        assert (
+            put_back(client, **{**json.loads(client.get(f"/v3/signal/{rowid}").text), "timestamp": time}).status_code
+            == 200
+        )
     assert dump_tables(app) == before
 
 
@@ -67,7 +106,11 @@ def test_an_executor_marks_a_signal_as_sent(client):
     row = client.get(f"/v3/signal/{rowid}").json
     response = put_back(client, **{**row, "order_status": "created", "order_id1": 1001, "order_id2": 1002})
     assert response.status_code == 200
-    assert (response.json["order_status"], response.json["order_id1"], response.json["order_id2"]) == ("created", 1001, 1002)
+    assert (response.json["order_status"], response.json["order_id1"], response.json["order_id2"]) == (
+        "created",
+        1001,
+        1002,
+    )
     assert [(check["check"], check["ok"]) for check in get_signal(client, rowid)["trace"]][-1] == ("edit", True)
 
 
@@ -83,7 +126,9 @@ def test_a_fresh_token_does_instead_of_the_passphrase(client, user_headers, stal
 def test_a_wrong_passphrase_changes_nothing(app, client, user_headers):
     rowid = store_alert(client)
     before = get_signal(client, rowid)
-    response = client.put("/v3/webhook", json={"passphrase": "guess", "rowid": rowid, "order_status": "created"}, headers=user_headers)
+    response = client.put(
+        "/v3/webhook", json={"passphrase": "guess", "rowid": rowid, "order_status": "created"}, headers=user_headers
+    )
     assert (response.status_code, response.json["message"]) == (401, {"passphrase": "incorrect passphrase."})
     assert report(client, passphrase="guess", order_id=1001, stk_price=1).status_code == 401
     assert get_signal(client, rowid) == before
@@ -110,7 +155,17 @@ def test_unknown_signals_are_not_found(client):
 
 def test_a_signal_moves_forward_only(client):
     moves = {
-        "waiting": ["waiting", "rerouted", "created", "filled(...)", "part.filled", "filled", "canceled", "error", "critical err"],
+        "waiting": [
+            "waiting",
+            "rerouted",
+            "created",
+            "filled(...)",
+            "part.filled",
+            "filled",
+            "canceled",
+            "error",
+            "critical err",
+        ],
         "created": ["rerouted", "created", "filled(...)", "part.filled", "filled", "canceled", "error", "critical err"],
         "filled(...)": ["filled(...)", "part.filled", "filled", "critical err"],
         "part.filled": ["part.filled", "filled(...)", "filled", "critical err"],
@@ -144,7 +199,15 @@ def test_a_filled_signal_does_not_change_any_more(client):
 
 
 def test_what_the_alert_said_does_not_change(client):
-    rowid = store_alert(client, order_price=50, mar_pos="long", mar_pos_size=100, pre_mar_pos="flat", pre_mar_pos_size=0, order_comment="x")
+    rowid = store_alert(
+        client,
+        order_price=50,
+        mar_pos="long",
+        mar_pos_size=100,
+        pre_mar_pos="flat",
+        pre_mar_pos_size=0,
+        order_comment="x",
+    )
     before = get_signal(client, rowid)
     changes = {
         "ticker": "AAPL", "order_action": "sell", "order_contracts": 1, "order_price": 51, "mar_pos": "short", "mar_pos_size": 1,
@@ -159,7 +222,10 @@ def test_what_the_alert_said_does_not_change(client):
 def test_the_desk_executes_its_own_signals_itself(client):
     rowid = store_alert(client, ticker="AAPL")
     before = get_signal(client, rowid)
-    changes = [{"order_status": s} for s in ("created", "filled", "error", "rerouted", "critical err", "part.filled", "filled(...)")]
+    changes = [
+        {"order_status": s}
+        for s in ("created", "filled", "error", "rerouted", "critical err", "part.filled", "filled(...)")
+    ]
     changes += [{"order_id1": 7}, {"stk_price1": 50}, {"error_msg": "no"}]
     for change in changes:
         assert put_back(client, rowid=rowid, **change).status_code == 409, change
@@ -201,7 +267,9 @@ def test_what_breaks_a_rule_is_named(app, client):
         ("passphrase", {"passphrase": 5}),
     ]
     before = dump_tables(app)
-    bodies = [{"passphrase": PASSPHRASE, "rowid": rowid, "order_status": "created", **overrides} for _, overrides in rows]
+    bodies = [
+        {"passphrase": PASSPHRASE, "rowid": rowid, "order_status": "created", **overrides} for _, overrides in rows
+    ]
     bodies = [{name: value for name, value in body.items() if value is not ABSENT} for body in bodies]
     answers = [client.put("/v3/webhook", json=body) for body in bodies]
     assert [(a.status_code, list(a.json["message"])) for a in answers] == [(400, [field]) for field, _ in rows]
@@ -220,13 +288,23 @@ def test_a_single_is_filled_at_its_price(client, path, method):
     assert response.status_code == 200
     assert set(row) >= ROW_WITHOUT_TIME
     assert "timestamp" not in row
-    assert (row["rowid"], row["order_status"], row["fill_price"], row["slip"]) == (rowid, "filled", Decimal("50.25"), Decimal("0.25"))
+    assert (row["rowid"], row["order_status"], row["fill_price"], row["slip"]) == (
+        rowid,
+        "filled",
+        Decimal("50.25"),
+        Decimal("0.25"),
+    )
 
 
 def test_a_pair_is_filled_leg_by_leg(client):
     sent_pair(client)
     first = exact(report(client, order_id=1001, stk_price=300.1))
-    assert (first["order_status"], first["stk_price1"], first["fill_price"], first["slip"]) == ("filled(...)", Decimal("300.1"), None, None)
+    assert (first["order_status"], first["stk_price1"], first["fill_price"], first["slip"]) == (
+        "filled(...)",
+        Decimal("300.1"),
+        None,
+        None,
+    )
     second = exact(report(client, order_id=1002, stk_price=100.756))
     assert (second["order_status"], second["stk_price2"]) == ("filled", Decimal("100.756"))
     assert (second["fill_price"], second["slip"]) == (Decimal("-2.168"), Decimal("0.168"))
@@ -270,9 +348,29 @@ def test_an_order_is_filled_in_part(client):
     response = report(client, order_id=1001, stk_price=50, partial=True, order_contracts=40.5)
     row = exact(response)
     assert (row["order_status"], row["order_contracts"], row["stk_price1"]) == ("part.filled", Decimal("40.5"), 50)
-    assert "100 ordered, 40.5 filled" in str(get_signal(client, rowid)["trace"][-1])
-    assert report(client, order_id=1001, stk_price=51, partial=True, order_contracts=60).json["order_status"] == "part.filled"
-    assert report(client, order_id=1001, stk_price=51).json["order_status"] == "filled"
+    assert get_signal(client, rowid)["trace"][-1]["values"]["filled"] == "40.5"
+    assert (
+        report(client, order_id=1001, stk_price=51, partial=True, order_contracts=60).json["order_status"]
+        == "part.filled"
+    )
+    row = report(client, order_id=1001, stk_price=51).json
+    assert (row["order_status"], row["order_contracts"]) == ("filled", 100)
+
+
+def test_no_more_can_be_filled_than_was_ordered(client):
+    created(client, order_contracts=100)
+    response = report(client, order_id=1001, stk_price=50, partial=True, order_contracts=100.5)
+    assert (response.status_code, list(response.json["message"])) == (400, ["order_contracts"])
+
+
+def test_a_fill_that_is_reported_again_changes_nothing(client):
+    rowid = created(client)
+    report(client, order_id=1001, stk_price=50)
+    before = get_signal(client, rowid)
+    assert report(client, order_id=1001, stk_price=50).status_code == 200
+    assert get_signal(client, rowid) == before
+    answer = report(client, order_id=1001, stk_price=51)
+    assert (answer.status_code, answer.json["message"]) == (409, "signal cannot go from 'filled' to 'filled'.")
 
 
 def test_a_partial_fill_needs_its_amount(client):
@@ -420,18 +518,52 @@ def test_orders_keep_their_signal_until_nothing_works_or_was_traded(app, client,
     path = f"/v3/signal/{rowid}"
     with app.app_context(), transaction() as session:
         account = session.query(BrokerAccount).filter_by(name="paper").one()
-        fields = {"leg": 1, "symbol": "AAPL", "asset_class": "STK", "currency": "USD", "side": "buy", "quantity": 10, "order_type": "MARKET"}
-        order = Order(signal_id=rowid, account_id=account.id, client_order_id="c-1", time_in_force="DAY", status="ACCEPTED", **fields)
+        fields = {
+            "leg": 1,
+            "symbol": "AAPL",
+            "asset_class": "STK",
+            "currency": "USD",
+            "side": "buy",
+            "quantity": 10,
+            "order_type": "MARKET",
+        }
+        order = Order(
+            signal_id=rowid,
+            account_id=account.id,
+            client_order_id="c-1",
+            time_in_force="DAY",
+            status="ACCEPTED",
+            **fields,
+        )
         session.add(order)
         session.flush()
         order_id, account_id = order.id, account.id
-    for status in ("QUEUED", "CLAIMED", "SENDING", "UNKNOWN", "MANUAL", "ACCEPTED", "PARTIALLY_FILLED", "CANCEL_PENDING"):
+    for status in (
+        "QUEUED",
+        "CLAIMED",
+        "SENDING",
+        "UNKNOWN",
+        "MANUAL",
+        "ACCEPTED",
+        "PARTIALLY_FILLED",
+        "CANCEL_PENDING",
+    ):
         with app.app_context(), transaction() as session:
             session.get(Order, order_id).status = status
         assert client.delete(path, headers=admin_headers).status_code == 409, status
     with app.app_context(), transaction() as session:
         session.get(Order, order_id).status = "CANCELED"
-        session.add(Fill(account_id=account_id, execution_id="e", order_id=order_id, quantity=1, price=1, commission=0, at=datetime.now(UTC)))
+        session.add(
+            Fill(
+                account_id=account_id,
+                execution_id="e",
+                order_id=order_id,
+                quantity=1,
+                price=1,
+                commission=0,
+                at=datetime.now(UTC),
+            )
+        )
     assert client.delete(path, headers=admin_headers).status_code == 409
     with app.app_context(), transaction() as session:
         session.query(Fill).delete()

@@ -99,7 +99,10 @@ def test_a_number_of_rows_is_whole_and_not_negative(client, user_headers):
     bad = ("-1", "x", "1.5", "1e3", "+1", "%D9%A3", "%EF%BC%91", "9" * 30, "%20")
     answers = {(path, n): client.get(path.format(n), headers=user_headers) for path in lists for n in bad}
     assert {response.status_code for response in answers.values()} == {400}
-    assert answers[lists[0], "-1"].json == {"message": {"number_of_items": "must be a whole number, 0 or more"}, "error": "invalid"}
+    assert answers[lists[0], "-1"].json == {
+        "message": {"number_of_items": "must be a whole number, 0 or more"},
+        "error": "invalid",
+    }
 
 
 def test_a_row_of_a_list_has_every_field_of_a_signal_but_its_orders_and_checks(signals, client):
@@ -138,7 +141,9 @@ def test_pages_of_a_filtered_list(signals, client, user_headers):
     wanted = newest(signals["LNT"], signals["NYSE:LNT"])
     first = client.get("/v3/signals?ticker=LNT&status=waiting&limit=6", headers=user_headers)
     assert rowids(first) == wanted[:6]
-    rest = client.get(f"/v3/signals?ticker=LNT&status=waiting&limit=6&after={first.json['next_after']}", headers=user_headers)
+    rest = client.get(
+        f"/v3/signals?ticker=LNT&status=waiting&limit=6&after={first.json['next_after']}", headers=user_headers
+    )
     assert rowids(rest) == wanted[6:]
     assert rest.json["next_after"] is None
 
@@ -146,7 +151,9 @@ def test_pages_of_a_filtered_list(signals, client, user_headers):
 def test_a_page_needs_a_token_and_a_signal_to_start_after(signals, client, user_headers):
     assert client.get("/v3/signals?after=3").json["message"] == {"after": "needs a token"}
     assert client.get("/v3/signals?limit=5").json["next_after"] is None
-    assert client.get("/v3/signals?after=999999", headers=user_headers).json["message"] == {"after": "there is no such signal"}
+    assert client.get("/v3/signals?after=999999", headers=user_headers).json["message"] == {
+        "after": "there is no such signal"
+    }
 
 
 def test_lists_between_two_times(app, signals, client, user_headers):

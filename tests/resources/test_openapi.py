@@ -96,7 +96,9 @@ def furnish(app, client):
         heartbeat("worker of this test")
     store_alert(client, ticker="MA-3*V")
     rowid = store_alert(client)
-    client.put("/v3/webhook", json={"passphrase": PASSPHRASE, "rowid": rowid, "order_status": "created", "order_id1": 1})
+    client.put(
+        "/v3/webhook", json={"passphrase": PASSPHRASE, "rowid": rowid, "order_status": "created", "order_id1": 1}
+    )
 
 
 def explore(app, headers_of):

@@ -53,7 +53,10 @@ def test_a_pair_is_registered_once(trader):
 def test_put_registers_and_then_changes(trader):
     assert answer(trader.put("/v3/regpair", json=BODY)) == (201, PAIR)
     changed = {**BODY, "hedge": 2, "notes": "wider", "status": -1}
-    assert answer(trader.put("/v3/regpair", json=changed)) == (200, {**PAIR, "hedge": 2, "notes": "wider", "status": -1})
+    assert answer(trader.put("/v3/regpair", json=changed)) == (
+        200,
+        {**PAIR, "hedge": 2, "notes": "wider", "status": -1},
+    )
 
 
 def test_what_is_read_can_be_put_back(app, trader):

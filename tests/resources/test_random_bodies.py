@@ -39,13 +39,19 @@ HOSTILE = st.sampled_from([
 ])  # fmt: skip
 NUMBERS = st.one_of(st.integers(), st.integers(-(10**70), 10**70), st.floats(allow_nan=False, allow_infinity=False))
 SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=20), HOSTILE)
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=5)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
 
 
 def bodies(base):
     """A valid body of which some fields are replaced; now and then anything at all."""
     changed = st.dictionaries(st.sampled_from([*base, "rowid", "slip", "extra"]), VALUES, max_size=3)
-    return st.one_of(changed.map(lambda fields: {**base, **fields}), changed.map(lambda fields: {**base, **fields}), VALUES)
+    return st.one_of(
+        changed.map(lambda fields: {**base, **fields}), changed.map(lambda fields: {**base, **fields}), VALUES
+    )
 
 
 @pytest.mark.parametrize("route", BASES)

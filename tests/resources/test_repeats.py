@@ -32,7 +32,12 @@ def test_a_repeat_finds_the_first_one(lnt, app, client):
         response = post_alert(client, signal_id="LNT|5|2026-11-20T14:30:00Z|Long|buy")
         assert response.status_code == 200
         told = response.json
-        assert (told["rowid"], told["duplicate"], told["order_status"], told["status_msg"]) == (rowid, True, "waiting", None)
+        assert (told["rowid"], told["duplicate"], told["order_status"], told["status_msg"]) == (
+            rowid,
+            True,
+            "waiting",
+            None,
+        )
     assert get_signal(client, rowid)["seen_count"] == 4
     assert count_rows(app)["signals"] == 1
 
@@ -68,7 +73,11 @@ def test_deliveries_on_both_sides_of_the_edge_at_once_are_one(lnt, app, client, 
 
     for round_ in range(6):
         answers = together(
-            *(lambda c=c, now=now, n=round_: deliver(c, now, f"{n}") for c in (client, other_client) for now in (MINUTE + 59.99, MINUTE + 60.01) * 2)
+            *(
+                lambda c=c, now=now, n=round_: deliver(c, now, f"{n}")
+                for c in (client, other_client)
+                for now in (MINUTE + 59.99, MINUTE + 60.01) * 2
+            )
         )
         assert sorted(response.status_code for response in answers) == [200] * 7 + [201]
         assert len({response.json["rowid"] for response in answers}) == 1
@@ -93,7 +102,10 @@ def test_the_same_id_with_other_content_is_refused(lnt, app, client):
     before = get_signal(client, rowid)
     response = post_alert(client, signal_id="once", order_contracts=101)
     assert response.status_code == 422
-    assert response.json == {"message": f"signal_id was used before with other content (rowid {rowid}).", "error": "payload_mismatch"}
+    assert response.json == {
+        "message": f"signal_id was used before with other content (rowid {rowid}).",
+        "error": "payload_mismatch",
+    }
     assert get_signal(client, rowid) == before
     assert count_rows(app)["signals"] == 1
 
@@ -106,7 +118,11 @@ def test_different_ids_make_different_signals(lnt, app, client):
 def test_a_repeat_of_what_was_not_tradable_tells_the_same(app, client):
     first = post_alert(client, ticker="LNT+FTS", signal_id="once").json
     again = post_alert(client, ticker="LNT+FTS", signal_id="once").json
-    assert (again["rowid"], again["order_status"], again["status_msg"]) == (first["rowid"], "error", "problematic ticker!")
+    assert (again["rowid"], again["order_status"], again["status_msg"]) == (
+        first["rowid"],
+        "error",
+        "problematic ticker!",
+    )
 
 
 @pytest.mark.parametrize("signal_id", ["once", ""])
@@ -117,7 +133,9 @@ def test_four_deliveries_at_once_to_two_processes_are_one_signal(database_url, l
         server.wait()
     bodies = [make_alert_body(signal_id=f"{signal_id}{n}" if signal_id else "", order_comment=f"{n}") for n in range(5)]
     for body in bodies:
-        answers = together(*(lambda s=s, b=body: requests.post(f"{s.url}/v3/webhook", json=b, timeout=10) for s in servers * 4))
+        answers = together(
+            *(lambda s=s, b=body: requests.post(f"{s.url}/v3/webhook", json=b, timeout=10) for s in servers * 4)
+        )
         assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
         assert len({answer.json()["rowid"] for answer in answers}) == 1
         rowid = answers[0].json()["rowid"]

@@ -146,7 +146,17 @@ def test_numbers_written_as_text_are_read(trader):
 
 
 def test_eight_at_once_register_a_stock_once(trader, other_client, user_headers):
-    answers = together(*(lambda c=c: c.post("/v3/regstock", json={"symbol": "A"}, headers=user_headers) for c in (trader, other_client) * 4))
+    answers = together(
+        *(
+            lambda c=c: c.post("/v3/regstock", json={"symbol": "A"}, headers=user_headers)
+            for c in (trader, other_client) * 4
+        )
+    )
     assert sorted(response.status_code for response in answers) == [201] + [400] * 7
-    answers = together(*(lambda c=c: c.put("/v3/regstock", json={"symbol": "B"}, headers=user_headers) for c in (trader, other_client) * 4))
+    answers = together(
+        *(
+            lambda c=c: c.put("/v3/regstock", json={"symbol": "B"}, headers=user_headers)
+            for c in (trader, other_client) * 4
+        )
+    )
     assert sorted(response.status_code for response in answers) == [200] * 7 + [201]

@@ -26,14 +26,20 @@ def test_a_user_is_added_and_may_log_in(admin, other_client):
 def test_a_name_is_taken_once(admin):
     body = {"username": "reader", "password": "a long password"}
     assert admin.post("/v3/reguser", json=body).status_code == 201
-    assert answer(admin.post("/v3/reguser", json=body)) == (400, {"message": "'username' already exists.", "error": "exists"})
+    assert answer(admin.post("/v3/reguser", json=body)) == (
+        400,
+        {"message": "'username' already exists.", "error": "exists"},
+    )
 
 
 def test_a_password_is_changed(app, admin, other_client):
     make_user(app, "reader", "the password before")
     response = admin.put("/v3/reguser", json={"username": "reader", "password": "the password after"})
     assert answer(response) == (200, {"username": "reader", "role": "user"})
-    assert other_client.post("/v3/login", json={"username": "reader", "password": "the password before"}).status_code == 401
+    assert (
+        other_client.post("/v3/login", json={"username": "reader", "password": "the password before"}).status_code
+        == 401
+    )
     assert log_in(other_client, "reader", "the password after")
 
 
@@ -51,9 +57,9 @@ def test_users_are_listed_newest_first(app, admin):
 
 
 def test_the_number_of_users_is_whole_and_not_negative(admin):
-    assert {n: admin.get(f"/v3/users/{n}").status_code for n in ("-1", "x", "1.5", "1e3", "%D9%A3", "9" * 30)} == dict.fromkeys(
-        ("-1", "x", "1.5", "1e3", "%D9%A3", "9" * 30), 400
-    )
+    assert {
+        n: admin.get(f"/v3/users/{n}").status_code for n in ("-1", "x", "1.5", "1e3", "%D9%A3", "9" * 30)
+    } == dict.fromkeys(("-1", "x", "1.5", "1e3", "%D9%A3", "9" * 30), 400)
 
 
 def test_a_user_is_deleted(app, admin):
@@ -65,7 +71,10 @@ def test_a_user_is_deleted(app, admin):
 
 
 def test_the_last_admin_stays(admin):
-    assert answer(admin.delete("/v3/user/admin")) == (400, {"message": {"username": "the last admin stays"}, "error": "invalid"})
+    assert answer(admin.delete("/v3/user/admin")) == (
+        400,
+        {"message": {"username": "the last admin stays"}, "error": "invalid"},
+    )
     demoted = {"username": "admin", "password": "a long password", "role": "user"}
     assert admin.put("/v3/reguser", json=demoted).status_code == 400
     assert admin.get("/v3/users/0").status_code == 200
@@ -100,7 +109,7 @@ def test_passwords_never_leave(app, admin):
 
 
 def test_a_name_from_the_url_that_no_database_can_keep_is_not_found(admin):
-    assert {name: admin.get(f"/v3/user/{name}").status_code for name in ("%00", "a%00b", "%ED%A0%80", "%F0%9F%8C%B7")} == dict.fromkeys(
-        ("%00", "a%00b", "%ED%A0%80", "%F0%9F%8C%B7"), 404
-    )
+    assert {
+        name: admin.get(f"/v3/user/{name}").status_code for name in ("%00", "a%00b", "%ED%A0%80", "%F0%9F%8C%B7")
+    } == dict.fromkeys(("%00", "a%00b", "%ED%A0%80", "%F0%9F%8C%B7"), 404)
     assert admin.delete("/v3/user/%00").status_code == 404
