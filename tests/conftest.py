@@ -132,7 +132,7 @@ def pg_url(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, on both kinds."""
-    url: str = f"sqlite:///{tmp_path}/desk.db" if request.param == "sqlite" else request.getfixturevalue("pg_url")
+    url: str = f"sqlite:///{tmp_path}/empty.db" if request.param == "sqlite" else request.getfixturevalue("pg_url")
     return url
 
 

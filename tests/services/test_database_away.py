@@ -1,0 +1,186 @@
+"""The database goes, is locked, is full, loses an answer, and comes back: nothing taken is lost, nothing is told that is not so."""
+
+import contextlib
+import sqlite3
+import threading
+import time
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+
+from extensions import db
+from tests.factories import count_rows, get_signal, make_stock, make_user, post_alert, store_alert
+
+
+@pytest.fixture
+def lnt(app):
+    make_stock(app, "LNT")
+
+
+def told_away(response):
+    return response.status_code == 503 and response.json["error"] == "database_away" and response.headers["Retry-After"] == "5"
+
+
+@pytest.mark.postgres
+class TestPostgresql:
+    @pytest.fixture
+    def database_url(self, postgresql_url):
+        return postgresql_url
+
+    def fill_the_pool(self, app, client):
+        """Open several connections that stay in the pool."""
+        with app.app_context():
+            held = [db.engine.connect() for _ in range(4)]
+            for connection in held:
+                connection.close()
+        store_alert(client, signal_id="before")
+
+    @pytest.mark.parametrize("mode", ["fast", "immediate"])
+    def test_the_first_requests_after_a_restart_succeed(self, cluster, lnt, app, client, user_headers, mode):
+        self.fill_the_pool(app, client)
+        cluster.restart(mode)
+        assert store_alert(client, signal_id="after")
+        assert client.put("/v3/regstock", json={"symbol": "A"}, headers=user_headers).status_code == 201
+        for n in range(6):
+            assert store_alert(client, signal_id=f"after {n}")
+
+    def test_connections_that_the_server_closed_are_replaced_unseen(self, cluster, lnt, app, client):
+        self.fill_the_pool(app, client)
+        self.administer(cluster, "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname is not null")
+        for n in range(6):
+            assert store_alert(client, signal_id=f"after {n}")
+
+    def administer(self, cluster, statement):
+        with contextlib.closing(psycopg2.connect(cluster.url("postgres").replace("postgresql+psycopg2", "postgresql"))) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(statement)
+
+    def test_while_it_is_away_nothing_is_taken_and_then_all_goes_on(self, cluster, lnt, app, client, database_url):
+        name = sa.make_url(database_url).database
+        self.fill_the_pool(app, client)
+        self.administer(cluster, f"alter database {name} with allow_connections false")
+        self.administer(cluster, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+        assert told_away(post_alert(client, signal_id="during"))
+        assert told_away(client.get("/v3/stocks/0"))
+        assert told_away(client.post("/v3/login", json={"username": "admin", "password": "x"}))
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json["checks"][0]["ok"]) == (503, False)
+        assert client.get("/healthz").status_code == 200
+        self.administer(cluster, f"alter database {name} with allow_connections true")
+        assert store_alert(client, signal_id="during")
+        assert count_rows(app)["signals"] == 2
+
+    def test_a_lock_that_is_held_for_long_is_told_in_time(self, lnt, app, client, user_headers):
+        with app.app_context(), db.engine.connect() as other, other.begin():
+            other.exec_driver_sql("lock table instruments in access exclusive mode")
+            began = time.monotonic()
+            assert told_away(client.put("/v3/regstock", json={"symbol": "A"}, headers=user_headers))
+            assert time.monotonic() - began < 2.5
+
+
+class TestSqlite:
+    @pytest.fixture
+    def database_url(self, sqlite_url):
+        return sqlite_url
+
+    @contextlib.contextmanager
+    def locked(self, database_url, seconds):
+        """Another writer holds the lock, for as long as the block lasts and at most some seconds."""
+        taken, release = threading.Event(), threading.Event()
+
+        def hold():
+            with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as writer:
+                writer.execute("begin immediate")
+                taken.set()
+                release.wait(seconds)
+                writer.execute("rollback")
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        taken.wait()
+        try:
+            yield
+        finally:
+            release.set()
+            thread.join()
+
+    def test_a_writer_that_holds_the_lock_for_long_is_told_in_time(self, lnt, app, client, database_url):
+        store_alert(client, signal_id="before")
+        with self.locked(database_url, 3):
+            began = time.monotonic()
+            assert told_away(post_alert(client, signal_id="during"))
+            assert time.monotonic() - began < 2
+            assert len(client.get("/v3/signals/5").json["signals"]) == 1
+        assert store_alert(client, signal_id="during")
+        assert count_rows(app)["signals"] == 2
+
+    def test_a_writer_that_holds_the_lock_for_a_moment_is_waited_for(self, lnt, client, database_url):
+        with self.locked(database_url, 0.2):
+            assert store_alert(client)
+
+    def test_a_full_disk_takes_nothing_and_is_no_harm(self, lnt, app, client, database_url):
+        store_alert(client, signal_id="before")
+
+        def limit(connection, record, proxy):
+            connection.execute("pragma max_page_count = 1")  # never below what is there: no page more
+
+        with app.app_context():
+            engine = db.engine
+        sa.event.listen(engine, "checkout", limit)
+        answers = [post_alert(client, signal_id=f"during {n}", order_comment="x" * 100, strategy="y" * 100) for n in range(40)]
+        sa.event.remove(engine, "checkout", limit)
+        engine.dispose()
+        refused = [answer for answer in answers if answer.status_code != 201]
+        assert refused
+        assert [answer.json for answer in refused if not told_away(answer)] == []
+        stored = {answer.json["rowid"] for answer in answers if answer.status_code == 201}
+        assert store_alert(client, signal_id="after")
+        assert count_rows(app)["signals"] == len(stored) + 2
+        with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
+            assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_an_answer_to_the_commit_that_gets_lost_is_found_by_the_repeat(lnt, app, client, monkeypatch):
+    """Whether a commit happened is not known when the connection breaks in it; the sender repeats, and all is well."""
+    store_alert(client, signal_id="before")
+    with app.app_context():
+        dialect = db.engine.dialect
+    genuine = dialect.do_commit
+    error = dialect.loaded_dbapi.OperationalError
+
+    def commit_and_break(connection):
+        genuine(connection)
+        monkeypatch.setattr(dialect, "do_commit", genuine)
+        raise error("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(dialect, "do_commit", commit_and_break)
+    assert told_away(post_alert(client, signal_id="during"))
+    response = post_alert(client, signal_id="during")
+    assert (response.status_code, response.json["duplicate"]) == (200, True)
+    assert get_signal(client, response.json["rowid"])["seen_count"] == 2
+    assert count_rows(app)["signals"] == 2
+
+
+def test_a_commit_that_fails_stores_nothing(lnt, app, client, monkeypatch):
+    store_alert(client, signal_id="before")
+    with app.app_context():
+        dialect = db.engine.dialect
+    genuine = dialect.do_commit
+
+    def break_off(connection):
+        monkeypatch.setattr(dialect, "do_commit", genuine)
+        raise dialect.loaded_dbapi.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(dialect, "do_commit", break_off)
+    assert told_away(post_alert(client, signal_id="during"))
+    assert store_alert(client, signal_id="during")
+    assert count_rows(app)["signals"] == 2
+
+
+def test_a_refused_change_leaves_nothing_behind(app, client, admin_headers):
+    make_user(app)
+    before = count_rows(app)
+    assert client.post("/v3/reguser", json={"username": "reader", "password": "a long password"}, headers=admin_headers).status_code == 400
+    assert client.post("/v3/regpair", json={"ticker1": "A", "ticker2": "B", "hedge": 1, "account": "nobody"}, headers=admin_headers).status_code == 400
+    assert count_rows(app) == before

@@ -1,0 +1,97 @@
+"""The first start: once, harmless to repeat, and safe when two machines do it at once."""
+
+import re
+import subprocess
+import sys
+
+from extensions import db
+from models import RegistryVersion
+from services import setup
+from services.setup import prepare_database
+from tests.conftest import closing_app
+from tests.factories import ADMIN_PASSWORD, PASSPHRASE, count_rows, dump_tables, log_in, make_config, make_env, post_alert, together
+
+
+def test_the_first_start_makes_admin_accounts_and_passphrase(empty_database_url, tmp_path):
+    config = make_config(empty_database_url, tmp_path, ADMIN_PASSWORD="", WEBHOOK_PASSPHRASE="")
+    with closing_app(config) as app:
+        with app.app_context():
+            made = prepare_database(config)
+            again = prepare_database(config)
+        client = app.test_client()
+        assert len(made.admin_password) >= 15
+        assert len(made.passphrase) >= 32
+        assert (again.admin_password, again.passphrase) == (None, None)
+        assert log_in(client, "admin", made.admin_password)
+        assert post_alert(client, passphrase=made.passphrase).status_code == 201
+        users = dump_tables(app)["users"]
+        assert len(users) == 1
+        assert made.admin_password not in str(users)
+
+
+def test_given_secrets_are_used_and_not_told(empty_database_url, tmp_path):
+    config = make_config(empty_database_url, tmp_path)
+    with closing_app(config) as app:
+        with app.app_context():
+            made = prepare_database(config)
+        assert (made.admin_password, made.passphrase) == (None, None)
+        assert log_in(app.test_client(), "admin", ADMIN_PASSWORD)
+        assert post_alert(app.test_client(), passphrase=PASSPHRASE).status_code == 201
+
+
+def test_a_later_start_changes_nothing_that_people_have_changed(app, client, admin_headers, database_url, tmp_path):
+    client.put("/v3/reguser", json={"username": "admin", "password": "chosen by the admin"}, headers=admin_headers)
+    before = dump_tables(app, "registry_version")
+    with app.app_context():
+        prepare_database(make_config(database_url, tmp_path))
+    assert dump_tables(app, "registry_version") == before
+
+
+def test_every_desk_has_a_name_of_its_own(empty_database_url, app, tmp_path):
+    config = make_config(empty_database_url, tmp_path)
+    with app.app_context():
+        here = db.session.query(RegistryVersion).one().installation
+    with closing_app(config) as other, other.app_context():
+        prepare_database(config)
+        there = db.session.query(RegistryVersion).one().installation
+    assert re.fullmatch(r"[0-9a-f-]{36}", here)
+    assert here != there
+
+
+def start_setup(url, folder, root, **overrides):
+    env = make_env(url, folder, ADMIN_PASSWORD="", WEBHOOK_PASSPHRASE="", **overrides)
+    command = [sys.executable, "-m", "flask", "--app", "app", "setup"]
+    return subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_first_starts_at_once_make_one_admin_and_one_passphrase(empty_database_url, tmp_path, pytestconfig):
+    processes = [start_setup(empty_database_url, tmp_path, pytestconfig.rootpath) for _ in range(2)]
+    outputs = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    told = "".join(stdout for stdout, _ in outputs)
+    passwords = re.findall(r"admin password .*: +(\S+)", told)
+    passphrases = re.findall(r"webhook passphrase .*: +(\S+)", told)
+    assert (len(passwords), len(passphrases)) == (1, 1), told
+    with closing_app(make_config(empty_database_url, tmp_path)) as app:
+        assert log_in(app.test_client(), "admin", passwords[0])
+        assert post_alert(app.test_client(), passphrase=passphrases[0]).status_code == 201
+
+
+def test_starts_at_the_same_moment_make_nothing_twice(empty_database_url, tmp_path, monkeypatch):
+    config = make_config(empty_database_url, tmp_path, ADMIN_PASSWORD="", WEBHOOK_PASSPHRASE="")
+    with closing_app(config) as app, app.app_context():
+        setup.upgrade()
+    monkeypatch.setattr(setup, "upgrade", lambda: None)  # Alembic is not made for threads
+
+    def start(app):
+        with app.app_context():
+            return prepare_database(config)
+
+    with closing_app(config) as first, closing_app(config) as second:
+        made = together(*(lambda app=app: start(app) for app in (first, second) * 3))
+        assert sum(one.admin_password is not None for one in made) == 1, made
+        assert sum(one.passphrase is not None for one in made) == 1
+        rows = count_rows(first)
+        assert (rows["users"], rows["webhook_secrets"], rows["broker_accounts"]) == (1, 1, 2)
+        passphrase = next(one.passphrase for one in made if one.passphrase)
+        assert post_alert(first.test_client(), passphrase=passphrase).status_code == 201
