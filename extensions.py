@@ -132,7 +132,7 @@ def _postgresql_now(element: Any, compiler: Any, **kw: Any) -> str:
 def plain(number: Decimal) -> Decimal:
     """Return the number without trailing zeros or exponent: 100.00000000 becomes 100."""
     if number == number.to_integral_value():
-        return number.quantize(Decimal(1))
+        return number.quantize(Decimal(1)) + 0  # never "-0"
     return number.normalize()
 
 

@@ -10,7 +10,7 @@ FOUR = Decimal("0.0001")
 
 def round4(price: Decimal) -> Decimal:
     """Return a price at four decimals, half to even."""
-    return price.quantize(FOUR, ROUND_HALF_EVEN)
+    return price.quantize(FOUR, ROUND_HALF_EVEN) + 0  # no price is "-0"
 
 
 def average_price(fills: Iterable[tuple[Decimal, Decimal]]) -> Decimal | None:
