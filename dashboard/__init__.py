@@ -1,8 +1,37 @@
-"""Pages for people."""
+"""Pages for people: read-only over services/queries, log-in by a session kept in the database."""
 
-from flask import Flask
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from dashboard import auth, docs, error_pages, events, pages, security, sessions, viewer
+from extensions import db
+
+# These answer programs, or serve files that are the same for all: no session, no user, no form token.
+NO_SESSION = ("/v3", "/healthz", "/readyz", "/static")
 
 
 def init_app(app: Flask) -> None:
-    """Register pages."""
-    app.extensions["error_page"] = lambda e, *a: (str(e), getattr(e, "code", 500) or 500)
+    """Register pages, sessions, the checks before each page and the headers after it."""
+    app.session_interface = sessions.DeskSessions(app, NO_SESSION)
+    security.init_app(app)
+    viewer.init_app(app)
+    pages.init_app(app)
+    events.init_app(app)
+    app.extensions["error_page"] = error_pages.error_page
+    for blueprint in (auth.bp, docs.bp, events.bp, pages.bp):
+        app.register_blueprint(blueprint)
+
+    @app.before_request
+    def prepare() -> None:
+        if not request.path.startswith(NO_SESSION):
+            sessions.check_opened()
+            viewer.load_viewer()
+            security.check_request()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        if request.path.startswith(NO_SESSION):
+            return security.add_few_headers(response)
+        db.session.rollback()  # what a page left unfinished must not block the session's own transaction
+        return security.add_page_headers(response)
