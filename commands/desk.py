@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from config import ConfigError
 from domain.enums import Role
@@ -22,6 +22,7 @@ secret_group = AppGroup("secrets", help="Change the webhook passphrase.")
 
 
 @click.command("setup")
+@with_appcontext
 def setup_command() -> None:
     """Bring the database up to date; at first start make the admin and the passphrase."""
     made = prepare_database(current_app.config["DESK"])
@@ -33,6 +34,7 @@ def setup_command() -> None:
 
 
 @click.command("health")
+@with_appcontext
 def health_command() -> None:
     """Check database, migrations and worker; exit code 1 when something is wrong."""
     checks = check_health()

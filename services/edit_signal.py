@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.enums import Side
-from domain.errors import Conflict, IllegalTransition, NotFound
+from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from domain.order_status import OPEN, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import slip
 from domain.rollup import fill_price
@@ -36,6 +36,7 @@ class SignalEdit:
     error_text: str | None = None
 
 
+MOST = Decimal(10) ** 12  # in size, of any price
 FIELDS = ("order_id1", "order_id2", "leg_price1", "leg_price2", "error_text")
 
 
@@ -120,9 +121,11 @@ def record_move(signal: Signal, status: SignalStatus, actor: str, **values: Any)
 
 
 def reprice(signal: Signal) -> None:
-    """Set fill price and slip of an external signal from the prices of its legs."""
+    """Set fill price and slip of an external signal from the prices of its legs; raises InvalidInput for nonsense."""
     prices = [signal.leg_price1] if signal.symbol2 is None else [signal.leg_price1, signal.leg_price2]
     signal.fill_price = fill_price(prices, signal.hedge_ratio)
+    if signal.fill_price is not None and abs(signal.fill_price) >= MOST:
+        raise InvalidInput({"stk_price": f"makes a fill price of {signal.fill_price:f}, which cannot be"})
     known = signal.fill_price is not None and signal.price is not None
     signal.slip = slip(Side(signal.side), signal.price, signal.fill_price) if known else None  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -18,6 +19,8 @@ from services import throttle
 from services.passwords import hash_password, needs_rehash, verify_password
 
 logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"[\w.@+-]{1,64}")
 
 
 def authenticate(username: str, password: str, address: str) -> User:
@@ -72,7 +75,9 @@ def create_user(username: str, password: str, role: Role = Role.USER) -> None:
 
 
 def new_user(username: str, password: str, role: Role) -> User:
-    """Return a user to be stored; raises InvalidInput for a password that is too easy."""
+    """Return a user to be stored; raises InvalidInput for a name that is none, or a password that is too easy."""
+    if not NAME.fullmatch(username):
+        raise InvalidInput({"username": "must have 1 to 64 letters, digits or any of . @ + - _"})
     _check_password(password)
     return User(username=username, password_hash=hash_password(password), role=role)
 

@@ -24,9 +24,7 @@ class ExactDecimal(TypeDecorator[Decimal]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the type of one database."""
-        return dialect.type_descriptor(
-            Text() if dialect.name == "sqlite" else Numeric(self.precision, PLACES)
-        )
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric(self.precision, PLACES))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         """Return the value for the driver."""

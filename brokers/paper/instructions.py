@@ -83,9 +83,7 @@ class Answer:
             return self
         if instruction.kind in (Kind.DROP_ANSWER, Kind.LATE):
             return Answer(outcome=OutcomeUnknown("no answer came"))
-        return Answer(
-            outcome=self.outcome, pause=instruction.seconds if instruction.kind is Kind.HANG else 0.0
-        )
+        return Answer(outcome=self.outcome, pause=instruction.seconds if instruction.kind is Kind.HANG else 0.0)
 
     def deliver(self, sleep: Callable[[float], None]) -> OrderReport:
         """Return the report or raise the error."""

@@ -149,8 +149,14 @@ class Order:
 def new_order(request: OrderRequest, quote: Quote | None, settings: PaperSettings, at: datetime) -> Order:
     """Return the accepted order, without an id; raises OrderRejected naming the rule it breaks."""
     _check(request)
-    alert_price = alert_leg_price(request.alert_price, settings.reference_price)
-    if request.order_type is OrderType.MARKET and quote is None and alert_price is None:
+    has_to_trade_at_the_alert = request.order_type is OrderType.MARKET and quote is None
+    try:
+        alert_price = alert_leg_price(request.alert_price, settings.reference_price)
+    except OrderRejected:
+        if has_to_trade_at_the_alert:
+            raise
+        alert_price = None
+    if has_to_trade_at_the_alert and alert_price is None:
         raise OrderRejected("no price")
     return Order(
         account=request.account,
@@ -179,15 +185,11 @@ def is_text(text: str) -> bool:
 
 
 def _check(request: OrderRequest) -> None:
-    if not is_text(request.client_order_id) or not is_text(request.symbol):
-        raise OrderRejected(f"client order id and symbol must be 1 to {MAX_TEXT} printable characters")
     if request.order_type not in ORDER_TYPES:
         raise OrderRejected(f"order type {request.order_type} is not supported")
     if not _is_amount(request.quantity):
         raise OrderRejected("quantity must be above 0 and below 1000000000000, with at most 8 decimals")
-    if request.order_type is OrderType.LIMIT and (
-        request.limit_price is None or not _is_amount(request.limit_price)
-    ):
+    if request.order_type is OrderType.LIMIT and (request.limit_price is None or not _is_amount(request.limit_price)):
         raise OrderRejected("limit price must be above 0 and below 1000000000000, with at most 8 decimals")
 
 

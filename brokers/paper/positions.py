@@ -23,7 +23,7 @@ class Holding:
             total = self.quantity + signed
             if total == 0:
                 return Holding()
-            if self.quantity * signed >= 0:
+            if self.quantity * signed > 0:
                 cost = abs(self.quantity) * self.average_price + quantity * price
                 return Holding(total, round8(cost / abs(total)))
             if self.quantity * total > 0:

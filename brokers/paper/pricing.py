@@ -27,6 +27,7 @@ STEP = Decimal("0.00000001")
 LARGEST = Decimal(10) ** 12  # of a price and of a quantity
 # The product of two of the largest numbers has 40 digits; Python's default of 28 would round it.
 EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+MAX_DIGITS = 60  # before the point: more than any sum has, less than EXACT can hold
 NO_USABLE_PRICE = "no usable price"
 
 
@@ -57,14 +58,14 @@ def round8(value: Decimal) -> Decimal:
 
 def is_exact(value: Decimal) -> bool:
     """Tell whether `value` is a number that 8 decimals hold without rounding."""
-    return value.is_finite() and abs(value) < LARGEST * LARGEST and round8(value) == value
+    return value.is_finite() and value.adjusted() < MAX_DIGITS and round8(value) == value
 
 
 def alert_leg_price(alert: AlertPrice | None, reference: Decimal) -> Price | None:
     """Return one leg's price as the alert has it, None without one; OrderRejected if it cannot trade."""
     if alert is None:
         return None
-    if not alert.price.is_finite() or abs(alert.price) >= LARGEST:
+    if not alert.price.is_finite() or alert.price.copy_abs() >= LARGEST:
         raise OrderRejected(NO_USABLE_PRICE)
     if alert.hedge_ratio is None:
         price = Price(round8(alert.price))
@@ -84,7 +85,7 @@ def legs_of_spread(spread: Decimal, hedge: Decimal, reference: Decimal) -> tuple
 
     Raises OrderRejected for a hedge ratio that is not a number above 0.
     """
-    if not hedge.is_finite() or not 0 < round8(hedge) < LARGEST:
+    if not hedge.is_finite() or not 0 < hedge < LARGEST or round8(hedge) == 0:
         raise OrderRejected(NO_USABLE_PRICE)
     spread, hedge = round8(spread), round8(hedge)
     with localcontext(EXACT):

@@ -22,9 +22,11 @@ CONNECT_SECONDS = 3
 LOCK_SECONDS = 5
 STATEMENT_SECONDS = 8
 POOL_SIZE = 4
-SETUP_LOCK = 0x7061706572  # advisory lock; "paper" in ASCII
+SETUP_LOCK = 0x7061706572  # advisory locks: "paper" in ASCII, and the next
+ALONE_LOCK = SETUP_LOCK + 1
 IDLE_SECONDS = 1.0
 IMMEDIATE = "paper_immediate"
+_ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 
 
 class Store:
@@ -49,15 +51,22 @@ class Store:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Give a connection whose transaction is committed, or rolled back on any error."""
+    def writing(self, *, alone: bool = False) -> Iterator[Connection]:
+        """Give a connection whose transaction is committed, or rolled back on any error.
+
+        Of those that ask to be `alone` only one runs at a time; on SQLite that is true of all.
+        """
         self.open()
         with _failures(), self._writer.connect() as connection:
             transaction = connection.begin()
+            if alone and not self.is_sqlite:
+                connection.execute(_ADVISORY_LOCK, {"key": ALONE_LOCK})
             yield connection  # on an error the connection rolls back when it closes
             try:
                 transaction.commit()
             except SQLAlchemyError as e:
+                # Its transaction may still be open: the next user of the connection would commit it.
+                connection.invalidate()
                 raise OutcomeUnknown(f"the paper store did not confirm: {_first_line(e)}") from e
 
     def open(self) -> None:
@@ -73,7 +82,7 @@ class Store:
                 with self._engine.begin() as connection:
                     if not inspect(connection).has_table(orders.name, SCHEMA):
                         # IF NOT EXISTS alone fails when two sessions make the same name at once.
-                        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SETUP_LOCK})
+                        connection.execute(_ADVISORY_LOCK, {"key": SETUP_LOCK})
                         connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
                         metadata.create_all(connection)
             self._is_open = True
@@ -102,6 +111,7 @@ def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
         pool_timeout=LOCK_SECONDS,
         connect_args={"timeout": LOCK_SECONDS},
         execution_options={"schema_translate_map": {SCHEMA: None}},
@@ -112,7 +122,6 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver must not open transactions of its own; _begin does
     connection.execute("PRAGMA synchronous=FULL")  # in WAL less than FULL may lose commits with the power
     connection.execute("PRAGMA foreign_keys=ON")
 
@@ -149,6 +158,7 @@ def _postgresql_engine(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
         pool_timeout=LOCK_SECONDS,
         isolation_level="READ COMMITTED",  # what is read after a lock must be what the lock waited for
         connect_args={

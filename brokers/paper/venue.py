@@ -100,9 +100,7 @@ class PaperVenue:
         if since.tzinfo is None:
             raise ValueError("a time without a zone")
         with self._reading(account) as (connection, now):
-            found = order_rows.load(
-                connection, order_rows.SINCE, {"account": account, "since": since, "now": now}
-            )
+            found = order_rows.load(connection, order_rows.SINCE, {"account": account, "since": since, "now": now})
         return [order.report() for order in found]
 
     def positions(self, account: str) -> Sequence[PositionReport]:
@@ -124,9 +122,7 @@ class PaperVenue:
         if not is_text(symbol) or not is_text(source):
             raise ValueError(f"symbol and source must be 1 to {MAX_TEXT} printable characters")
         if not (is_exact(bid) and is_exact(ask) and 0 < bid <= ask < LARGEST):
-            raise ValueError(
-                "bid and ask must be above 0, with at most 8 decimals, the bid not above the ask"
-            )
+            raise ValueError("bid and ask must be above 0, with at most 8 decimals, the bid not above the ask")
         if at is not None and at.tzinfo is None:
             raise ValueError("a time without a zone")
         new = Quote(bid, ask)
@@ -214,7 +210,7 @@ class PaperVenue:
 
     @contextmanager
     def _all_locked(self) -> Iterator[tuple[Connection, Sequence[Book]]]:
-        with self._store.writing() as connection:
+        with self._store.writing(alone=True) as connection:
             accounts, now = holding_rows.lock_all(connection), self._clock()
             books = [Book(connection, self._settings, name, cash, now) for name, cash in accounts]
             for book in books:
@@ -222,9 +218,9 @@ class PaperVenue:
             yield connection, books
 
     def _open_account(self, account: str) -> None:
-        # In a transaction of its own: whoever locks all accounts must not miss one in the making.
+        # Alone: whoever locks all accounts must not miss one in the making.
         try:
-            with self._store.writing() as connection:
+            with self._store.writing(alone=True) as connection:
                 holding_rows.open_account(connection, account, self._settings.cash, self._clock())
         except OutcomeUnknown as e:  # no order depends on it yet
             raise BrokerUnavailable(str(e)) from e

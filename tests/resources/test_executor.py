@@ -324,6 +324,17 @@ def test_price_zero_is_a_price(client):
     assert (row["order_status"], row["fill_price"], row["slip"]) == ("filled", 0, 0)
 
 
+def test_prices_whose_spread_cannot_be_are_refused(app, client):
+    make_pair(app, "X-Y", "999999999999", account="external")
+    rowid = created(client, 11, 12, ticker="X-999999999999*Y")
+    report(client, order_id=11, stk_price=1)
+    before = get_signal(client, rowid)
+    response = report(client, order_id=12, stk_price=999999999999)
+    assert (response.status_code, list(response.json["message"])) == (400, ["stk_price"])
+    assert put_back(client, rowid=rowid, stk_price2=999999999999).status_code == 400
+    assert get_signal(client, rowid) == before
+
+
 def test_without_a_price_in_the_alert_there_is_no_slip(client):
     created(client)
     row = exact(report(client, order_id=1001, stk_price=50))

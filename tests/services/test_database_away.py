@@ -5,11 +5,11 @@ import sqlite3
 import threading
 import time
 
-import psycopg2
 import pytest
 import sqlalchemy as sa
 
 from extensions import db
+from tests.conftest import administer, make_crash_safe
 from tests.factories import count_rows, get_signal, make_stock, make_user, post_alert, store_alert
 
 
@@ -37,42 +37,42 @@ class TestPostgresql:
         store_alert(client, signal_id="before")
 
     @pytest.mark.parametrize("mode", ["fast", "immediate"])
-    def test_the_first_requests_after_a_restart_succeed(self, cluster, lnt, app, client, user_headers, mode):
+    def test_the_first_requests_after_a_restart_succeed(
+        self, cluster, database_url, lnt, app, client, admin_headers, mode
+    ):
+        make_crash_safe(cluster, database_url)
         self.fill_the_pool(app, client)
         cluster.restart(mode)
         assert store_alert(client, signal_id="after")
-        assert client.put("/v3/regstock", json={"symbol": "A"}, headers=user_headers).status_code == 201
+        assert client.put("/v3/regstock", json={"symbol": "A"}, headers=admin_headers).status_code == 201
         for n in range(6):
             assert store_alert(client, signal_id=f"after {n}")
 
     def test_connections_that_the_server_closed_are_replaced_unseen(self, cluster, lnt, app, client):
         self.fill_the_pool(app, client)
-        self.administer(cluster, "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname is not null")
+        administer(cluster, "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname is not null")
         for n in range(6):
             assert store_alert(client, signal_id=f"after {n}")
-
-    def administer(self, cluster, statement):
-        with contextlib.closing(psycopg2.connect(cluster.url("postgres").replace("postgresql+psycopg2", "postgresql"))) as connection:
-            connection.autocommit = True
-            connection.cursor().execute(statement)
 
     def test_while_it_is_away_nothing_is_taken_and_then_all_goes_on(self, cluster, lnt, app, client, database_url):
         name = sa.make_url(database_url).database
         self.fill_the_pool(app, client)
-        self.administer(cluster, f"alter database {name} with allow_connections false")
-        self.administer(cluster, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+        administer(cluster, f"alter database {name} with allow_connections false")
+        administer(cluster, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
         assert told_away(post_alert(client, signal_id="during"))
         assert told_away(client.get("/v3/stocks/0"))
         assert told_away(client.post("/v3/login", json={"username": "admin", "password": "x"}))
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json["checks"][0]["ok"]) == (503, False)
         assert client.get("/healthz").status_code == 200
-        self.administer(cluster, f"alter database {name} with allow_connections true")
+        administer(cluster, f"alter database {name} with allow_connections true")
         assert store_alert(client, signal_id="during")
         assert count_rows(app)["signals"] == 2
 
     def test_a_lock_that_is_held_for_long_is_told_in_time(self, lnt, app, client, user_headers):
-        with app.app_context(), db.engine.connect() as other, other.begin():
+        with app.app_context():
+            engine = db.engine
+        with engine.connect() as other, other.begin():
             other.exec_driver_sql("lock table instruments in access exclusive mode")
             began = time.monotonic()
             assert told_away(client.put("/v3/regstock", json={"symbol": "A"}, headers=user_headers))

@@ -8,7 +8,8 @@ from limits import parse
 
 from domain.errors import TooMany
 from services import throttle
-from tests.factories import ADMIN_PASSWORD, count_rows, make_user, post_alert, together
+from tests.conftest import closing_app
+from tests.factories import ADMIN_PASSWORD, count_rows, make_alert_body, make_config, make_user, post_alert, together
 
 LIMIT = parse("3/minute")
 
@@ -98,3 +99,23 @@ def test_wrong_passphrases_count_in_every_process(app, client, other_client):
     statuses = [post_alert(one, passphrase="guess").status_code for one in (client, other_client) * 6]
     assert statuses == [401] * 10 + [429] * 2
     assert post_alert(client).status_code == post_alert(other_client, order_contracts=5).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("proxies", "header", "address"),
+    [
+        ("0", None, "127.0.0.1"),
+        ("0", "192.0.2.7", "127.0.0.1"),
+        ("1", "192.0.2.7", "192.0.2.7"),
+        ("1", "198.51.100.1, 192.0.2.7", "192.0.2.7"),
+        ("1", None, "127.0.0.1"),
+        ("2", "192.0.2.7, 203.0.113.9", "192.0.2.7"),
+        ("2", "198.51.100.1, 192.0.2.7, 203.0.113.9", "192.0.2.7"),
+    ],
+)
+def test_an_address_is_what_the_counted_proxies_report(sqlite_url, tmp_path, caplog, proxies, header, address):
+    """What a sender writes in front of it is not believed."""
+    with closing_app(make_config(sqlite_url, tmp_path, TRUSTED_PROXIES=proxies)) as app:
+        headers = {"X-Forwarded-For": header} if header else {}
+        app.test_client().post("/v3/webhook", json=make_alert_body(passphrase="guess"), headers=headers)
+    assert f"alert from {address} refused" in caplog.text

@@ -1,0 +1,32 @@
+"""Fixtures of the broker tests."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from brokers.paper.venue import PaperVenue
+from tests.brokers.paper_support import Clock, make_settings
+
+pytest.register_assert_rewrite("tests.brokers.contract")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def paper_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, on both databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/instance/paper.db"
+    url: str = request.getfixturevalue("pg_url")
+    return url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def venue(paper_url: str, clock: Clock) -> Iterator[PaperVenue]:
+    with closing(PaperVenue(make_settings(paper_url), clock=clock)) as venue:
+        yield venue
