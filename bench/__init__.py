@@ -1,0 +1,1 @@
+"""Benchmarks: programs that measure the desk against yardsticks of the same machine and minute."""
