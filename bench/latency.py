@@ -28,6 +28,7 @@ STOCKS = [f"S{n:02d}" for n in range(50)]
 PAIRS = [(f"P{n:02d}", f"Q{n:02d}", "1.3") for n in range(25)]
 SENDERS = 8  # kept connections of the alerts' sender
 YARDSTICK = 0.5  # seconds of raw commits before each round
+WARM_UP = 8  # alerts before all rounds
 PATIENCE = 60  # seconds after the last alert of a round
 ANSWERED, SINGLE, LEG1, LEG2, FILLED = STEPS = (
     "answered 201",
@@ -70,6 +71,12 @@ class Side:
         started = [desk.start_worker(number + 1) for number in range(workers)]
         desk.wait_for("/readyz", web, *started)
         return cls(desk, web, started, raw)
+
+    def warm_up(self) -> None:
+        """Send some alerts without looking: connections, caches and statements are made."""
+        self.round(-1, WARM_UP, WARM_UP)
+        for times in (*self.times.values(), self.commits, self.to_venue):
+            times.clear()
 
     def round(self, number: int, count: int, rate: float) -> None:
         """Send `count` alerts, wait until all are filled, and book the times."""
@@ -225,6 +232,8 @@ def main() -> int:
             Side.start(place, kind, 1 if kind == SQLITE else given.workers)
             for kind in (DATABASES if given.database == "both" else (given.database,))
         ]
+        for side in sides:
+            side.warm_up()
         show_idle(sides, given.idle)
         for number in range(given.rounds):
             for side in sides:

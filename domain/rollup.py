@@ -9,6 +9,7 @@ from domain.order_status import CLOSED, FAILED, OrderStatus, SignalStatus
 from domain.pricing import slip, spread_price
 
 S = OrderStatus
+SHORT = FAILED | {S.REPLACED}  # ended without being filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,13 @@ def _status(legs: Sequence[LegState]) -> tuple[SignalStatus, str | None]:
     if all(leg.status is S.FILLED for leg in legs):
         return SignalStatus.FILLED, None
     reasons = "; ".join(
-        f"leg {n}: {leg.reason or leg.status.lower()}" for n, leg in enumerate(legs, 1) if leg.status in FAILED
+        f"leg {n}: {leg.reason or leg.status.lower()}" for n, leg in enumerate(legs, 1) if leg.status in SHORT
     )
     if any(leg.status is S.MANUAL for leg in legs):
         return SignalStatus.CRITICAL, "an order's outcome is not known; a person must look"
     if len(legs) == 2 and _one_legged(legs):
         return SignalStatus.CRITICAL, f"one leg without the other: {reasons}"
-    if any(leg.status in FAILED for leg in legs) and all(leg.status in CLOSED for leg in legs):
+    if any(leg.status in SHORT for leg in legs) and all(leg.status in CLOSED for leg in legs):
         return _all_over(legs, reasons if len(legs) == 2 else legs[0].reason or legs[0].status.lower())
     if len(legs) == 2 and any(leg.status is S.FILLED for leg in legs):
         return SignalStatus.LEG_FILLED, None
@@ -70,15 +71,13 @@ def _status(legs: Sequence[LegState]) -> tuple[SignalStatus, str | None]:
 
 
 def _one_legged(legs: Sequence[LegState]) -> bool:
-    """Tell whether a leg has ended short while the other holds shares, or may come to hold them."""
-    for leg, other in (legs, legs[::-1]):
-        ended_short = leg.status in FAILED
-        other_exposed = other.filled > 0 or other.status not in CLOSED
-        if ended_short and other_exposed and leg.filled * other.quantity != other.filled * leg.quantity:
-            return True
-        if ended_short and other.status not in CLOSED and other.status is not S.QUEUED:
-            return True
-    return False
+    """Tell whether a leg has ended short and the two do not balance, or may come not to."""
+    if not any(leg.status in FAILED for leg in legs):
+        return False
+    if any(leg.status not in CLOSED and leg.status is not S.QUEUED for leg in legs):
+        return True
+    first, second = legs
+    return first.filled * second.quantity != second.filled * first.quantity
 
 
 def _all_over(legs: Sequence[LegState], reasons: str) -> tuple[SignalStatus, str | None]:

@@ -79,8 +79,14 @@ def answer(message: Any, code: str, status: int, headers: dict[str, str] | None 
     return _to_json(error_body(message, code, **more), status, headers)
 
 
+def _status_of(e: errors.TradingError) -> int:
+    return next(STATUS_BY_ERROR[kind] for kind in type(e).__mro__ if kind in STATUS_BY_ERROR)
+
+
 def _trading_error(e: errors.TradingError) -> ResponseReturnValue:
-    status = next(STATUS_BY_ERROR[kind] for kind in type(e).__mro__ if kind in STATUS_BY_ERROR)
+    if not wants_json():
+        return current_app.extensions["error_page"](e, _status_of(e))
+    status = _status_of(e)
     message: Any = e.fields if isinstance(e, errors.InvalidInput) else e.message
     if e.code == "wrong_passphrase":
         message = {"passphrase": e.message}

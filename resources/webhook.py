@@ -7,7 +7,8 @@ from flask_jwt_extended import current_user
 from domain.alert import body_hash
 from resources.base import Access, ApiResource, client_address, endpoint, require
 from resources.body import json_body
-from resources.schemas.signals import AlertIn, AlertOut, FillIn, SignalUpdateIn, UpdatedSignalOut
+from resources.schemas.alerts import AlertIn, AlertOut, FillIn, SignalUpdateIn
+from resources.schemas.signals import UpdatedSignalOut
 from services.edit_signal import edit_signal
 from services.external_fill import apply_external_fill
 from services.manage_secrets import require_passphrase

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from extensions import database_time, insert_or_update, transaction, utc_now
+from extensions import announce, database_time, insert_or_update, transaction, utc_now
 from models import WebSession, Worker
 from services import throttle, tokens
 
@@ -20,12 +20,14 @@ def heartbeat(name: str) -> None:
     """Say that this worker lives."""
     row = insert_or_update(Worker).values(name=name, started_at=utc_now(), seen_at=utc_now())
     with transaction() as session:
+        announce(session)
         session.execute(row.on_conflict_do_update(index_elements=[Worker.name], set_={"seen_at": utc_now()}))
 
 
 def say_goodbye(name: str) -> None:
     """Say that this worker has ended on purpose."""
     with transaction() as session:
+        announce(session)
         session.execute(sa.update(Worker).where(Worker.name == name).values(stopped_at=utc_now()))
 
 

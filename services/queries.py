@@ -46,6 +46,7 @@ def list_signals(wanted: SignalFilter, limit: int | None, after: int | None = No
     """
     query = (
         sa.select(Signal)
+        .options(defer(Signal.trace))  # the bulk of a row, and no list shows it
         .order_by(Signal.received_at.desc(), Signal.id.desc())
         .limit(min(limit or MOST_ROWS, MOST_ROWS))
     )

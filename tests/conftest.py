@@ -110,10 +110,28 @@ def set_up(config: Config) -> None:
         prepare_database(config)
 
 
+class CompiledStatements(dict[Any, Any]):
+    """Statements that were compiled once, for every engine of one kind: else each test compiles them anew."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__((key[0].name, *key[1:]))
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__((key[0].name, *key[1:]), compiled)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get((key[0].name, *key[1:]), default)
+
+
+_compiled = CompiledStatements()
+
+
 @contextlib.contextmanager
 def closing_app(config: Config) -> Iterator[Flask]:
     """An application that leaves no connection behind, so that its database can be dropped or copied."""
     app = create_app(config)
+    with app.app_context():
+        db.engine._compiled_cache = _compiled  # type: ignore[assignment]
     try:
         yield app
     finally:
@@ -143,7 +161,9 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def fast_folder() -> Iterator[Path]:
     """A folder in memory where there is some: each commit of SQLite waits for the disk."""
-    with tempfile.TemporaryDirectory(prefix="pairs-test-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="pairs-test-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None
+    ) as folder:
         yield Path(folder)
 
 
@@ -275,7 +295,9 @@ def live_server(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Callabl
         log = tmp_path / f"gunicorn-{len(started)}.log"
         command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "app:create_app()"]
         with log.open("wb") as output:
-            process = subprocess.Popen(command, cwd=pytestconfig.rootpath, env={**inherited, **env}, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                command, cwd=pytestconfig.rootpath, env={**inherited, **env}, stdout=output, stderr=output
+            )
         started.append(process)
         return LiveServer(f"http://127.0.0.1:{port}", process, log)
 

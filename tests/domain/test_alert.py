@@ -12,7 +12,9 @@ BODY = {"passphrase": "secret", "ticker": "LNT", "order_contracts": 100, "order_
 
 
 def make_alert(**overrides):
-    return Alert(**{"ticker": "LNT", "side": Side.BUY, "quantity": Decimal(100), "body_sha256": body_hash(BODY), **overrides})
+    return Alert(
+        **{"ticker": "LNT", "side": Side.BUY, "quantity": Decimal(100), "body_sha256": body_hash(BODY), **overrides}
+    )
 
 
 def test_the_hash_of_a_body_knows_neither_passphrase_nor_order():
@@ -21,7 +23,16 @@ def test_the_hash_of_a_body_knows_neither_passphrase_nor_order():
     assert body_hash({name: value for name, value in BODY.items() if name != "passphrase"}) == body_hash(BODY)
 
 
-@pytest.mark.parametrize("change", [{"order_contracts": 101}, {"order_price": Decimal("1.6")}, {"order_price": None}, {"extra": [1, {"a": None}]}, {"ticker": "lnt"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"order_contracts": 101},
+        {"order_price": Decimal("1.6")},
+        {"order_price": None},
+        {"extra": [1, {"a": None}]},
+        {"ticker": "lnt"},
+    ],
+)
 def test_the_hash_of_a_body_knows_everything_else(change):
     assert body_hash({**BODY, **change}) != body_hash(BODY)
 

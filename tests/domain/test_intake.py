@@ -73,7 +73,13 @@ def test_the_legs_are_read_from_the_ticker():
     assert (decision.ticker_type, decision.name) == ("pair", "LNT-FTS")
     assert (decision.symbol1, decision.symbol2, decision.hedge_ratio) == ("LNT", "FTS", D("0.33333333"))
     single = look("NYSE:LNT")
-    assert (single.ticker_type, single.name, single.symbol1, single.symbol2, single.hedge_ratio) == ("single", "LNT", "LNT", None, None)
+    assert (single.ticker_type, single.name, single.symbol1, single.symbol2, single.hedge_ratio) == (
+        "single",
+        "LNT",
+        "LNT",
+        None,
+        None,
+    )
 
 
 def test_a_registered_symbol_with_a_hyphen_is_a_single():

@@ -4,8 +4,18 @@ import pytest
 
 from domain.errors import Conflict, IllegalTransition
 from domain.order_status import (
-    AT_BROKER, CLOSED, FAILED, IN_FLIGHT, NEVER_SENT, OPEN, SIGNAL_TRANSITIONS, TRANSITIONS, OrderStatus, SignalStatus,
-    check_signal_transition, check_transition,
+    AT_BROKER,
+    CLOSED,
+    FAILED,
+    IN_FLIGHT,
+    NEVER_SENT,
+    OPEN,
+    SIGNAL_TRANSITIONS,
+    TRANSITIONS,
+    OrderStatus,
+    SignalStatus,
+    check_signal_transition,
+    check_transition,
 )  # fmt: skip
 
 MOVES = {
@@ -74,13 +84,13 @@ def test_every_status_has_its_moves():
 
 
 def test_the_groups_fit_together():
-    assert OPEN | CLOSED == set(OrderStatus)
+    assert set(OrderStatus) == OPEN | CLOSED
     assert not OPEN & CLOSED
     assert IN_FLIGHT < OPEN
     assert AT_BROKER < OPEN
     assert not IN_FLIGHT & AT_BROKER
     assert NEVER_SENT < FAILED < CLOSED
-    assert CLOSED - FAILED == {OrderStatus.FILLED, OrderStatus.REPLACED}
+    assert {OrderStatus.FILLED, OrderStatus.REPLACED} == CLOSED - FAILED
 
 
 def test_nothing_that_may_have_been_sent_is_sent_again_on_suspicion():

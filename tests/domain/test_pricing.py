@@ -56,7 +56,12 @@ def test_an_average_of_nothing_is_none():
 
 
 def test_rounding_is_half_to_even():
-    assert [round4(D(text)) for text in ("0.00005", "0.00015", "-0.00005", "-0.00015")] == [0, D("0.0002"), 0, D("-0.0002")]
+    assert [round4(D(text)) for text in ("0.00005", "0.00015", "-0.00005", "-0.00015")] == [
+        0,
+        D("0.0002"),
+        0,
+        D("-0.0002"),
+    ]
 
 
 @given(st.lists(st.tuples(QUANTITIES, PRICES), min_size=1, max_size=6))

@@ -32,7 +32,14 @@ def test_leg_2_hedges_leg_1_in_steps_it_can_trade(quantity1, hedge_ratio, step, 
 
 @pytest.mark.parametrize(
     ("quantity", "step", "tradable"),
-    [("10", "1", True), ("10.5", "1", False), ("10.5", "0.5", True), ("0", "1", False), ("-1", "1", False), ("0.00000001", "0.00000001", True)],
+    [
+        ("10", "1", True),
+        ("10.5", "1", False),
+        ("10.5", "0.5", True),
+        ("0", "1", False),
+        ("-1", "1", False),
+        ("0.00000001", "0.00000001", True),
+    ],
 )
 def test_only_whole_steps_above_zero_are_tradable(quantity, step, tradable):
     assert is_tradable(D(quantity), D(step)) is tradable

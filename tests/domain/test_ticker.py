@@ -28,9 +28,7 @@ def one(symbol: str, exchange: str | None = None) -> Single:
 
 def pair(left: str, right: str, hedge: str = "1") -> Pair:
     """Build the expected pair from legs written EXCH:SYMBOL or SYMBOL."""
-    legs = [
-        Single(symbol, exchange or None) for exchange, _, symbol in (t.rpartition(":") for t in (left, right))
-    ]
+    legs = [Single(symbol, exchange or None) for exchange, _, symbol in (t.rpartition(":") for t in (left, right))]
     return Pair(legs[0], legs[1], Decimal(hedge))
 
 
@@ -407,17 +405,11 @@ def spelled(symbols: list[str], factors: list[str], exchanges: list[str]) -> st.
         "{}{}{}".format, blank, st.builds("{}{}".format, *map(st.sampled_from, (exchanges, symbols))), blank
     )
     factor = st.sampled_from(factors)
-    return (
-        leg
-        | st.builds("{}*{}".format, factor, leg)
-        | st.builds("{}{}{}".format, leg, st.sampled_from("*/"), factor)
-    )
+    return leg | st.builds("{}*{}".format, factor, leg) | st.builds("{}{}{}".format, leg, st.sampled_from("*/"), factor)
 
 
 left_legs = spelled(["LNT", "btc-usd", "US30", "BF.A"], ["1", "1.0", "01."], ["", "NYSE:", "cme_mini : "])
-right_legs = spelled(
-    ["fts", "ETH-USD", "3V", "ES1!"], ["1", "2", "1.250", ".5", "3.", "0.00000003"], ["", "FX:"]
-)
+right_legs = spelled(["fts", "ETH-USD", "3V", "ES1!"], ["1", "2", "1.250", ".5", "3.", "0.00000003"], ["", "FX:"])
 
 
 @given(left_legs | st.builds("{}-{}".format, left_legs, right_legs), st.just(REGISTERED.__contains__))
@@ -433,15 +425,11 @@ def test_whatever_is_read_keeps_the_rules(text, is_registered):
     assert parse_ticker(str(ticker), is_registered) == ticker
     if isinstance(ticker, Pair):
         assert ticker.hedge_ratio > 0
-        assert ticker.hedge_ratio == ticker.hedge_ratio.quantize(
-            Decimal("1e-8"), context=decimal.Context(prec=40)
-        )
+        assert ticker.hedge_ratio == ticker.hedge_ratio.quantize(Decimal("1e-8"), context=decimal.Context(prec=40))
         assert ticker.leg1.symbol != ticker.leg2.symbol
 
 
-symbols = st.from_regex(r"[A-Z0-9]{0,3}[A-Z][A-Z0-9._&]{0,6}!?", fullmatch=True) | st.sampled_from(
-    ["BTC-USD", "BRK-B"]
-)
+symbols = st.from_regex(r"[A-Z0-9]{0,3}[A-Z][A-Z0-9._&]{0,6}!?", fullmatch=True) | st.sampled_from(["BTC-USD", "BRK-B"])
 exchanges = st.none() | st.from_regex(r"[A-Z0-9][A-Z0-9_]{0,5}", fullmatch=True)
 legs = st.builds(Single, symbols, exchanges)
 hedge_ratios = st.decimals(Decimal("0.00000001"), Decimal("999999999999"), places=8)
@@ -467,11 +455,7 @@ def test_pair_written_as_text_is_read_back(leg1, leg2, hedge_ratio):
 
 @given(st.decimals(Decimal("0.00000001"), Decimal("100000000"), places=8))
 def test_division_is_the_nearest_ratio(divisor):
-    expected = (
-        decimal.Context(prec=60)
-        .divide(Decimal(1), divisor)
-        .quantize(Decimal("1e-8"), decimal.ROUND_HALF_EVEN)
-    )
+    expected = decimal.Context(prec=60).divide(Decimal(1), divisor).quantize(Decimal("1e-8"), decimal.ROUND_HALF_EVEN)
     assert parse_ticker(f"LNT-FTS/{divisor:f}").hedge_ratio == expected
 
 

@@ -71,7 +71,12 @@ def test_the_domain_knows_no_framework():
 
 
 def test_one_place_commits():
-    assert lines_with(r"\bcommit\(", "app.py", "commands", "dashboard", "domain", "models", "resources", "services", "worker.py") == []
+    assert (
+        lines_with(
+            r"\bcommit\(", "app.py", "commands", "dashboard", "domain", "models", "resources", "services", "worker.py"
+        )
+        == []
+    )
     assert len(lines_with(r"\bcommit\(", "extensions.py")) == 1
 
 

@@ -5,7 +5,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 
-from resources.schemas.signals import AlertIn
+from resources.schemas.alerts import AlertIn
 from tests.factories import PASSPHRASE, get_signal, make_pair, make_stock
 
 TEMPLATE = (Path(__file__).resolve().parents[2] / "local" / "tradingview_alert.json").read_text()

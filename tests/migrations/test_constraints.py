@@ -32,7 +32,14 @@ def insert(row):
 
 
 def make_signal(**overrides):
-    fields = {"source": "test", "dedupe_key": "1", "body_sha256": "0", "ticker": "A", "side": "buy", "quantity": Decimal(1)}
+    fields = {
+        "source": "test",
+        "dedupe_key": "1",
+        "body_sha256": "0",
+        "ticker": "A",
+        "side": "buy",
+        "quantity": Decimal(1),
+    }
     return Signal(**{**fields, **overrides})
 
 
@@ -148,7 +155,15 @@ def test_a_leg_has_one_order_of_a_generation():
 
 def test_an_execution_is_booked_once():
     order = insert(make_order())
-    fill = {"account_id": account_id(), "execution_id": "e", "order_id": order, "quantity": 1, "price": 1, "commission": 0, "at": NOW}
+    fill = {
+        "account_id": account_id(),
+        "execution_id": "e",
+        "order_id": order,
+        "quantity": 1,
+        "price": 1,
+        "commission": 0,
+        "at": NOW,
+    }
     insert(Fill(**fill))
     with pytest.raises(IntegrityError):
         insert(Fill(**fill))

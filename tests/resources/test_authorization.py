@@ -18,6 +18,7 @@ TABLE = {
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /v3/openapi.json": OPEN,
+    "GET /v3/docs": OPEN,
     "POST /v3/login": OPEN,
     "POST /v3/logout": TOKEN,
     "POST /v3/refresh": REFRESH,

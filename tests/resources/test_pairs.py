@@ -163,7 +163,7 @@ def test_changes_of_stocks_and_pairs_at_once_do_not_block_one_another(app, trade
     for name in ("A-B", "B-A", "C-D", "D-A", "C-B"):
         answers = together(
             *(lambda s=s: change_stock(trader, s) for s in "ABCD"),
-            *(lambda c=c: change_pair(c, name) for c in (trader, other_client)),
+            *(lambda c=c, name=name: change_pair(c, name) for c in (trader, other_client)),
             *(lambda s=s: change_stock(other_client, s) for s in "ABCD"),
         )
         assert {response.status_code for response in answers} <= {200, 201}

@@ -74,7 +74,10 @@ def test_a_given_passphrase_is_not_repeated_and_the_old_one_may_stay(run, client
     code, output = run("secrets", "passphrase", "--value", "a passphrase given by hand", "--keep-old-hours", "24")
     assert code == 0
     assert "given by hand" not in output
-    assert [post_alert(client, passphrase=p, order_comment=p).status_code for p in ("a passphrase given by hand", PASSPHRASE)] == [201, 201]
+    assert [
+        post_alert(client, passphrase=p, order_comment=p).status_code
+        for p in ("a passphrase given by hand", PASSPHRASE)
+    ] == [201, 201]
 
 
 def test_setup_is_harmless_to_repeat(run, client):
@@ -85,7 +88,11 @@ def test_setup_is_harmless_to_repeat(run, client):
 def test_health_names_what_is_wrong(run):
     code, output = run("health")
     assert code == 1
-    assert [line.split()[:2] for line in output.splitlines()] == [["ok", "database:"], ["ok", "migrations:"], ["FAIL", "worker:"]]
+    assert [line.split()[:2] for line in output.splitlines()] == [
+        ["ok", "database:"],
+        ["ok", "migrations:"],
+        ["FAIL", "worker:"],
+    ]
 
 
 def test_a_lost_password_is_replaced_by_hand(run, app, client):

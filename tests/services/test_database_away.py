@@ -19,7 +19,11 @@ def lnt(app):
 
 
 def told_away(response):
-    return response.status_code == 503 and response.json["error"] == "database_away" and response.headers["Retry-After"] == "5"
+    return (
+        response.status_code == 503
+        and response.json["error"] == "database_away"
+        and response.headers["Retry-After"] == "5"
+    )
 
 
 @pytest.mark.postgres
@@ -50,7 +54,10 @@ class TestPostgresql:
 
     def test_connections_that_the_server_closed_are_replaced_unseen(self, cluster, lnt, app, client):
         self.fill_the_pool(app, client)
-        administer(cluster, "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname is not null")
+        administer(
+            cluster,
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where pid <> pg_backend_pid() and datname is not null",
+        )
         for n in range(6):
             assert store_alert(client, signal_id=f"after {n}")
 
@@ -58,7 +65,7 @@ class TestPostgresql:
         name = sa.make_url(database_url).database
         self.fill_the_pool(app, client)
         administer(cluster, f"alter database {name} with allow_connections false")
-        administer(cluster, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+        administer(cluster, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")  # noqa: S608 - our own name
         assert told_away(post_alert(client, signal_id="during"))
         assert told_away(client.get("/v3/stocks/0"))
         assert told_away(client.post("/v3/login", json={"username": "admin", "password": "x"}))
@@ -90,7 +97,9 @@ class TestSqlite:
         taken, release = threading.Event(), threading.Event()
 
         def hold():
-            with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as writer:
+            with contextlib.closing(
+                sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+            ) as writer:
                 writer.execute("begin immediate")
                 taken.set()
                 release.wait(seconds)
@@ -128,7 +137,9 @@ class TestSqlite:
         with app.app_context():
             engine = db.engine
         sa.event.listen(engine, "checkout", limit)
-        answers = [post_alert(client, signal_id=f"during {n}", order_comment="x" * 100, strategy="y" * 100) for n in range(40)]
+        answers = [
+            post_alert(client, signal_id=f"during {n}", order_comment="x" * 100, strategy="y" * 100) for n in range(40)
+        ]
         sa.event.remove(engine, "checkout", limit)
         engine.dispose()
         refused = [answer for answer in answers if answer.status_code != 201]
@@ -181,6 +192,16 @@ def test_a_commit_that_fails_stores_nothing(lnt, app, client, monkeypatch):
 def test_a_refused_change_leaves_nothing_behind(app, client, admin_headers):
     make_user(app)
     before = count_rows(app)
-    assert client.post("/v3/reguser", json={"username": "reader", "password": "a long password"}, headers=admin_headers).status_code == 400
-    assert client.post("/v3/regpair", json={"ticker1": "A", "ticker2": "B", "hedge": 1, "account": "nobody"}, headers=admin_headers).status_code == 400
+    assert (
+        client.post(
+            "/v3/reguser", json={"username": "reader", "password": "a long password"}, headers=admin_headers
+        ).status_code
+        == 400
+    )
+    assert (
+        client.post(
+            "/v3/regpair", json={"ticker1": "A", "ticker2": "B", "hedge": 1, "account": "nobody"}, headers=admin_headers
+        ).status_code
+        == 400
+    )
     assert count_rows(app) == before

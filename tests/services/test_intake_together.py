@@ -17,7 +17,9 @@ def test_alerts_at_once_are_all_stored(app, other_app):
     clients = [one.test_client() for one in (app, other_app)]
 
     def send(client, thread):
-        return [deliver(client, ticker=t, signal_id=f"{t} {thread} {n}").json for n in range(10) for t in ("LNT", "MA-3*V")]
+        return [
+            deliver(client, ticker=t, signal_id=f"{t} {thread} {n}").json for n in range(10) for t in ("LNT", "MA-3*V")
+        ]
 
     answers = together(*(lambda c=clients[n % 2], n=n: send(c, n) for n in range(8)))
     told = [answer for each in answers for answer in each]

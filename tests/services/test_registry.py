@@ -9,7 +9,17 @@ from config import ConfigError
 from domain.enums import Activity
 from services import manage_secrets, receive_signal, registry
 from services.setup import prepare_database
-from tests.factories import PASSPHRASE, count_rows, get_signal, make_config, make_pair, make_stock, post_alert, store_alert, together
+from tests.factories import (
+    PASSPHRASE,
+    count_rows,
+    get_signal,
+    make_config,
+    make_pair,
+    make_stock,
+    post_alert,
+    store_alert,
+    together,
+)
 
 NEW = "another passphrase of the same length"
 

@@ -9,7 +9,17 @@ from models import RegistryVersion
 from services import setup
 from services.setup import prepare_database
 from tests.conftest import closing_app
-from tests.factories import ADMIN_PASSWORD, PASSPHRASE, count_rows, dump_tables, log_in, make_config, make_env, post_alert, together
+from tests.factories import (
+    ADMIN_PASSWORD,
+    PASSPHRASE,
+    count_rows,
+    dump_tables,
+    log_in,
+    make_config,
+    make_env,
+    post_alert,
+    together,
+)
 
 
 def test_the_first_start_makes_admin_accounts_and_passphrase(empty_database_url, tmp_path):

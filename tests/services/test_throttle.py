@@ -32,8 +32,7 @@ def is_held_up(app, who="somebody"):
         try:
             throttle.check_failures(LIMIT, who)
         except TooMany as e:
-            assert 0 < e.retry_after <= 61
-            return True
+            return 0 < e.retry_after <= 61
         return False
 
 
@@ -88,11 +87,18 @@ def test_failed_log_ins_count_in_every_process(app, client, other_client):
 
 def test_an_address_that_tries_many_names_must_wait(app, client, other_client):
     make_user(app)
-    tries = [c.post("/v3/login", json={"username": f"user{n}", "password": "guess"}) for n in range(10) for c in (client, other_client)]
+    tries = [
+        c.post("/v3/login", json={"username": f"user{n}", "password": "guess"})
+        for n in range(10)
+        for c in (client, other_client)
+    ]
     assert {response.status_code for response in tries} == {401}
     assert client.post("/v3/login", json={"username": "reader", "password": "guess"}).status_code == 429
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
-    assert client.post("/v3/login", json={"username": "reader", "password": "guess"}, environ_base=elsewhere).status_code == 401
+    assert (
+        client.post("/v3/login", json={"username": "reader", "password": "guess"}, environ_base=elsewhere).status_code
+        == 401
+    )
 
 
 def test_wrong_passphrases_count_in_every_process(app, client, other_client):

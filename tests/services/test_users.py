@@ -18,7 +18,9 @@ def admins(app):
     return within(app, lambda: [user.username for user in list_users(None) if user.is_admin])
 
 
-@pytest.mark.parametrize("remove", [delete_user, lambda name: change_user(name, "a long password", Role.USER)], ids=["delete", "demote"])
+@pytest.mark.parametrize(
+    "remove", [delete_user, lambda name: change_user(name, "a long password", Role.USER)], ids=["delete", "demote"]
+)
 def test_two_admins_who_remove_each_other_at_once_do_not_both_succeed(app, other_app, remove):
     within(app, lambda: create_user("second", "a long password", Role.ADMIN))
     for _ in range(3):
@@ -35,7 +37,9 @@ def test_two_admins_who_remove_each_other_at_once_do_not_both_succeed(app, other
 
 
 def test_eight_who_take_one_name_at_once(app, other_app):
-    results = together(*(lambda one=one: within(one, lambda: create_user("taken", "a long password")) for one in (app, other_app) * 4))
+    results = together(
+        *(lambda one=one: within(one, lambda: create_user("taken", "a long password")) for one in (app, other_app) * 4)
+    )
     assert [type(result).__name__ for result in results].count("NoneType") == 1
     assert {type(result).__name__ for result in results} == {"NoneType", "AlreadyExists"}
 
@@ -47,7 +51,9 @@ def test_an_older_hash_is_renewed_at_log_in(context):
     from models import User
 
     with transaction() as session:
-        session.query(User).filter_by(username="admin").one().password_hash = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash("old")
+        session.query(User).filter_by(username="admin").one().password_hash = PasswordHasher(
+            time_cost=2, memory_cost=16, parallelism=1
+        ).hash("old")
     assert passwords.needs_rehash(manage_users.get_user("admin").password_hash)
     manage_users.authenticate("admin", "old", "127.0.0.1")
     assert not passwords.needs_rehash(manage_users.get_user("admin").password_hash)

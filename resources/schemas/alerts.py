@@ -1,0 +1,183 @@
+"""Alerts, and what outside executors report, as TradingView and v3 clients write them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+
+from domain.alert import Alert
+from domain.enums import MarketPosition, Side
+from domain.errors import InvalidInput
+from domain.order_status import SignalStatus
+from resources.schemas.fields import (
+    Blank,
+    NotNegative,
+    Number,
+    OrderId,
+    Out,
+    Positive,
+    Secret,
+    Text,
+    Time,
+    Tolerant,
+)
+from services.edit_signal import SignalEdit
+from services.external_fill import ExternalFill
+
+OF_THE_DESK = ("rowid", "order_id1", "order_id2", "stk_price1", "stk_price2", "fill_price", "slip")
+
+
+def _plain_ticker(text: str) -> str:
+    """Return the ticker text; control characters become visible, so that the signal can be kept and read."""
+    if not text.strip():
+        raise ValueError("'ticker' cannot be empty!")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text.strip(" \t\r\n"))
+
+
+def _no_yes(value: Any) -> Any:
+    """Return the value; raises ValueError for true and false, which would count as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _cut(value: Any) -> Any:
+    """Return a text at the length that is kept."""
+    return value.strip()[:128] if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Ticker = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_plain_ticker)]
+Action = Annotated[Side, BeforeValidator(_lower)]
+Position = Annotated[MarketPosition | None, BeforeValidator(_lower), Blank]
+Size = Annotated[NotNegative | None, Blank]
+OptionalNumber = Annotated[Number | None, Blank]
+OptionalText = Annotated[Text | None, BeforeValidator(_cut), Blank]  # no alert is lost for a long comment
+
+
+class AlertIn(Tolerant):
+    """An alert as the webhook takes it."""
+
+    passphrase: Secret
+    ticker: Ticker
+    order_action: Action
+    order_contracts: Positive
+    order_price: OptionalNumber = None
+    mar_pos: Position = None
+    mar_pos_size: Size = None
+    pre_mar_pos: Position = None
+    pre_mar_pos_size: Size = None
+    order_comment: OptionalText = None
+    order_status: Annotated[Literal["waiting"] | None, Blank] = None
+    timestamp: Annotated[Time | None, Blank] = None
+    signal_id: Annotated[Annotated[str, StringConstraints(max_length=4096)] | None, Blank] = Field(
+        None, description="the sender's own name of this event; a repeat of it is not traded again"
+    )
+    bar_time: OptionalText = None
+    strategy: OptionalText = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_is_ours(cls, data: dict[str, Any]) -> dict[str, Any]:
+        ours = {name: "is set by the desk, not by an alert" for name in OF_THE_DESK if data.get(name) is not None}
+        if ours:
+            raise InvalidInput(ours)
+        return data
+
+    def alert(self, body_sha256: str) -> Alert:
+        """Return the alert in the desk's terms."""
+        return Alert(
+            ticker=self.ticker,
+            side=self.order_action,
+            quantity=self.order_contracts,
+            price=self.order_price,
+            position=self.mar_pos,
+            position_size=self.mar_pos_size,
+            previous_position=self.pre_mar_pos,
+            previous_position_size=self.pre_mar_pos_size,
+            comment=self.order_comment,
+            strategy=self.strategy,
+            bar_time=self.bar_time,
+            alert_at=self.timestamp,
+            signal_id=self.signal_id,
+            body_sha256=body_sha256,
+        )
+
+
+class AlertOut(Out):
+    message: str
+    rowid: int
+    order_status: str
+    status_msg: str | None
+    duplicate: bool
+
+
+class SignalUpdateIn(Tolerant):
+    """A signal as an outside executor puts it back; what the alert said must be unchanged."""
+
+    passphrase: Secret | None = None
+    rowid: Annotated[int, BeforeValidator(_no_yes)] = Field(gt=0, le=2**53)
+    ticker: Ticker | None = None
+    order_action: Action | None = None
+    order_contracts: Annotated[Positive | None, Blank] = None
+    order_price: OptionalNumber = None
+    mar_pos: Position = None
+    mar_pos_size: Size = None
+    pre_mar_pos: Position = None
+    pre_mar_pos_size: Size = None
+    order_comment: OptionalText = None
+    timestamp: Annotated[Time | None, Blank] = None
+    order_status: SignalStatus | None = None
+    order_id1: OrderId | None = None
+    order_id2: OrderId | None = None
+    stk_price1: OptionalNumber = None
+    stk_price2: OptionalNumber = None
+    error_msg: Annotated[str, StringConstraints(max_length=1000)] | None = None
+
+    def edit(self) -> SignalEdit:
+        """Return the change in the desk's terms; a field that is absent or null is left as it is."""
+        return SignalEdit(
+            said={
+                "ticker": self.ticker,
+                "side": self.order_action,
+                "quantity": self.order_contracts,
+                "price": self.order_price,
+                "position": self.mar_pos,
+                "position_size": self.mar_pos_size,
+                "previous_position": self.pre_mar_pos,
+                "previous_position_size": self.pre_mar_pos_size,
+                "comment": self.order_comment,
+            },
+            status=self.order_status,
+            order_id1=self.order_id1,
+            order_id2=self.order_id2,
+            leg_price1=self.stk_price1,
+            leg_price2=self.stk_price2,
+            error_text=self.error_msg,
+        )
+
+
+class FillIn(Tolerant):
+    """A fill or cancel that an outside executor reports by order id."""
+
+    passphrase: Secret
+    order_id: OrderId
+    stk_price: OptionalNumber = None
+    cancel: bool = Field(False, strict=True)
+    partial: bool = Field(False, strict=True)
+    order_contracts: Annotated[NotNegative | None, Blank] = None
+
+    def fill(self) -> ExternalFill:
+        """Return the report in the desk's terms; raises InvalidInput for words that do not go together."""
+        if self.cancel and self.partial:
+            raise InvalidInput({"cancel": "does not go together with partial"})
+        if self.partial and not self.order_contracts:
+            raise InvalidInput({"order_contracts": "a partial fill needs its amount, greater than 0"})
+        if not self.cancel and not self.partial and self.stk_price is None:
+            raise InvalidInput({"stk_price": "'stk_price' cannot be empty!"})
+        price = None if self.cancel else self.stk_price  # executors send 0 along with a cancel
+        return ExternalFill(self.order_id, price, self.cancel, self.order_contracts if self.partial else None)
