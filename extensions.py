@@ -168,11 +168,16 @@ def transaction() -> Iterator[Session]:
         announce_now()
 
 
+def release_session() -> None:
+    """Give back the session's connection: a thread that kept one and waited for a second could wait for ever."""
+    if db.session.registry.has():
+        db.session.remove()
+
+
 @contextlib.contextmanager
 def bare_transaction() -> Iterator[sa.Connection]:
     """Like `transaction`, without the session: for the one statement that every alert waits for."""
-    if db.session.registry.has():
-        db.session.remove()  # a thread that kept one connection and waited for a second could wait for ever
+    release_session()
     with db.engine.connect() as connection:
         if not is_postgresql():
             connection = connection.execution_options(immediate=True)

@@ -15,7 +15,7 @@ class LineFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__(
-            "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(processName)s/%(process)d %(name)s: %(message)s",
+            "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(process)d %(name)s: %(message)s",
             "%Y-%m-%dT%H:%M:%S",
         )
 
@@ -33,6 +33,11 @@ _CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), 127, 0x85]} | {
     0x2028: "\\u2028",
     0x2029: "\\u2029",
 }
+
+
+# What no line shows is not looked up either: the stack, threads and tasks cost more than the line itself.
+logging._srcfile = None  # type: ignore[attr-defined, unused-ignore]
+logging.logThreads = logging.logMultiprocessing = False
 
 
 def configure_logging(level: str, secrets: tuple[str, ...] = ()) -> None:

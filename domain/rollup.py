@@ -72,7 +72,7 @@ def _status(legs: Sequence[LegState]) -> tuple[SignalStatus, str | None]:
 
 def _one_legged(legs: Sequence[LegState]) -> bool:
     """Tell whether a leg has ended short and the two do not balance, or may come not to."""
-    if not any(leg.status in FAILED for leg in legs):
+    if not any(leg.status in SHORT for leg in legs):
         return False
     if any(leg.status not in CLOSED and leg.status is not S.QUEUED for leg in legs):
         return True

@@ -11,10 +11,11 @@ import functools
 from collections.abc import Mapping
 from typing import Any, cast
 
+import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from extensions import insert_or_update, utc_now
+from extensions import bare_transaction, db, insert_or_update, is_postgresql, release_session, utc_now
 from models import RegistryVersion, Signal
 
 TABLE = cast(sa.Table, Signal.__table__)
@@ -38,31 +39,68 @@ COLUMNS = [*SAID, *DECIDED, "source", "dedupe_key", "weak_key", "status_reason"]
 PREPARED = "insert_signal"
 
 
-def insert_signal(connection: sa.Connection, values: Mapping[str, Any]) -> int | None:
-    """Insert the signal and return its id; None when the registry has changed or the event is known.
+def insert_signal(values: Mapping[str, Any], lock: int | None) -> int | None:
+    """Insert the signal, commit, and return its id; None when the registry has changed or the event is known.
 
-    `values` holds COLUMNS and `known_version`, `previous_key`, `next_key`, `repeat_cutoff`.
+    `values` holds COLUMNS and `known_version`, `previous_key`, `next_key`, `repeat_cutoff`. With a
+    `lock`, inserts with the same number pass one by one. Raises SQLAlchemy's DBAPIError.
     """
-    if connection.dialect.name != "postgresql":
-        return connection.execute(_statement("sqlite"), values).scalar()
-    prepare, names, processors = _prepared()
-    if PREPARED not in connection.info:  # lives as long as the connection, whatever becomes of this transaction
-        connection.exec_driver_sql(prepare)
-        connection.info[PREPARED] = True
+    if not is_postgresql():  # SQLite writers pass one by one anyway
+        with bare_transaction() as connection:
+            return connection.execute(_statement("sqlite"), values).scalar()
+    prepare, execute, names, processors = _prepared()
     bound = tuple(processors[name](values[name]) if name in processors else values[name] for name in names)
-    return cast(
-        "int | None",
-        connection.exec_driver_sql(f"EXECUTE {PREPARED} ({', '.join(['%s'] * len(names))})", bound).scalar(),
-    )
+    if lock is None:
+        return _execute_alone(prepare, execute, bound)
+    with bare_transaction() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+        if PREPARED not in connection.info:
+            connection.exec_driver_sql(prepare)
+            connection.info[PREPARED] = True
+        return cast("int | None", connection.exec_driver_sql(execute, bound).scalar())
+
+
+def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | None:
+    """Execute the statement as a transaction of its own: one round trip where BEGIN and COMMIT would make it three."""
+    release_session()
+    pooled = db.engine.raw_connection()
+    driver = cast(Any, pooled.driver_connection)
+    try:
+        driver.autocommit = True
+        with driver.cursor() as cursor:
+            if PREPARED not in pooled.info:  # lives as long as the connection
+                cursor.execute(prepare)
+                pooled.info[PREPARED] = True
+            cursor.execute(execute, bound)
+            row = cursor.fetchone()
+    except psycopg2.Error as e:
+        lost = bool(driver.closed)
+        if lost:
+            pooled.invalidate(e)
+        raise sa.exc.DBAPIError.instance(
+            execute,
+            None,
+            e,
+            psycopg2.Error,
+            hide_parameters=True,
+            connection_invalidated=lost,
+            dialect=db.engine.dialect,
+        ) from e
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
+        pooled.close()
+    return None if row is None else row[0]
 
 
 @functools.cache
-def _prepared() -> tuple[str, list[str], Mapping[str, Any]]:
-    """Return the PREPARE, the names of its parameters in order, and what turns values into the driver's."""
+def _prepared() -> tuple[str, str, list[str], Mapping[str, Any]]:
+    """Return PREPARE, EXECUTE, the names of the parameters in order, and what turns values into the driver's."""
     dialect: sa.Dialect = postgresql.psycopg2.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
     compiled = _statement("postgresql").compile(dialect=dialect)
     names = [name for name, _ in sorted(_numbers(compiled).items(), key=lambda item: item[1])]
-    return f"PREPARE {PREPARED} AS {compiled}", names, compiled._bind_processors
+    execute = f"EXECUTE {PREPARED} ({', '.join(['%s'] * len(names))})"
+    return f"PREPARE {PREPARED} AS {compiled}", execute, names, compiled._bind_processors
 
 
 def _numbers(compiled: Any) -> dict[str, int]:

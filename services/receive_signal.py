@@ -18,7 +18,7 @@ from domain.alert import REPEAT_WINDOW, Alert, RepeatKey, repeat_key
 from domain.errors import DatabaseBusy, NotAuthenticated, PayloadMismatch
 from domain.intake import Decision, decide
 from domain.order_status import SignalStatus
-from extensions import announce_now, bare_transaction, is_postgresql, transaction, utc_now
+from extensions import announce_now, transaction, utc_now
 from models import Signal
 from services import registry
 from services.intake_statement import DECIDED, SAID, insert_signal
@@ -52,10 +52,8 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
             raise NotAuthenticated("incorrect passphrase.", "wrong_passphrase")
         decision = decide(alert.ticker, known.find_instrument, known.find_pair)
         values = _values(alert, decision, key, known.version)
-        with bare_transaction() as connection:
-            if key.near_edge:
-                _serialise(connection, alert.body_sha256)
-            rowid = insert_signal(connection, values)
+        # At the edge of a minute deliveries of one body pass one by one, so that none is missed.
+        rowid = insert_signal(values, int(alert.body_sha256[:15], 16) if key.near_edge else None)
         if rowid is not None:
             announce_now()
             break
@@ -105,12 +103,6 @@ def _first_delivery(alert: Alert, key: RepeatKey) -> Received | None:
             first.seen_count,
         )
     return Received(first.id, SignalStatus(first.status), first.status_reason, duplicate=True)
-
-
-def _serialise(connection: sa.Connection, body_sha256: str) -> None:
-    """Let deliveries of one body pass one by one, so that none is missed at the edge of a minute."""
-    if is_postgresql():  # SQLite writers are one by one anyway
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(int(body_sha256[:15], 16))))
 
 
 def _values(alert: Alert, decision: Decision, key: RepeatKey, version: int) -> dict[str, Any]:

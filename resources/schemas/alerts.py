@@ -32,7 +32,8 @@ def _plain_ticker(text: str) -> str:
     """Return the ticker text; control characters become visible, so that the signal can be kept and read."""
     if not text.strip():
         raise ValueError("'ticker' cannot be empty!")
-    return "".join(c if c.isprintable() else "\ufffd" for c in text.strip(" \t\r\n"))
+    text = text.strip(" \t\r\n")
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _no_yes(value: Any) -> Any:

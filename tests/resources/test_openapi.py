@@ -21,7 +21,7 @@ from resources.openapi import api_rules
 from services.housekeeping import heartbeat
 from tests.factories import PASSPHRASE, bearer, log_in, make_pair, make_stock, make_user, store_alert
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "10"))  # of each operation
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))  # of each operation
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
