@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import select as os_select
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.functions import FunctionElement
 
 MONEY_DIGITS, MONEY_SCALE = 24, 8
+USED_AT, JUST_USED = "used_at", 0.05  # a connection that worked so many seconds ago is taken to be alive
 LOCK_TIMEOUT_MS = 1200  # an alert must be answered within the 3 s that TradingView waits
 
 
@@ -267,6 +269,8 @@ def _refuse_dead_socket(connection: Any, record: Any, proxy: Any) -> None:
     The server has nothing to say on an idle connection; a readable socket is its farewell.
     Costs microseconds, where asking `SELECT 1` would cost every alert a round trip.
     """
+    if time.monotonic() - record.info.get(USED_AT, -1.0) < JUST_USED and not connection.closed:
+        return
     if connection.closed or _readable(connection.fileno()):
         raise sa.exc.DisconnectionError("the database closed this connection")
 

@@ -8,6 +8,7 @@ then only executes it: for a row this wide that is half of its work.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from extensions import bare_transaction, db, insert_or_update, is_postgresql, release_session, utc_now
+from extensions import USED_AT, bare_transaction, db, insert_or_update, is_postgresql, release_session, utc_now
 from models import RegistryVersion, Signal
 
 TABLE = cast(sa.Table, Signal.__table__)
@@ -51,6 +52,12 @@ def insert_signal(values: Mapping[str, Any], lock: int | None) -> int | None:
     prepare, execute, names, processors = _prepared()
     bound = tuple(processors[name](values[name]) if name in processors else values[name] for name in names)
     if lock is None:
+        try:
+            return _execute_alone(prepare, execute, bound)
+        except sa.exc.DBAPIError as e:
+            if not e.connection_invalidated:
+                raise
+        # The connection was lost. If the signal was stored all the same, it is a repeat now: nothing is doubled.
         return _execute_alone(prepare, execute, bound)
     with bare_transaction() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
@@ -63,7 +70,10 @@ def insert_signal(values: Mapping[str, Any], lock: int | None) -> int | None:
 def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | None:
     """Execute the statement as a transaction of its own: one round trip where BEGIN and COMMIT would make it three."""
     release_session()
-    pooled = db.engine.raw_connection()
+    try:
+        pooled = db.engine.raw_connection()
+    except psycopg2.Error as e:  # the pool hands on what goes wrong while it connects as it is
+        raise _in_sqlalchemy_s_words(execute, e, lost=False) from e
     driver = cast(Any, pooled.driver_connection)
     try:
         driver.autocommit = True
@@ -73,24 +83,29 @@ def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | 
                 pooled.info[PREPARED] = True
             cursor.execute(execute, bound)
             row = cursor.fetchone()
+        pooled.info[USED_AT] = time.monotonic()
     except psycopg2.Error as e:
         lost = bool(driver.closed)
         if lost:
             pooled.invalidate(e)
-        raise sa.exc.DBAPIError.instance(
-            execute,
-            None,
-            e,
-            psycopg2.Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=db.engine.dialect,
-        ) from e
+        raise _in_sqlalchemy_s_words(execute, e, lost=lost) from e
     finally:
         if not driver.closed:
             driver.autocommit = False
         pooled.close()
     return None if row is None else row[0]
+
+
+def _in_sqlalchemy_s_words(statement: str, e: psycopg2.Error, *, lost: bool) -> BaseException:
+    return sa.exc.DBAPIError.instance(
+        statement,
+        None,
+        e,
+        psycopg2.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=db.engine.dialect,
+    )
 
 
 @functools.cache

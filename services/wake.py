@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 CHANNEL = "desk_changes"
 SQLITE_POLL = 0.01  # seconds: half of it is the mean delay of an alert, and about 1 % of a core
-MOST_OFTEN = 0.005  # seconds between two notifications; the first of a burst goes at once
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.04  # seconds between two notifications; the first of a burst goes at once
 
 
 class Notifier:
@@ -52,7 +52,10 @@ class Notifier:
 
     def _run(self) -> None:
         connection: Any = None
+        pause = SHORTEST_PAUSE
         while True:
+            # In a flood one word stands for many changes, and who was woken reads them all anyway.
+            pause = min(2 * pause, LONGEST_PAUSE) if self._news.is_set() else SHORTEST_PAUSE
             self._news.wait()
             self._news.clear()
             try:
@@ -62,7 +65,7 @@ class Notifier:
             except psycopg2.Error as e:
                 logger.warning("cannot tell the others of a change: %s", str(e).strip())
                 connection = None
-            time.sleep(MOST_OFTEN)
+            time.sleep(pause)
 
     def _connect(self) -> Any:
         # Nothing is lost with a lost NOTIFY, so it need not wait for the disk.

@@ -75,9 +75,9 @@ def test_a_change_between_decision_and_insert_is_honoured(app, remembering, monk
     """The insert asks for the very registry that the decision was made on."""
     inserted = []
 
-    def insert(connection, values):
+    def insert(values, *more):
         inserted.append(values["status"])
-        return genuine(connection, values)
+        return genuine(values, *more)
 
     def decide(*args):
         decision = genuine_decide(*args)
