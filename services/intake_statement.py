@@ -72,8 +72,8 @@ def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | 
     release_session()
     try:
         pooled = db.engine.raw_connection()
-    except psycopg2.Error as e:  # the pool hands on what goes wrong while it connects as it is
-        raise _in_sqlalchemy_s_words(execute, e, lost=False) from e
+    except psycopg2.Error as e:
+        raise _as_sqlalchemy(e, lost=True) from e
     driver = cast(Any, pooled.driver_connection)
     try:
         driver.autocommit = True
@@ -88,7 +88,7 @@ def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | 
         lost = bool(driver.closed)
         if lost:
             pooled.invalidate(e)
-        raise _in_sqlalchemy_s_words(execute, e, lost=lost) from e
+        raise _as_sqlalchemy(e, lost) from e
     finally:
         if not driver.closed:
             driver.autocommit = False
@@ -96,15 +96,10 @@ def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | 
     return None if row is None else row[0]
 
 
-def _in_sqlalchemy_s_words(statement: str, e: psycopg2.Error, *, lost: bool) -> BaseException:
+def _as_sqlalchemy(e: psycopg2.Error, lost: bool) -> BaseException:
+    """Return the driver's error as the rest of the desk knows errors."""
     return sa.exc.DBAPIError.instance(
-        statement,
-        None,
-        e,
-        psycopg2.Error,
-        hide_parameters=True,
-        connection_invalidated=lost,
-        dialect=db.engine.dialect,
+        f"EXECUTE {PREPARED}", None, e, psycopg2.Error, True, connection_invalidated=lost, dialect=db.engine.dialect
     )
 
 
