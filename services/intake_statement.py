@@ -85,7 +85,8 @@ def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | 
             row = cursor.fetchone()
         pooled.info[USED_AT] = time.monotonic()
     except psycopg2.Error as e:
-        lost = bool(driver.closed)
+        # A server that crashes leaves the driver's connection looking open; its words tell.
+        lost = bool(driver.closed) or db.engine.dialect.is_disconnect(cast(Any, e), driver, None)
         if lost:
             pooled.invalidate(e)
         raise _as_sqlalchemy(e, lost) from e

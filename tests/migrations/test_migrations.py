@@ -53,20 +53,19 @@ def test_models_and_migrations_agree(bare_app):
         assert compare_metadata(context, db.metadata) == []
 
 
-def checks_of(inspector, table):
-    return {check["name"] for check in inspector.get_check_constraints(table)}
-
-
 def test_the_tables_have_all_their_checks(bare_app):
-    """These are not compared by Alembic."""
+    """These are not compared by Alembic. PostgreSQL keeps them in words of its own, so there the names must do."""
     upgrade()
     inspector = sa.inspect(db.engine)
-    expected = {
-        table.name: {check.name for check in table.constraints if isinstance(check, sa.CheckConstraint)}
-        for table in db.metadata.sorted_tables
-    }
-    assert {table: checks_of(inspector, table) for table in expected} == expected
-    assert sum(len(names) for names in expected.values()) >= 9
+    sqlite = db.engine.dialect.name == "sqlite"
+    for table in db.metadata.sorted_tables:
+        described = {
+            constraint.name: str(constraint.sqltext)
+            for constraint in table.constraints
+            if isinstance(constraint, sa.CheckConstraint)
+        }
+        found = {check["name"]: check["sqltext"] for check in inspector.get_check_constraints(table.name)}
+        assert found == described if sqlite else set(found) == set(described), table.name
 
 
 def test_rows_survive_the_checks_of_sqlite_foreign_keys(bare_app):

@@ -6,9 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 import requests
+import sqlalchemy as sa
 
+from extensions import transaction
 from services import receive_signal
-from tests.factories import count_rows, get_signal, make_alert_body, make_stock, post_alert, store_alert, together
+from tests.conftest import closing_app
+from tests.factories import count_rows, get_signal, make_alert_body, make_config, make_stock, post_alert, store_alert, together
 
 MINUTE = 1_700_000_040  # seconds since 1970; divisible by 60
 
@@ -82,6 +85,26 @@ def test_deliveries_on_both_sides_of_the_edge_at_once_are_one(lnt, app, client, 
         assert sorted(response.status_code for response in answers) == [200] * 7 + [201]
         assert len({response.json["rowid"] for response in answers}) == 1
         assert get_signal(client, answers[0].json["rowid"])["seen_count"] == 8
+
+
+@pytest.mark.postgres
+def test_at_the_edge_a_delivery_waits_for_one_that_is_being_stored(cluster, postgresql_url, tmp_path, monkeypatch):
+    """With inserts so slow that deliveries overlap for sure."""
+    here = threading.local()
+    monkeypatch.setattr(receive_signal, "time", SimpleNamespace(time=lambda: here.now))
+    with closing_app(make_config(postgresql_url, tmp_path)) as app:
+        make_stock(app, "LNT")
+        with app.app_context(), transaction() as session:
+            body = "begin perform pg_sleep(0.15); return new; end"
+            session.execute(sa.text(f"create function slow() returns trigger language plpgsql as '{body}'"))
+            session.execute(sa.text("create trigger slow before insert on signals for each row execute function slow()"))
+
+        def deliver(now):
+            here.now = now
+            return post_alert(app.test_client())
+
+        answers = together(*(lambda now=now: deliver(now) for now in (MINUTE + 59.9, MINUTE + 60.1) * 2))
+        assert sorted(response.status_code for response in answers) == [200, 200, 200, 201]
 
 
 def test_the_passphrase_and_the_order_of_fields_make_no_new_event(lnt, client):
