@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from flask import g, request
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 MAX_DIGITS = 64  # of one number as text; what it may be worth is the schema's business
 MAX_DEPTH = 32  # of nesting: whoever reads the value later must not run out of stack
@@ -28,6 +29,8 @@ def json_body() -> dict[str, Any]:
         kept: dict[str, Any] = g.json_body
         return kept
     raw = request.get_data(cache=True)
+    if request.content_length is None and len(raw) >= (request.max_content_length or math.inf):
+        raise RequestEntityTooLarge  # of a body that did not tell its length only the beginning has been read
     try:
         text = _decode(raw)
         value = json.loads(

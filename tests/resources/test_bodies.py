@@ -4,6 +4,7 @@ import gzip
 import json
 
 import pytest
+import requests
 
 from tests.factories import PASSPHRASE, bearer, count_rows, exact, get_signal, make_alert_body, make_stock, store_alert
 
@@ -165,3 +166,20 @@ def test_a_token_in_the_body_or_address_counts_for_nothing(client, admin_headers
     client.set_cookie("access_token_cookie", token)
     assert client.get("/v3/users/0").status_code == 401
     assert client.get("/v3/users/0", headers=bearer(token)).status_code == 200
+
+
+def test_a_real_server_limits_bodies_whose_length_is_not_told(sqlite_url, live_server):
+    server = live_server(sqlite_url)
+    server.wait()
+
+    def pieces(count):
+        yield f'{BODY[:-1]}, "x": "'.encode()
+        for _ in range(count):
+            yield b"y" * 1000
+        yield b'"}'
+
+    small = requests.post(f"{server.url}/v3/webhook", data=pieces(10), timeout=10)
+    large = requests.post(f"{server.url}/v3/webhook", data=pieces(100), timeout=10)
+    assert (small.status_code, large.status_code) == (201, 413)
+    long_token = bearer("x" * 10_000)
+    assert requests.get(f"{server.url}/v3/signals/1", headers=long_token, timeout=10).status_code in (400, 431)

@@ -11,7 +11,16 @@ import sqlalchemy as sa
 from extensions import transaction
 from services import receive_signal
 from tests.conftest import closing_app
-from tests.factories import count_rows, get_signal, make_alert_body, make_config, make_stock, post_alert, store_alert, together
+from tests.factories import (
+    count_rows,
+    get_signal,
+    make_alert_body,
+    make_config,
+    make_stock,
+    post_alert,
+    store_alert,
+    together,
+)
 
 MINUTE = 1_700_000_040  # seconds since 1970; divisible by 60
 
@@ -97,7 +106,9 @@ def test_at_the_edge_a_delivery_waits_for_one_that_is_being_stored(cluster, post
         with app.app_context(), transaction() as session:
             body = "begin perform pg_sleep(0.15); return new; end"
             session.execute(sa.text(f"create function slow() returns trigger language plpgsql as '{body}'"))
-            session.execute(sa.text("create trigger slow before insert on signals for each row execute function slow()"))
+            session.execute(
+                sa.text("create trigger slow before insert on signals for each row execute function slow()")
+            )
 
         def deliver(now):
             here.now = now
