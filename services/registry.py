@@ -20,6 +20,13 @@ from models import BrokerAccount, Instrument, Pair, RegistryVersion, WebhookSecr
 MAX_REMEMBERED = 20_000
 
 
+class Unasked:
+    """A name that was not looked up yet; None stands for one that is unknown."""
+
+
+NEVER_ASKED = Unasked()
+
+
 @dataclass(slots=True)
 class Snapshot:
     """The registry at one version. What is looked up is kept; a name that is unknown is kept as None."""
@@ -33,22 +40,21 @@ class Snapshot:
 
     def find_instrument(self, symbol: str) -> Tradable | None:
         """Return the instrument of that symbol."""
-        if symbol not in self.instruments:
-            row = db.session.execute(sa.select(Instrument).where(Instrument.symbol == symbol)).scalar_one_or_none()
-            self._keep(
-                self.instruments,
-                symbol,
-                self._tradable(row.symbol, row.activity, row.account) if row else None,
-            )
-        return self.instruments[symbol]
+        kept = self.instruments.get(symbol, NEVER_ASKED)
+        if not isinstance(kept, Unasked):
+            return kept
+        row = db.session.execute(sa.select(Instrument).where(Instrument.symbol == symbol)).scalar_one_or_none()
+        found = self._tradable(row.symbol, row.activity, row.account) if row else None
+        return self._keep(self.instruments, symbol, found)
 
     def find_pair(self, name: str) -> Tradable | None:
         """Return the pair of that name."""
-        if name not in self.pairs:
-            row = db.session.execute(sa.select(Pair).where(Pair.name == name)).scalar_one_or_none()
-            found = self._tradable(row.name, row.activity, row.account, row.hedge_ratio) if row else None
-            self._keep(self.pairs, name, found)
-        return self.pairs[name]
+        kept = self.pairs.get(name, NEVER_ASKED)
+        if not isinstance(kept, Unasked):
+            return kept
+        row = db.session.execute(sa.select(Pair).where(Pair.name == name)).scalar_one_or_none()
+        found = self._tradable(row.name, row.activity, row.account, row.hedge_ratio) if row else None
+        return self._keep(self.pairs, name, found)
 
     def accepts(self, passphrase: str) -> bool:
         """Tell whether the passphrase is one of those in force; takes the same time for every wrong one."""
@@ -67,10 +73,11 @@ class Snapshot:
         return Tradable(name, Activity(activity), account.id, account.route == Route.EXTERNAL, hedge_ratio)
 
     @staticmethod
-    def _keep(kept: dict[str, Tradable | None], name: str, found: Tradable | None) -> None:
+    def _keep(kept: dict[str, Tradable | None], name: str, found: Tradable | None) -> Tradable | None:
         if len(kept) >= MAX_REMEMBERED:
-            kept.clear()
+            kept.clear()  # other threads read with get(), never by what they stored
         kept[name] = found
+        return found
 
 
 def snapshot(*, fresh: bool = False) -> Snapshot:
