@@ -143,12 +143,32 @@ def closing_app(config: Config) -> Iterator[Flask]:
 _numbers = itertools.count()
 
 
+class Databases:
+    """PostgreSQL databases that are dropped a while after their test: at once the server would wait for its children."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._done: list[str] = []
+
+    @contextlib.contextmanager
+    def make(self, template: str | None = None) -> Iterator[str]:
+        name = f"test_{next(_numbers)}"
+        yield self._cluster.create_database(name, template)
+        self._done.append(name)
+        if len(self._done) > 8:
+            self._cluster.drop_database(self._done.pop(0))
+
+
+@pytest.fixture(scope="session")
+def databases(cluster: Cluster) -> Databases:
+    return Databases(cluster)
+
+
 @pytest.fixture
-def pg_url(cluster: Cluster) -> Iterator[str]:
+def pg_url(databases: Databases) -> Iterator[str]:
     """The URL of an empty PostgreSQL database."""
-    name = f"empty_{next(_numbers)}"
-    yield cluster.create_database(name)
-    cluster.drop_database(name)
+    with databases.make() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -175,11 +195,10 @@ def sqlite_url(sqlite_template: Path, fast_folder: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(cluster: Cluster, postgresql_template: str) -> Iterator[str]:
+def postgresql_url(databases: Databases, postgresql_template: str) -> Iterator[str]:
     """The URL of a PostgreSQL desk after its set-up."""
-    name = f"desk_{next(_numbers)}"
-    yield cluster.create_database(name, postgresql_template)
-    cluster.drop_database(name)
+    with databases.make(postgresql_template) as url:
+        yield url
 
 
 def administer(cluster: Cluster, statement: str) -> None:

@@ -18,7 +18,6 @@ LIMIT = parse("3/minute")
 def clock(monkeypatch):
     clock = SimpleNamespace(now=time.time())
     monkeypatch.setattr(throttle, "time", SimpleNamespace(time=lambda: clock.now))
-    monkeypatch.setattr("limits.strategies.time.time", lambda: clock.now, raising=False)
     return clock
 
 
