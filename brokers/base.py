@@ -1,13 +1,21 @@
 """What the desk asks of a broker: one Protocol, and flags that are asked before anything is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
 from domain.enums import OrderType, TimeInForce
-from domain.messages import AccountReport, OrderReport, OrderRequest, PositionReport
+from domain.messages import (
+    AccountReport,
+    AssetReport,
+    OrderReport,
+    OrderRequest,
+    PositionReport,
+    QuoteReport,
+    SessionReport,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +58,16 @@ class Broker(Protocol):
         """Return all holdings; an empty answer means flat, never 'not known'."""
 
     def account(self) -> AccountReport:
-        """Return the account's money."""
+        """Return the account's money and whether it takes orders."""
+
+    def list_assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
+        """Return what may be done with these symbols; one that the venue does not know is left out."""
+
+    def list_quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
+        """Return the quotes in force; a symbol without one is left out."""
+
+    def session(self) -> SessionReport:
+        """Return whether the market takes orders now."""
 
     def close(self) -> None:
         """Release connections."""

@@ -35,6 +35,9 @@ class OrderRequest:
     time_in_force: TimeInForce
     limit_price: Decimal | None = None
     alert_price: AlertPrice | None = None
+    # Leg 2 as an order that the broker itself sizes: hedge_ratio x the fills of the order `attached_to`.
+    attached_to: str | None = None
+    hedge_ratio: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +79,49 @@ class PositionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReport:
-    """Money at the broker, in the account's currency."""
+    """Money at the broker, in the account's currency; `blocked` says why it takes no orders, empty = it does."""
 
     account: str
     cash: Decimal
     currency: str
     at: datetime
+    buying_power: Decimal
+    equity: Decimal
+    blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetReport:
+    """What may be done with a symbol at the broker; `quantity_step` in shares, 1 = whole shares only."""
+
+    symbol: str
+    tradable: bool
+    shortable: bool
+    quantity_step: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteReport:
+    """The best prices of a symbol; `at` is the time of the quote itself, `source` who says so."""
+
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    at: datetime
+    source: str
+
+    @property
+    def middle(self) -> Decimal:
+        """Return the price halfway between bid and ask."""
+        return (self.bid + self.ask) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionReport:
+    """Whether the market of this account takes orders now, and when that changes (None = never, or not known)."""
+
+    is_open: bool
+    at: datetime
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
