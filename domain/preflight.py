@@ -39,7 +39,7 @@ class BrokerFacts:
     order_types: frozenset[OrderType]
     short_selling: bool
     quantity_step: Decimal
-    assets: Mapping[str, AssetReport]
+    assets: Mapping[str, AssetReport | None]  # None = the broker does not know the symbol
     account: AccountReport | None
     session: SessionReport | None
     reserved: Decimal = ZERO  # for orders sent since the account was asked
@@ -90,7 +90,7 @@ def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
         text = f"{leg.symbol} is registered for limit orders, but the alert has no price above 0."
         result.see("limit price", False, text, price=leg.limit_price)
     asset = broker.assets.get(leg.symbol)
-    if asset is not None and not asset.tradable:
+    if leg.symbol in broker.assets and (asset is None or not asset.tradable):
         result.see("tradable", False, f"The broker does not trade {leg.symbol}.", symbol=leg.symbol)
     size = broker.step_of(leg.symbol)
     if not is_tradable(leg.quantity, size):

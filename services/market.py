@@ -18,7 +18,7 @@ from brokers.base import Broker
 from brokers.errors import BrokerError
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.preflight import BrokerFacts
-from extensions import announce, insert_or_update, transaction, utc_now
+from extensions import insert_or_update, transaction, utc_now
 from models import AccountState, AssetState, Order, Position, Quote
 from models.order import OPEN
 
@@ -68,14 +68,11 @@ class Market:
         if stale:
             raise NotKnown(account_id, symbols, quotes=quotes)
         able = broker.capabilities
-        nowhere = AssetReport(
-            symbol="", tradable=False, shortable=False, quantity_step=able.quantity_step, at=known_at(known)
-        )
         return BrokerFacts(
             order_types=able.order_types,
             short_selling=able.short_selling,
             quantity_step=able.quantity_step,
-            assets={symbol: known.assets[symbol] or nowhere for symbol in symbols},
+            assets={symbol: known.assets.get(symbol) for symbol in symbols},
             account=known.account,
             session=known.session,
             reserved=known.reserved,
@@ -144,11 +141,6 @@ class Market:
                 session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
 
 
-def known_at(known: _Known) -> object:
-    """Return the time of the session's answer, for want of a better one."""
-    return known.session.at if known.session else None
-
-
 def _symbols_in_use(account_id: int) -> list[str]:
     with transaction() as session:
         held = session.execute(
@@ -186,4 +178,3 @@ def _keep_quotes(account_id: int, quotes: Iterable[QuoteReport]) -> None:
             row = insert_or_update(Quote).values(account_id=account_id, symbol=quote.symbol, **new)
             keys = [Quote.account_id, Quote.symbol]
             session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
-        announce(session)
