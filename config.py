@@ -217,6 +217,9 @@ class Config:
     paper_cash: Decimal = _setting(
         "PAPER_CASH", "cash a paper account starts with, dollars", _decimal("0", "1000000000000"), "1000000"
     )
+    paper_leverage: Decimal = _setting(
+        "PAPER_LEVERAGE", "how many times its equity a paper account may hold", _decimal("0.01", "1000"), "2"
+    )
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Config:

@@ -33,7 +33,7 @@ class Desk:
             "slippage_bps": Decimal(0),
             "commission": Decimal(0),
             "reference_price": Decimal(100),
-            "cash": Decimal(10**6),
+            "cash": Decimal(10**9),  # enough for any test that is not about buying power
         }
         self.venue = PaperVenue(PaperSettings(url=f"sqlite:///{folder}/paper.db", **{**values, **settings}))
         self.broker = PaperBroker(self.venue, "paper")
