@@ -97,7 +97,8 @@ def delete_signal(rowid: int, actor: str) -> bool:
             raise Conflict("Shares were traded for this signal; it stays on record.")
         for order in orders:
             if order.status in UNSETTLED:
-                raise Conflict(f"Order {order.client_order_id} of this signal is {order.status}; try again in a moment.")
+                text = f"Order {order.client_order_id} of this signal is {order.status}; try again in a moment."
+                raise Conflict(text)
         if any(OrderStatus(order.status) in AT_BROKER for order in orders):
             cancel_signal_orders(session, signal, f"signal to be deleted ({actor})", actor)
             return False

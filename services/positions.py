@@ -88,5 +88,4 @@ def _locked(session: Session, order: Order, day: str) -> tuple[Position, DailyRe
     if result is None:
         result = DailyResult(**key, day=day, realised=Decimal(0), commission=Decimal(0), traded=Decimal(0))
         session.add(result)
-        session.flush([result])
     return position, result
