@@ -152,7 +152,8 @@ def _decide(desk: Desk, session: Session, signal: Signal, now: datetime, *, quot
         signal=signal,
         now=now,
         lifetime=desk.lifetime,
-        broker=desk.market.facts(account_id, symbols, quotes=quotes),
+        # The price of a pair's alert says nothing of what its legs cost.
+        broker=desk.market.facts(account_id, symbols, quotes=quotes or len(symbols) == 2),
         attached_hedge=desk.brokers[account_id].capabilities.attached_pair_hedge,
     )
     _check_age(scene)

@@ -7,7 +7,7 @@ question "what would happen", which stores nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.enums import FailurePolicy, LegPolicy, MarketPosition, OrderType, Side, Source, TickerType, WhenClosed
-from domain.messages import QuoteReport
 from domain.order_status import SignalStatus
 from domain.preflight import BrokerFacts, LegOrderPlan, cost, preflight
 from domain.sizing import leg2_quantity
 from domain.trace import step
+from extensions import plain
 from models import Instrument, Order, Pair, Position, Signal
 from models.order import OPEN
 
@@ -100,7 +100,6 @@ class Scene:
     now: datetime
     lifetime: timedelta
     broker: BrokerFacts
-    quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
     attached_hedge: bool = False
 
     def see(self, check: str, ok: bool, text: str, **values: object) -> None:
@@ -263,8 +262,8 @@ def _closes(held: Decimal, side: Side, quantity: Decimal) -> bool:
 def _see_rounding(scene: Scene, book: Book, quantity1: Decimal, quantity2: Decimal) -> None:
     symbol1, symbol2 = str(scene.signal.symbol1), str(scene.signal.symbol2)
     hedge_ratio = scene.signal.hedge_ratio or Decimal(1)
-    off = quantity2 - quantity1 * hedge_ratio
-    quote = scene.quotes.get(symbol2)
+    off = plain(quantity2 - quantity1 * hedge_ratio)
+    quote = scene.broker.quotes.get(symbol2)
     price = quote.middle if quote else book.average.get((str(scene.signal.name), symbol2))
     money = f"{abs(off) * price:.2f}" if price else "not known, there is no price"
     text = (
@@ -312,7 +311,7 @@ def _leg(
 
 
 def _price(scene: Scene, book: Book, leg: Leg) -> Decimal | None:
-    quote = scene.quotes.get(leg.symbol)
+    quote = scene.broker.quotes.get(leg.symbol)
     if quote is not None:
         return quote.ask if leg.side is Side.BUY else quote.bid
     if scene.signal.ticker_type == TickerType.SINGLE and scene.signal.price is not None:
