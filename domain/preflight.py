@@ -1,13 +1,13 @@
 """Whether a broker will take all legs of a signal: asked of its own words, before any leg is sent."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from domain.enums import OrderType, Side
-from domain.messages import AccountReport, AssetReport, SessionReport
+from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.sizing import is_tradable
 from domain.trace import step
 
@@ -39,10 +39,11 @@ class BrokerFacts:
     order_types: frozenset[OrderType]
     short_selling: bool
     quantity_step: Decimal
-    assets: Mapping[str, AssetReport]
+    assets: Mapping[str, AssetReport | None]  # None = the broker does not know the symbol
     account: AccountReport | None
     session: SessionReport | None
     reserved: Decimal = ZERO  # for orders sent since the account was asked
+    quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
 
     def step_of(self, symbol: str) -> Decimal:
         """Return the smallest part of a share of a symbol that can be traded."""
@@ -90,7 +91,7 @@ def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
         text = f"{leg.symbol} is registered for limit orders, but the alert has no price above 0."
         result.see("limit price", False, text, price=leg.limit_price)
     asset = broker.assets.get(leg.symbol)
-    if asset is not None and not asset.tradable:
+    if leg.symbol in broker.assets and (asset is None or not asset.tradable):
         result.see("tradable", False, f"The broker does not trade {leg.symbol}.", symbol=leg.symbol)
     size = broker.step_of(leg.symbol)
     if not is_tradable(leg.quantity, size):

@@ -115,8 +115,8 @@ def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: st
 
 
 def can_be_adopted(order: Order, report: OrderReport) -> bool:
-    """Tell whether the broker shows an order that we took for dead."""
-    return report.status in BY_EVIDENCE.get(OrderStatus(order.status), frozenset())
+    """Tell whether the broker shows an order that we took for dead before it ever had one of ours under this id."""
+    return order.broker_order_id is None and report.status in BY_EVIDENCE.get(OrderStatus(order.status), frozenset())
 
 
 def _book_fills(session: Session, order: Order, report: OrderReport, actor: str) -> None:

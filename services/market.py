@@ -18,7 +18,7 @@ from brokers.base import Broker
 from brokers.errors import BrokerError
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.preflight import BrokerFacts
-from extensions import announce, insert_or_update, transaction, utc_now
+from extensions import insert_or_update, transaction, utc_now
 from models import AccountState, AssetState, Order, Position, Quote
 from models.order import OPEN
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 ACCOUNT_TTL = 1.0  # seconds; a broker has the last word on money anyway
 SESSION_TTL = 5.0
 ASSET_TTL = 300.0
-QUOTE_TTL = 0.5
+QUOTE_TTL = 1.0
 
 
 class NotKnown(Exception):
@@ -48,6 +48,7 @@ class _Known:
     session_at: float = -1e9
     assets: dict[str, AssetReport | None] = field(default_factory=dict)
     assets_at: dict[str, float] = field(default_factory=dict)
+    quotes: dict[str, QuoteReport] = field(default_factory=dict)
     quotes_at: dict[str, float] = field(default_factory=dict)
     reserved: Decimal = Decimal(0)
 
@@ -68,17 +69,15 @@ class Market:
         if stale:
             raise NotKnown(account_id, symbols, quotes=quotes)
         able = broker.capabilities
-        nowhere = AssetReport(
-            symbol="", tradable=False, shortable=False, quantity_step=able.quantity_step, at=known_at(known)
-        )
         return BrokerFacts(
             order_types=able.order_types,
             short_selling=able.short_selling,
             quantity_step=able.quantity_step,
-            assets={symbol: known.assets[symbol] or nowhere for symbol in symbols},
+            assets={symbol: known.assets.get(symbol) for symbol in symbols},
             account=known.account,
             session=known.session,
             reserved=known.reserved,
+            quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes} if quotes else {},
         )
 
     def reserve(self, account_id: int, amount: Decimal) -> None:
@@ -110,21 +109,25 @@ class Market:
                 known.account, known.account_at = broker.account(), time.monotonic()
                 known.reserved = Decimal(0)
                 symbols = _symbols_in_use(account_id)
-                self._ask_quotes(account_id, symbols)
+                _keep_quotes(account_id, self._ask_quotes(account_id, symbols).values())
             except BrokerError as e:
                 logger.warning("account %s: cannot be asked for its state (%s)", account_id, e)
                 _keep_account(account_id, None, None, str(e))
             else:
                 _keep_account(account_id, known.account, known.session, None)
 
-    def _ask_quotes(self, account_id: int, symbols: Sequence[str]) -> None:
+    def _ask_quotes(self, account_id: int, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         if not symbols:
-            return
+            return {}
         known, now = self._known[account_id], time.monotonic()
         quotes = self._brokers[account_id].list_quotes(symbols)
         for symbol in symbols:
             known.quotes_at[symbol] = now
-        _keep_quotes(account_id, quotes.values())
+            if symbol in quotes:
+                known.quotes[symbol] = quotes[symbol]
+            else:
+                known.quotes.pop(symbol, None)
+        return quotes
 
     def _keep_assets(self, account_id: int, symbols: Sequence[str]) -> None:
         known = self._known[account_id]
@@ -142,11 +145,6 @@ class Market:
                 new = {name: row.excluded[name] for name in ("tradable", "shortable", "quantity_step", "heard_at")}
                 keys = [AssetState.account_id, AssetState.symbol]
                 session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
-
-
-def known_at(known: _Known) -> object:
-    """Return the time of the session's answer, for want of a better one."""
-    return known.session.at if known.session else None
 
 
 def _symbols_in_use(account_id: int) -> list[str]:
@@ -186,4 +184,3 @@ def _keep_quotes(account_id: int, quotes: Iterable[QuoteReport]) -> None:
             row = insert_or_update(Quote).values(account_id=account_id, symbol=quote.symbol, **new)
             keys = [Quote.account_id, Quote.symbol]
             session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
-        announce(session)

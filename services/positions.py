@@ -83,9 +83,9 @@ def _locked(session: Session, order: Order, day: str) -> tuple[Position, DailyRe
         )
         session.execute(row.on_conflict_do_nothing())
         found = session.execute(_POSITION_AND_DAY, {**key, "day": day}).one()
-    position, result = found
+    position: Position = found[0]
+    result: DailyResult | None = found[1]
     if result is None:
         result = DailyResult(**key, day=day, realised=Decimal(0), commission=Decimal(0), traded=Decimal(0))
         session.add(result)
-        session.flush([result])
     return position, result

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.errors import IllegalTransition
-from domain.legs import Cancel, LegOrder, LegPlan, PairPlan, Send, imbalance, leg_states, next_moves
+from domain.legs import UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send, imbalance, leg_states, next_moves
 from domain.order_status import CLOSED, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import average_price
 from domain.rollup import LegState, RollUp, roll_up
@@ -36,6 +37,16 @@ WHAT = {
     Purpose.UNWIND: "trades a leg back, because the other one failed",
 }
 FIX_DELAY = timedelta(seconds=5)  # before leg orders are tried again; the first try goes at once
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who changes orders, when, and in which transaction."""
+
+    session: Session
+    now: datetime
+    actor: str
+
 
 _ORDERS_OF_SIGNAL = (
     sa.select(Order)
@@ -59,7 +70,7 @@ def refresh_signal(
     orders = [order] if alone and order is not None else _orders_of(session, signal.id)
     plan = pair_plan(signal, orders)
     if plan is not None:
-        orders = _follow_up(session, signal, plan, orders, now, actor, timed_out=timed_out)
+        orders = _follow_up(Hand(session, now, actor), signal, plan, orders, timed_out=timed_out)
         signal.unbalanced_at = (signal.unbalanced_at or now) if imbalance(plan, _states(orders))[0] else None
         legs: Sequence[LegState] = leg_states(plan, _states(orders))
     else:
@@ -112,16 +123,7 @@ def _states(orders: Sequence[Order]) -> list[LegOrder]:
     ]
 
 
-def _follow_up(
-    session: Session,
-    signal: Signal,
-    plan: PairPlan,
-    orders: list[Order],
-    now: datetime,
-    actor: str,
-    *,
-    timed_out: bool,
-) -> list[Order]:
+def _follow_up(hand: Hand, signal: Signal, plan: PairPlan, orders: list[Order], *, timed_out: bool) -> list[Order]:
     """Make and end the orders that the others ask for; returns all orders of the signal."""
     for _ in range(4):  # ending an order that was not sent may decide the next move at once
         moves = next_moves(plan, _states(orders), timed_out=timed_out)
@@ -129,19 +131,21 @@ def _follow_up(
             if isinstance(move, Cancel):
                 ending = next(order for order in orders if order.id == move.order_id)
                 what = "not sent" if ending.status == S.QUEUED else "canceled"
-                request_cancel(session, ending, f"{what}, because {move.why}", actor, now, unsent=S.DENIED)
+                request_cancel(
+                    hand.session, ending, f"{what}, because {move.why}", hand.actor, hand.now, unsent=S.DENIED
+                )
             else:
-                orders.append(_send(session, signal, move, orders, now, actor))
-        session.flush()
+                orders.append(_send(hand, signal, move, orders))
+        hand.session.flush()
         if not moves:
             break
     return sorted(orders, key=lambda order: (order.leg, order.generation))
 
 
-def _send(session: Session, signal: Signal, move: Send, orders: Sequence[Order], now: datetime, actor: str) -> Order:
+def _send(hand: Hand, signal: Signal, move: Send, orders: Sequence[Order]) -> Order:
     siblings = [order for order in orders if order.leg == move.leg]
     symbol = str(signal.symbol1 if move.leg == 1 else signal.symbol2)
-    terms: Order | Instrument | None = siblings[0] if siblings else _instrument(session, symbol)
+    terms: Order | Instrument | None = siblings[0] if siblings else _instrument(hand.session, symbol)
     new = NewOrder(
         leg=move.leg,
         symbol=symbol,
@@ -152,15 +156,15 @@ def _send(session: Session, signal: Signal, move: Send, orders: Sequence[Order],
         purpose=move.purpose,
         generation=max((order.generation for order in siblings), default=0) + 1,
         is_exit=orders[0].is_exit or move.purpose is Purpose.UNWIND,
-        next_at=None if move.attempt <= 1 else now + FIX_DELAY * (move.attempt - 1),
+        next_at=None if move.attempt <= 1 else hand.now + FIX_DELAY * (move.attempt - 1),
     )
-    order = make_order(registry.snapshot().installation, signal, new, now)
+    order = make_order(registry.snapshot().installation, signal, new, hand.now)
     text = f"{WHAT[move.purpose]}: {move.side} {move.quantity} {symbol}."
     signal.trace = [
         *signal.trace,
         step("legs", move.purpose is Purpose.SIGNAL, text, leg=move.leg, attempt=move.attempt),
     ]
-    add_orders(session, [order], WHAT[move.purpose], actor)
+    add_orders(hand.session, [order], WHAT[move.purpose], hand.actor)
     level = logging.INFO if move.purpose is Purpose.SIGNAL else logging.CRITICAL
     logger.log(level, "signal %s: %s", signal.id, text)
     return order
@@ -175,12 +179,15 @@ def _show(session: Session, signal: Signal, orders: Sequence[Order], result: Rol
     reason = result.reason
     if result.status is SignalStatus.CRITICAL and signal.leg_quantity2:
         reason = f"{reason}; {_whats_next(orders)}"
+    status = result.status
+    if status is SignalStatus.CREATED and old in (SignalStatus.ERROR, SignalStatus.CANCELED):
+        status, reason = SignalStatus.CRITICAL, "an order that was taken for dead works at the broker"
     try:
-        check_signal_transition(old, result.status)
+        check_signal_transition(old, status)
     except IllegalTransition as e:
         logger.error("signal %s: %s Its orders are on record.", signal.id, e.message)
     else:
-        signal.status = result.status
+        signal.status = status
         signal.status_reason = reason and reason[:255]
     if signal.status in (SignalStatus.ERROR, SignalStatus.CRITICAL):
         signal.error_text = reason and reason[:1000]
@@ -198,6 +205,8 @@ def _show(session: Session, signal: Signal, orders: Sequence[Order], result: Rol
 
 def _whats_next(orders: Sequence[Order]) -> str:
     working = [order for order in orders if order.status not in CLOSED]
+    if any(order.status in UNSETTLED for order in working):
+        return "the outcome of the other leg is awaited"
     if any(order.purpose == Purpose.UNWIND for order in working):
         return "the other leg is being traded back"
     if any(order.purpose == Purpose.COMPLETE for order in working):

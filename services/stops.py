@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import Purpose, Route, Scope, Side, Source, StopLevel
+from domain.enums import Purpose, Scope, Side, Source, StopLevel
 from domain.errors import Conflict, InvalidInput, NotFound
 from domain.order_status import SignalStatus
 from domain.stops import StopInForce, first_stop
@@ -129,13 +129,11 @@ def _check_name(session: Session, scope: Scope, name: str) -> None:
 
 def _to_carry_out() -> list[StopInForce]:
     with reading() as session:
-        rows = session.execute(
-            sa.select(Stop).where(IN_FORCE, Stop.done_at.is_(None)).order_by(Stop.id)
-        ).scalars()
+        rows = session.execute(sa.select(Stop).where(IN_FORCE, Stop.done_at.is_(None)).order_by(Stop.id)).scalars()
         return [StopInForce(row.id, StopLevel(row.level), Scope(row.scope), row.scope_name) for row in rows]
 
 
-def _books(stop: StopInForce, rows: Sequence[sa.Row[int, str, str]]) -> set[tuple[int, str]]:
+def _books(stop: StopInForce, rows: Sequence[tuple[int, str, str]]) -> set[tuple[int, str]]:
     """Return which (account, book) of these a stop covers."""
     known = registry.snapshot()
     symbols: dict[tuple[int, str], set[str]] = {}
@@ -204,22 +202,27 @@ def _flatten(stop: StopInForce, accounts: Collection[int], actor: str) -> None:
             logger.warning("%s: carried out, %s", stop.text, text)
 
 
-def _close_book(session: Session, stop: StopInForce, account_id: int, held: Sequence[Position], now: object) -> str:
+def _close_book(session: Session, stop: StopInForce, account_id: int, held: Sequence[Position], now: datetime) -> str:
     """Ask once a round for the end of a book's holdings; returns in words how far it has come."""
     name = held[0].name
     what = ", ".join(f"{row.quantity} {row.symbol}" for row in held)
     key = f"stop:{stop.id}:{account_id}:{name}:"
-    earlier = session.execute(
-        sa.select(Signal).where(Signal.source == Source.FLATTEN, Signal.dedupe_key.startswith(key, autoescape=True))
-        .order_by(Signal.id)
-    ).scalars().all()
+    earlier = (
+        session.execute(
+            sa.select(Signal)
+            .where(Signal.source == Source.FLATTEN, Signal.dedupe_key.startswith(key, autoescape=True))
+            .order_by(Signal.id)
+        )
+        .scalars()
+        .all()
+    )
     if earlier:
         last = earlier[-1]
         if last.status in (SignalStatus.WAITING, SignalStatus.CREATED, SignalStatus.LEG_FILLED) or last.unbalanced_at:
             return f"{name}: {what}, being closed by signal {last.id}"
         if len(earlier) >= ROUNDS:
             return f"{name}: {what} could not be closed, see signal {last.id}; a person must look"
-        if last.received_at > now - ROUND_DELAY:  # type: ignore[operator]
+        if last.received_at > now - ROUND_DELAY:
             return f"{name}: {what}, tried again soon"
     first = held[0]
     add_signal(

@@ -78,8 +78,8 @@ def _call(broker: Broker, claim: Claim) -> Answer:
         return e
 
 
-def _record(claim: Claim, answer: Answer, worker: str) -> None:
-    record: Callable[[Session, Locked, Answer, str], None]
+def _record(claim: Claim, answer: Any, worker: str) -> None:
+    record: Callable[[Session, Locked, Any, str], None]
     what = str(answer) or type(answer).__name__
     match answer:
         case OrderReport():
@@ -104,15 +104,14 @@ def _record(claim: Claim, answer: Answer, worker: str) -> None:
         record(session, locked, answer, worker)
 
 
-def _record_report(session: Session, locked: Locked, answer: Answer, worker: str) -> None:
-    assert isinstance(answer, OrderReport)
+def _record_report(session: Session, locked: Locked, answer: Any, worker: str) -> None:
     if is_same_order(locked.order, answer):
         apply_report(session, locked, answer, worker)
     else:
         _to_unknown(session, locked, "the answer speaks of another order", worker)
 
 
-def _record_refusal(session: Session, locked: Locked, answer: Answer, worker: str) -> None:
+def _record_refusal(session: Session, locked: Locked, answer: Any, worker: str) -> None:
     reason, attempts = str(answer) or "rejected by the broker", locked.order.send_attempts
     if attempts > 1:
         # An earlier try may have arrived, and this refusal may speak of the repeat.
@@ -121,7 +120,7 @@ def _record_refusal(session: Session, locked: Locked, answer: Answer, worker: st
         fail_order(session, locked, S.REJECTED, reason, worker)
 
 
-def _record_unknown(session: Session, locked: Locked, answer: Answer, worker: str) -> None:
+def _record_unknown(session: Session, locked: Locked, answer: Any, worker: str) -> None:
     _to_unknown(session, locked, str(answer) or f"no answer ({type(answer).__name__})", worker)
 
 
@@ -132,7 +131,7 @@ def _to_unknown(session: Session, locked: Locked, reason: str, worker: str) -> N
     logger.warning("order %s: outcome not known (%s); it will be looked up", order.client_order_id, reason)
 
 
-def _record_unavailable(session: Session, locked: Locked, answer: Answer, worker: str) -> None:
+def _record_unavailable(session: Session, locked: Locked, answer: Any, worker: str) -> None:
     """Queue the order again with the same id: nothing has left this machine, or the broker said 'later'."""
     order = locked.order
     if order.cancel_requested_at is not None:
@@ -141,8 +140,7 @@ def _record_unavailable(session: Session, locked: Locked, answer: Answer, worker
         text = f"not sent after {order.send_attempts} attempts: {answer}"
         fail_order(session, locked, S.DENIED, text, worker)
     else:
-        retry_after = answer.retry_after if isinstance(answer, BrokerUnavailable) else 0.0
-        wait = max(retry_after, min(2.0**order.send_attempts, 60.0)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries
+        wait = max(answer.retry_after, min(2.0**order.send_attempts, 60.0)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries
         order.next_at = locked.now + timedelta(seconds=wait)
         move_order(session, order, S.QUEUED, f"broker unavailable: {answer}", worker)
 
