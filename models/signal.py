@@ -15,9 +15,11 @@ from models.registry import BrokerAccount
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _WAITING = sa.text("status in ('waiting', 'rerouted')")
 _BROKEN = sa.text("broken_at is not null")
+_SLIPPED = sa.text("slip is not null")
 
 WAITING = sa.text(f"signals.{_WAITING.text}")  # for queries: matches the partial index and stays clear in joins
 BROKEN = sa.text(f"signals.{_BROKEN.text}")
+SLIPPED = sa.text(f"signals.{_SLIPPED.text}")
 
 
 class Signal(Model):
@@ -116,5 +118,10 @@ class Signal(Model):
         ),
         # Signals whose legs wait for each other, or for a person; few, and asked for all the time.
         sa.Index("ix_signals_broken", "broken_at", sqlite_where=_BROKEN, postgresql_where=_BROKEN),
+        # What the fills slipped by, without a walk over what was never filled.
+        sa.Index("ix_signals_slipped", "received_at", "id", sqlite_where=_SLIPPED, postgresql_where=_SLIPPED),
+        sa.Index(
+            "ix_signals_slipped_name", "name", "received_at", "id", sqlite_where=_SLIPPED, postgresql_where=_SLIPPED
+        ),
         {"sqlite_autoincrement": True},
     )
