@@ -58,7 +58,7 @@ def list_accounts(account: str | None = None) -> Sequence[AccountView]:
         row.id: AccountView(
             row, state, _age(state.heard_at if state else None, now), _age(state.reconciled_at if state else None, now)
         )
-        for row, state in db.session.execute(query).tuples()
+        for row, state in db.session.execute(query)
     }
     for difference in db.session.execute(differences).scalars():
         views[difference.account_id].differences.append(difference)

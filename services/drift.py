@@ -14,7 +14,7 @@ from domain.enums import Side
 from domain.exact import EXACT, round8
 from domain.order_status import OrderStatus
 from domain.valuation import middle
-from extensions import db
+from extensions import db, reading_at_one_moment
 from models import AssetState, Instrument, Order, Pair, Position, Quote
 from models.order import OPEN
 from services.paging import account_names
@@ -57,7 +57,16 @@ class _Facts:
 
 
 def report(pair: str | None = None, limit_percent: Decimal = USUAL_LIMIT) -> list[PairDrift]:
-    """Return all pairs, or one by name, that hold something or have open orders, by name and account."""
+    """Return all pairs, or one by name, that hold something or have open orders, by name and account.
+
+    Holdings and orders are those of one moment: a fill in between would look like drift.
+    """
+    with reading_at_one_moment():
+        return look(pair, limit_percent)
+
+
+def look(pair: str | None = None, limit_percent: Decimal = USUAL_LIMIT) -> list[PairDrift]:
+    """Return the same inside the caller's transaction, which has to keep fills away."""
     only = [] if pair is None else [Pair.name == pair]
     pairs = {row.name: row for row in db.session.execute(sa.select(Pair).where(*only)).scalars()}
     facts = _read(only)
