@@ -8,7 +8,7 @@ EIGHT = Decimal("1e-8")
 
 
 def round8(number: Decimal) -> Decimal:
-    """Return the number at eight decimals, half to even, without trailing zeros or exponent."""
+    """Return the number at eight decimals, half to even, without trailing zeros."""
     rounded = EXACT.add(EXACT.quantize(number, EIGHT), Decimal(0))  # never "-0"
     whole = EXACT.to_integral_value(rounded)
     if rounded == whole:

@@ -1,5 +1,7 @@
 """How much better or worse than the alerts' prices the fills were, over many signals."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -41,8 +43,21 @@ class Tally:
         self.quantity = EXACT.add(self.quantity, filled)
         self.slips = EXACT.add(self.slips, slip)
         self.money = EXACT.add(self.money, EXACT.multiply(slip, filled))
-        self.best = slip if self.best is None else max(self.best, slip)
-        self.worst = slip if self.worst is None else min(self.worst, slip)
+        if self.best is None or slip > self.best:
+            self.best = slip
+        if self.worst is None or slip < self.worst:
+            self.worst = slip
+
+    def merge(self, other: Tally) -> None:
+        """Count all that the other one has counted."""
+        self.signals += other.signals
+        self.quantity = EXACT.add(self.quantity, other.quantity)
+        self.slips = EXACT.add(self.slips, other.slips)
+        self.money = EXACT.add(self.money, other.money)
+        for slip in (other.best, other.worst):
+            if slip is not None:
+                self.best = slip if self.best is None else max(self.best, slip)
+                self.worst = slip if self.worst is None else min(self.worst, slip)
 
     def result(self) -> Slippage | None:
         """Return what it comes to; None without a signal."""

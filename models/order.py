@@ -99,7 +99,6 @@ class Order(Model):
         sa.Index(None, "status", "id"),
         sa.Index(None, "account_id", "id"),
         sa.Index(None, "created_at", "id"),
-        sa.Index("ix_orders_open_id", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
         sa.Index("ix_orders_unusual", "purpose", "id", sqlite_where=_UNUSUAL, postgresql_where=_UNUSUAL),
         {"sqlite_autoincrement": True},
     )

@@ -111,7 +111,9 @@ def _order_conditions(wanted: OrderFilter) -> list[Any]:
     if wanted.purpose not in (None, Purpose.SIGNAL):
         conditions.append(UNUSUAL)  # says nothing new, but the index of the few must be named so
     if wanted.is_open is not None:
-        conditions.append(OPEN if wanted.is_open else sa.not_(OPEN))
+        # As a list, because SQLite does not know how few are open and would walk all of a symbol's.
+        is_open = Order.id.in_(sa.select(Order.id).where(OPEN).correlate(None))
+        conditions.append(is_open if wanted.is_open else sa.not_(OPEN))
     return conditions + _made_between(wanted.since, wanted.until)
 
 
@@ -136,13 +138,8 @@ def _made_between(since: datetime | None, until: datetime | None) -> list[Any]:
 
 def list_fills(wanted: FillFilter, limit: int, after: int | None = None) -> Page[Fill, int]:
     """Return fills with their orders, latest execution first, those before the fill `after`; raises InvalidInput."""
-    query = (
-        sa.select(Fill)
-        .join(Order, Order.id == Fill.order_id)
-        .options(contains_eager(Fill.order))
-        .order_by(Fill.at.desc(), Fill.id.desc())
-        .limit(limit + 1)
-    )
+    newest = Fill.at.desc(), Fill.id.desc()
+    query = sa.select(Fill.id).join(Order, Order.id == Fill.order_id).order_by(*newest).limit(limit + 1)
     equal = {
         Order.symbol: wanted.symbol,
         Order.name: wanted.name,
@@ -161,7 +158,10 @@ def list_fills(wanted: FillFilter, limit: int, after: int | None = None) -> Page
         if at is None:
             raise InvalidInput({"after": "there is no such fill"})
         query = query.where(sa.tuple_(Fill.at, Fill.id) < sa.tuple_(sa.literal(at, Fill.at.type), sa.literal(after)))
-    return cut(db.session.execute(query).scalars().all(), limit, lambda fill: fill.id)
+    # Where a symbol's fills must be sorted, only their numbers are.
+    whole = sa.select(Fill).join(Order, Order.id == Fill.order_id).options(contains_eager(Fill.order))
+    shown = whole.where(Fill.id.in_(query)).order_by(*newest)
+    return cut(db.session.execute(shown).scalars().all(), limit, lambda fill: fill.id)
 
 
 def list_events(

@@ -48,7 +48,7 @@ class Report:
 def report(wanted: SlippageFilter) -> Report:
     """Return the slippage of the filled signals, partly filled ones by what was filled."""
     query = (
-        sa.select(Signal.name, Signal.symbol1, Signal.side, Signal.slip, Signal.filled_quantity, Signal.received_at)
+        sa.select(Signal.id, Signal.name, Signal.symbol1, Signal.side, Signal.slip, Signal.filled_quantity)
         .where(SLIPPED, Signal.filled_quantity.is_not(None))
         .order_by(Signal.received_at.desc(), Signal.id.desc())
         .limit(MOST_SIGNALS + 1)
@@ -62,25 +62,35 @@ def report(wanted: SlippageFilter) -> Report:
     if wanted.until is not None:
         query = query.where(Signal.received_at < wanted.until)
     rows = db.session.execute(query).all()
-    counted = rows[:MOST_SIGNALS]
-    tallies: dict[str, dict[Side | None, Tally]] = {}
+    tallies: dict[str, dict[Side, Tally]] = {}
     symbols: dict[str, str | None] = {}
-    for row in counted:
-        if row.name is None or row.slip is None or row.filled_quantity is None:
+    for _, name, symbol1, side, slip, filled in rows[:MOST_SIGNALS]:
+        if name is None or slip is None or filled is None:
             continue
-        symbols.setdefault(row.name, row.symbol1)
-        tally = tallies.setdefault(row.name, {None: Tally(), Side.BUY: Tally(), Side.SELL: Tally()})
-        for which in (None, Side(row.side)):
-            tally[which].add(row.slip, row.filled_quantity)
+        if name not in tallies:
+            tallies[name] = {Side.BUY: Tally(), Side.SELL: Tally()}
+            symbols[name] = symbol1
+        tallies[name][Side(side)].add(slip, filled)
     currencies = _currencies(sorted({symbol for symbol in symbols.values() if symbol}))
-    names = [
-        NameSlippage(
-            name, currencies.get(symbols[name] or ""), tally[Side.BUY].result(), tally[Side.SELL].result(), both
-        )
-        for name, tally in sorted(tallies.items())
-        if (both := tally[None].result()) is not None
-    ]
-    return Report(names, counted[-1].received_at if len(rows) > MOST_SIGNALS else None)
+    return Report(
+        [
+            _result(name, currencies.get(symbols[name] or ""), tally[Side.BUY], tally[Side.SELL])
+            for name, tally in sorted(tallies.items())
+        ],
+        _received_at(rows[MOST_SIGNALS - 1].id) if len(rows) > MOST_SIGNALS else None,
+    )
+
+
+def _result(name: str, currency: str | None, buy: Tally, sell: Tally) -> NameSlippage:
+    both = Tally()
+    for tally in (buy, sell):
+        both.merge(tally)
+    return NameSlippage(name, currency, buy.result(), sell.result(), both.result())
+
+
+def _received_at(rowid: int) -> datetime:
+    at: datetime = db.session.execute(sa.select(Signal.received_at).where(Signal.id == rowid)).scalar_one()
+    return at
 
 
 def _currencies(symbols: list[str]) -> dict[str, str]:

@@ -8,9 +8,6 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-OPEN = (
-    "status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL', 'ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')"
-)
 WORKING = "status in ('ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')"
 PLAIN = {
     "ix_orders_account_id_id": ("orders", ["account_id", "id"]),
@@ -20,7 +17,6 @@ PLAIN = {
     "ix_foreign_orders_seen_at": ("foreign_orders", ["seen_at"]),
 }
 PARTIAL = {
-    "ix_orders_open_id": ("orders", ["id"], OPEN),
     "ix_orders_unusual": ("orders", ["purpose", "id"], "purpose <> 'signal'"),
     "ix_signals_slipped": ("signals", ["received_at", "id"], "slip is not null"),
     "ix_signals_slipped_name": ("signals", ["name", "received_at", "id"], "slip is not null"),
