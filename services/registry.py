@@ -1,4 +1,4 @@
-"""What a process remembers of accounts, stocks, pairs and passphrases, and how it knows that it is still true."""
+"""What a process remembers of accounts, stocks, pairs, passphrases and rules, and how it knows that it still holds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session
 
-from domain.enums import Activity, Route
-from domain.intake import Tradable
+from domain.checks.catalog import CHECKS
+from domain.checks.rules import RuleRow, Rules
+from domain.enums import Activity, CheckMode, Route, Scope
+from domain.intake import Terms, Tradable
 from extensions import db
-from models import BrokerAccount, Instrument, Pair, RegistryVersion, WebhookSecret
+from models import BrokerAccount, CheckRule, Instrument, Pair, RegistryVersion, WebhookSecret
 
 MAX_REMEMBERED = 20_000
 
@@ -35,8 +37,15 @@ class Snapshot:
     installation: str
     default_account: BrokerAccount
     secrets: tuple[tuple[str, datetime | None], ...]
+    rules: Rules = field(default_factory=Rules)
     instruments: dict[str, Tradable | None] = field(default_factory=dict)
     pairs: dict[str, Tradable | None] = field(default_factory=dict)
+
+    @property
+    def terms(self) -> Terms:
+        """Return what alerts are decided by."""
+        account = self.default_account
+        return Terms(self.rules, account.id, account.route == Route.EXTERNAL, account.name)
 
     def find_instrument(self, symbol: str) -> Tradable | None:
         """Return the instrument of that symbol."""
@@ -70,7 +79,8 @@ class Snapshot:
         self, name: str, activity: str, account: BrokerAccount | None, hedge_ratio: Decimal | None = None
     ) -> Tradable:
         account = account or self.default_account
-        return Tradable(name, Activity(activity), account.id, account.route == Route.EXTERNAL, hedge_ratio)
+        external = account.route == Route.EXTERNAL
+        return Tradable(name, Activity(activity), account.id, external, hedge_ratio, account.name)
 
     @staticmethod
     def _keep(kept: dict[str, Tradable | None], name: str, found: Tradable | None) -> Tradable | None:
@@ -94,7 +104,24 @@ def _load() -> Snapshot:
     account = db.session.execute(sa.select(BrokerAccount).where(BrokerAccount.is_default)).scalar_one()
     db.session.expunge(account)
     secrets = db.session.execute(sa.select(WebhookSecret.sha256, WebhookSecret.expires_at)).all()
-    return Snapshot(row.version, row.installation, account, tuple((row.sha256, row.expires_at) for row in secrets))
+    known = tuple((row.sha256, row.expires_at) for row in secrets)
+    return Snapshot(row.version, row.installation, account, known, _load_rules())
+
+
+def _load_rules() -> Rules:
+    rows = db.session.execute(sa.select(CheckRule)).scalars()
+    return Rules(
+        RuleRow(
+            Scope(row.scope),
+            row.scope_name,
+            row.check_name,
+            CheckMode(row.mode) if row.mode else None,
+            row.limit_value,
+            row.choice,
+        )
+        for row in rows
+        if row.check_name in CHECKS  # one that a later version of the desk has known says nothing to this one
+    )
 
 
 def bump_version(session: Session) -> None:
