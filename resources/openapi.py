@@ -45,7 +45,7 @@ def build_document(app: Flask) -> dict[str, Any]:
         openapi_version="3.1.0",
         info={"description": "A self-hosted trading desk for TradingView users: stocks, pairs, signals and users."},
         servers=[{"url": "/"}],
-        tags=[{"name": name} for name in ("signals", "stocks", "pairs", "users", "tokens", "health")],
+        tags=[{"name": name} for name in ("signals", "stocks", "pairs", "checks", "users", "tokens", "health")],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     spec.components.schema("Error", ERROR_SCHEMA)

@@ -91,6 +91,7 @@ class Facts:
 
     subject: Subject
     symbols: tuple[str, ...]
+    rowid: int = 0
     now: datetime
     received_at: datetime
     held_until: datetime | None = None
