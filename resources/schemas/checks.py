@@ -12,9 +12,17 @@ from models import CheckRule
 from resources.schemas.fields import Blank, Closed, Number, Out, OutNumber, show_iso, symbol_in_path
 from services.check_rules import InForce, RuleForm
 
-CheckName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32)]
-ScopeName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=129)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=129)]
+
+def _readable(text: str) -> str:
+    if not text.isprintable():  # nor does every database take a NUL
+        raise ValueError("has a character that is not allowed here")
+    return text
+
+
+Readable = AfterValidator(_readable)
+CheckName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32), Readable]
+ScopeName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=129), Readable]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=129), Readable]
 Traded = Annotated[Name, AfterValidator(symbol_in_path)]
 
 
