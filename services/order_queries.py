@@ -12,7 +12,7 @@ from sqlalchemy.orm import contains_eager
 
 from domain.enums import Purpose, Side
 from domain.errors import InvalidInput, NotFound
-from domain.order_status import OrderStatus
+from domain.order_status import CLOSED, OrderStatus
 from extensions import db
 from models import Fill, Order, OrderEvent
 from models.order import OPEN, UNUSUAL
@@ -113,7 +113,7 @@ def _order_conditions(wanted: OrderFilter) -> list[Any]:
     if wanted.is_open is not None:
         # As a list, because SQLite does not know how few are open and would walk all of a symbol's.
         is_open = Order.id.in_(sa.select(Order.id).where(OPEN).correlate(None))
-        conditions.append(is_open if wanted.is_open else sa.not_(OPEN))
+        conditions.append(is_open if wanted.is_open else Order.status.in_(sorted(CLOSED)))
     return conditions + _made_between(wanted.since, wanted.until)
 
 
