@@ -44,9 +44,8 @@ WALKS = {
     "events": lambda: list_events(EventFilter(), 20),
     "events, next page": lambda: list_events(EventFilter(), 20, (MIDDLE, 1)),
     "events of long ago": lambda: list_events(EventFilter(until=LONG_AGO), 20),
-    "slippage of long ago": lambda: slippage.report(SlippageFilter(until=LONG_AGO)),
 }
-# These sort what they have found, which is few rows by its nature; but they find it by an index.
+# These may sort what they have found: few rows by their nature, or all that is asked for. They find it by an index.
 SMALL = {
     "open orders of a symbol with many": lambda: list_orders(OrderFilter(is_open=True, symbol="S0"), 20),
     "fills of a rare symbol": lambda: list_fills(FillFilter(symbol="RARE"), 20),
@@ -54,6 +53,7 @@ SMALL = {
     "fills of an order": lambda: list_fills(FillFilter(order_id=5), 20),
     "events of an order": lambda: list_events(EventFilter(order_id=5), 20),
     "slippage of a name": lambda: slippage.report(SlippageFilter(name="RARE")),
+    "slippage of long ago": lambda: slippage.report(SlippageFilter(until=LONG_AGO)),
     "events of a signal": lambda: list_events(EventFilter(signal_id=5), 20),
 }
 
