@@ -99,7 +99,7 @@ SIGNAL_TRANSITIONS: dict[SignalStatus, frozenset[SignalStatus]] = {
     W.CANCELED: frozenset({W.PART_FILLED, W.LEG_FILLED, W.FILLED, W.CRITICAL}),
     # A v3 executor marks a non-fatal broker message as "error" while the order lives on.
     W.ERROR: frozenset({W.LEG_FILLED, W.PART_FILLED, W.FILLED, W.CANCELED, W.CRITICAL}),
-    W.CRITICAL: frozenset({W.PART_FILLED, W.FILLED, W.CANCELED}),
+    W.CRITICAL: frozenset({W.PART_FILLED, W.LEG_FILLED, W.FILLED, W.CANCELED, W.ERROR}),
 }
 
 

@@ -14,11 +14,11 @@ from models.registry import BrokerAccount
 
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _WAITING = sa.text("status in ('waiting', 'rerouted')")
-_BROKEN = sa.text("broken_at is not null")
+_UNBALANCED = sa.text("unbalanced_at is not null")
 _SLIPPED = sa.text("slip is not null")
 
 WAITING = sa.text(f"signals.{_WAITING.text}")  # for queries: matches the partial index and stays clear in joins
-BROKEN = sa.text(f"signals.{_BROKEN.text}")
+UNBALANCED = sa.text(f"signals.{_UNBALANCED.text}")
 SLIPPED = sa.text(f"signals.{_SLIPPED.text}")
 
 
@@ -68,9 +68,12 @@ class Signal(Model):
     leg_policy: Mapped[str | None] = mapped_column(sa.String(12))
     on_leg_failure: Mapped[str | None] = mapped_column(sa.String(12))
     leg_timeout: Mapped[int | None]  # seconds
+    lead_leg: Mapped[int | None]  # the leg that goes first, where one does
     leg_quantity1: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     leg_quantity2: Mapped[Decimal | None] = mapped_column(ExactDecimal)
-    broken_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # one leg failed, and the two do not balance
+    leg_step1: Mapped[Decimal | None] = mapped_column(ExactDecimal)  # the smallest part of a share that is traded
+    leg_step2: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    unbalanced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the legs do not balance
 
     # What became of it.
     status: Mapped[str] = mapped_column(sa.String(16), default=SignalStatus.WAITING)
@@ -117,7 +120,7 @@ class Signal(Model):
             postgresql_where=sa.text("order_id2 is not null"),
         ),
         # Signals whose legs wait for each other, or for a person; few, and asked for all the time.
-        sa.Index("ix_signals_broken", "broken_at", sqlite_where=_BROKEN, postgresql_where=_BROKEN),
+        sa.Index("ix_signals_unbalanced", "unbalanced_at", sqlite_where=_UNBALANCED, postgresql_where=_UNBALANCED),
         # What the fills slipped by, without a walk over what was never filled.
         sa.Index("ix_signals_slipped", "received_at", "id", sqlite_where=_SLIPPED, postgresql_where=_SLIPPED),
         sa.Index(

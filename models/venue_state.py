@@ -27,6 +27,8 @@ class AccountState(Model):
     opens_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    polled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # one worker at a time polls
+    synced_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # changes at the broker before it are booked
     reconciled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     trouble: Mapped[str | None] = mapped_column(sa.String(255))  # why the broker cannot be read now
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 
 from resources import (
+    checks,
     errors,
     fills,
     health,
@@ -54,6 +55,8 @@ def init_app(app: Flask) -> None:
     api.add_resource(pairs.PairRegister, "/v3/regpair")
     api.add_resource(pairs.Pairs, "/v3/pairs/<string:number_of_items>")
     api.add_resource(pairs.Pair, "/v3/pair/<string:name>")
+
+    api.add_resource(checks.Checks, "/v3/checks")
 
     api.add_resource(users.UserRegister, "/v3/reguser")
     api.add_resource(users.Users, "/v3/users/<string:number_of_users>")

@@ -80,6 +80,8 @@ def upgrade() -> None:
         sa.Column("opens_at", extensions.UtcDateTime(timezone=True), nullable=True),
         sa.Column("closes_at", extensions.UtcDateTime(timezone=True), nullable=True),
         sa.Column("heard_at", extensions.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("polled_at", extensions.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("synced_until", extensions.UtcDateTime(timezone=True), nullable=True),
         sa.Column("reconciled_at", extensions.UtcDateTime(timezone=True), nullable=True),
         sa.Column("trouble", sa.String(length=255), nullable=True),
         sa.ForeignKeyConstraint(
@@ -214,15 +216,18 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("leg_policy", sa.String(length=12), nullable=True))
         batch_op.add_column(sa.Column("on_leg_failure", sa.String(length=12), nullable=True))
         batch_op.add_column(sa.Column("leg_timeout", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("lead_leg", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("leg_quantity1", extensions.ExactDecimal(), nullable=True))
         batch_op.add_column(sa.Column("leg_quantity2", extensions.ExactDecimal(), nullable=True))
-        batch_op.add_column(sa.Column("broken_at", extensions.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("leg_step1", extensions.ExactDecimal(), nullable=True))
+        batch_op.add_column(sa.Column("leg_step2", extensions.ExactDecimal(), nullable=True))
+        batch_op.add_column(sa.Column("unbalanced_at", extensions.UtcDateTime(timezone=True), nullable=True))
         batch_op.create_index(
-            "ix_signals_broken",
-            ["broken_at"],
+            "ix_signals_unbalanced",
+            ["unbalanced_at"],
             unique=False,
-            sqlite_where=sa.text("broken_at is not null"),
-            postgresql_where=sa.text("broken_at is not null"),
+            sqlite_where=sa.text("unbalanced_at is not null"),
+            postgresql_where=sa.text("unbalanced_at is not null"),
         )
 
 
@@ -230,13 +235,16 @@ def downgrade() -> None:
     """Go back."""
     with op.batch_alter_table("signals", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_signals_broken",
-            sqlite_where=sa.text("broken_at is not null"),
-            postgresql_where=sa.text("broken_at is not null"),
+            "ix_signals_unbalanced",
+            sqlite_where=sa.text("unbalanced_at is not null"),
+            postgresql_where=sa.text("unbalanced_at is not null"),
         )
-        batch_op.drop_column("broken_at")
+        batch_op.drop_column("unbalanced_at")
+        batch_op.drop_column("leg_step2")
+        batch_op.drop_column("leg_step1")
         batch_op.drop_column("leg_quantity2")
         batch_op.drop_column("leg_quantity1")
+        batch_op.drop_column("lead_leg")
         batch_op.drop_column("leg_timeout")
         batch_op.drop_column("on_leg_failure")
         batch_op.drop_column("leg_policy")
