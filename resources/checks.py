@@ -5,18 +5,18 @@ from __future__ import annotations
 from flask_jwt_extended import current_user
 
 from resources.base import Access, ApiResource, endpoint
-from resources.schemas.checks import CheckList, CheckOut, ChecksQuery, RuleIn, RuleKey, RuleOut
+from resources.schemas.checks import TradeCheckList, TradeCheckOut, ChecksQuery, RuleIn, RuleKey, RuleOut
 from resources.schemas.users import Message
 from services import check_rules
 
 
 class Checks(ApiResource):
-    @endpoint(Access.TOKEN, "checks", query=ChecksQuery, answers={200: CheckList}, errors=(400, 401))
-    def get(self, query: ChecksQuery) -> CheckList:
+    @endpoint(Access.TOKEN, "checks", query=ChecksQuery, answers={200: TradeCheckList}, errors=(400, 401))
+    def get(self, query: ChecksQuery) -> TradeCheckList:
         """Show every check as it is for a stock, a pair, an account or the desk, and all rows that were set."""
         found = check_rules.in_force(stock=query.stock, pair=query.pair, account=query.account)
         rows = check_rules.list_rules()
-        return CheckList(checks=[CheckOut.of(check) for check in found], rows=[RuleOut.of(row) for row in rows])
+        return TradeCheckList(checks=[TradeCheckOut.of(check) for check in found], rows=[RuleOut.of(row) for row in rows])
 
     @endpoint(Access.ADMIN, "checks", body=RuleIn, answers={200: RuleOut}, errors=(400, 401, 403))
     def put(self, body: RuleIn) -> RuleOut:

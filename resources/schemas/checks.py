@@ -96,7 +96,7 @@ class LimitOut(Out):
     limit: OutNumber
 
 
-class CheckOut(Out):
+class TradeCheckOut(Out):
     check: str
     title: str
     text: str
@@ -112,7 +112,7 @@ class CheckOut(Out):
     scopes: list[str]
 
     @classmethod
-    def of(cls, check: InForce) -> CheckOut:
+    def of(cls, check: InForce) -> TradeCheckOut:
         """Return what is in force of one check, and where each part comes from."""
         limit = check.spec.limit
         return cls(
@@ -134,8 +134,8 @@ class CheckOut(Out):
         )
 
 
-class CheckList(Out):
-    checks: list[CheckOut]
+class TradeCheckList(Out):
+    checks: list[TradeCheckOut]
     rows: list[RuleOut]
 
 
