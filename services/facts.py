@@ -136,6 +136,8 @@ _LAST = (
 
 def _last(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
     """Return the last signal of the name that was not refused."""
+    if facts.previous is None:  # then there is nothing to hold against it
+        return {}
     given = {"name": facts.subject.name, "account_id": account.id, "rowid": facts.rowid}
     row = session.execute(_LAST, given).one_or_none()
     if row is None:

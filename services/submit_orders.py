@@ -101,7 +101,8 @@ def _record(claim: Claim, answer: Any, worker: str) -> None:
             logger.warning("order %s: answer after the lease was lost: %s", order.client_order_id, what)
             return
         drop_lease(order)
-        record(session, locked, answer, worker)
+        with session.no_autoflush:  # all changes go out once, at the end
+            record(session, locked, answer, worker)
 
 
 def _record_report(session: Session, locked: Locked, answer: Any, worker: str) -> None:
@@ -252,6 +253,20 @@ def _sendable() -> sa.Select[Order, str, datetime, Signal]:
         earlier.status.in_(pending),
         earlier.id < Order.id,
     )
+    # Legs that go together wait for each other's symbols.
+    other, before_other = aliased(Order), aliased(Order)
+    other_blocked = sa.exists().where(
+        Signal.leg_policy == LegPolicy.TOGETHER,
+        Order.purpose == Purpose.SIGNAL,
+        other.signal_id == Order.signal_id,
+        other.generation == Order.generation,
+        other.leg != Order.leg,
+        other.status == S.QUEUED,
+        before_other.account_id == other.account_id,
+        before_other.symbol == other.symbol,
+        before_other.status.in_(pending),
+        before_other.id < other.id,
+    )
     # Leg 2 never leaves while leg 1 waits, or while nobody knows what became of it.
     leg1_pending = sa.exists().where(
         first_leg.signal_id == Order.signal_id,
@@ -267,7 +282,7 @@ def _sendable() -> sa.Select[Order, str, datetime, Signal]:
         .where(ORDER_PENDING, Order.status == S.QUEUED, Order.account_id.in_(sa.bindparam("accounts", expanding=True)))
         .where(Order.next_at <= utc_now())
         .where(Order.not_after.is_(None) | (Order.not_after > utc_now()))  # expire_orders ends the others
-        .where(~blocked, ~leg1_pending)
+        .where(~blocked, ~other_blocked, ~leg1_pending)
         .order_by(Order.is_exit.desc(), Order.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=Order)
