@@ -23,7 +23,7 @@ from domain.trace import step
 from extensions import announce, transaction, utc_now
 from models import Instrument, Order, OrderEvent, Signal
 from models.signal import WAITING
-from services import registry
+from services import crash_points, registry
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +81,8 @@ def plan_next(capabilities: Mapping[int, Capabilities], lifetime: timedelta, act
                 ", ".join(f"{leg.side} {leg.quantity} {leg.instrument.symbol}" for leg in legs),
             )
         announce(session)
+        crash_points.reach("plan before commit")
+    crash_points.reach("plan after commit")
     return True
 
 

@@ -29,6 +29,7 @@ from domain.order_status import AT_BROKER, OrderStatus
 from extensions import database_time, reading, transaction, utc_now
 from models import BrokerAccount, Order, Signal
 from models.order import PENDING as ORDER_PENDING
+from services import crash_points
 from services.book import apply_report, fail_order, is_same_order, lock_order, lock_order_at, move_order, note
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ def submit_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     claim = _claim(tuple(brokers), worker)
     if claim is None:
         return False
+    crash_points.reach("claim after commit")
     if not _begin_sending(claim, worker):
         return True
     left = (LEASE - SEND_WALL - timedelta(seconds=5)).total_seconds() - (time.monotonic() - claim.began)
@@ -64,6 +66,7 @@ def submit_next(brokers: Mapping[int, Broker], worker: str) -> bool:
         logger.error("order %s: paused too long before sending; left for look-up", claim.request.client_order_id)
         return True
     try:
+        crash_points.reach("sending after commit")
         report = brokers[claim.account_id].submit_order(claim.request)
     except OrderRejected as e:
         _record_failure(claim, S.REJECTED, str(e) or "rejected by the broker", worker)
@@ -76,6 +79,7 @@ def submit_next(brokers: Mapping[int, Broker], worker: str) -> bool:
         _record_unknown(claim, f"unexpected {type(e).__name__}", worker)
     else:
         _record_report(claim, report, worker)
+    crash_points.reach("record after commit")
     return True
 
 
@@ -103,6 +107,8 @@ def reap(worker: str) -> int:
             target = S.QUEUED if order.status == S.CLAIMED else S.UNKNOWN
             move_order(session, order, target, f"lease of {order.lease_owner} ended", worker)
             order.lease_owner = order.lease_until = None
+            crash_points.reach("reap before commit")
+        crash_points.reach("reap after commit")
     return len(dead)
 
 
@@ -127,6 +133,7 @@ def _claim(accounts: tuple[int, ...], worker: str) -> Claim | None:
             move_order(session, order, S.CLAIMED, "claimed", worker)
             alert = None if price is None else AlertPrice(price=price, leg=order.leg, hedge_ratio=hedge_ratio)
             request = _request(order, account, alert)
+            crash_points.reach("claim before commit")
             return Claim(order.id, order.account_id, order.lease_epoch, time.monotonic(), request)
     except IntegrityError:
         logger.info("another worker has an order of this symbol in hand")
@@ -204,6 +211,7 @@ def _begin_sending(claim: Claim, worker: str) -> bool:
         order.sent_at = now
         order.send_attempts += 1
         move_order(session, order, S.SENDING, f"attempt {order.send_attempts}", worker)
+        crash_points.reach("sending before commit")
     return True
 
 
@@ -216,6 +224,7 @@ def _still_ours(session: Session, order: Order, claim: Claim, what: str, worker:
 
 
 def _record_report(claim: Claim, report: OrderReport, worker: str) -> None:
+    crash_points.reach("broker answered")
     with transaction() as session:
         order = lock_order(session, claim.order_id)
         if not _still_ours(session, order, claim, report.status, worker):
@@ -225,9 +234,11 @@ def _record_report(claim: Claim, report: OrderReport, worker: str) -> None:
             return
         order.lease_owner = order.lease_until = None
         apply_report(session, order, report, worker)
+        crash_points.reach("record before commit")
 
 
 def _record_failure(claim: Claim, status: OrderStatus, reason: str, worker: str) -> None:
+    crash_points.reach("broker answered")
     with transaction() as session:
         order = lock_order(session, claim.order_id)
         if not _still_ours(session, order, claim, reason, worker):
@@ -238,6 +249,7 @@ def _record_failure(claim: Claim, status: OrderStatus, reason: str, worker: str)
             _to_unknown(session, order, f"refused on attempt {order.send_attempts}: {reason}", worker)
             return
         fail_order(session, order, status, reason, worker)
+        crash_points.reach("record before commit")
 
 
 def _record_unknown(claim: Claim, reason: str, worker: str) -> None:
@@ -245,6 +257,7 @@ def _record_unknown(claim: Claim, reason: str, worker: str) -> None:
         order = lock_order(session, claim.order_id)
         if _still_ours(session, order, claim, reason, worker):
             _to_unknown(session, order, reason, worker)
+            crash_points.reach("record before commit")
 
 
 def _to_unknown(session: Session, order: Order, reason: str, worker: str) -> None:

@@ -17,6 +17,7 @@ from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction
 from models import Order
 from models.order import IN_FLIGHT, WORKING
+from services import crash_points
 from services.book import (
     apply_report,
     fail_order,
@@ -49,12 +50,14 @@ def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     due = _due_lookup(tuple(brokers))
     if due is None:
         return False
+    crash_points.reach("look-up before asking")
     broker = brokers[due.account_id]
     try:
         report = broker.find_order(due.client_order_id)
     except BrokerUnavailable as e:
         logger.warning("order %s: cannot be looked up now (%s)", due.client_order_id, e)
         return True
+    crash_points.reach("look-up answered")
     with transaction() as session:
         order = lock_order(session, due.order_id)
         if order.status != S.UNKNOWN:
@@ -67,6 +70,7 @@ def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:
             refresh_signal(session, order.signal_id, worker)
         else:
             apply_report(session, order, report, worker)
+        crash_points.reach("look-up before commit")
     return True
 
 
@@ -77,6 +81,7 @@ def poll_account(account_id: int, broker: Broker, since: datetime | None, worker
     """
     now = database_time()
     reports = broker.list_orders((since or now) - (timedelta(seconds=60) if since else LOOK_BACK))
+    crash_points.reach("poll answered")
     for report in reports:
         _book(account_id, report, worker)
     for missed in _working_before(account_id, {report.client_order_id for report in reports}):
@@ -146,8 +151,11 @@ def _book(account_id: int, report: OrderReport, worker: str) -> None:
         if not is_same_order(order, report):
             logger.error("order %s: the broker reports other terms under this id; ignored", order.client_order_id)
             return
-        if _is_news(order, report):
-            apply_report(session, order, report, worker)
+        if not _is_news(order, report):
+            return
+        apply_report(session, order, report, worker)
+        crash_points.reach("booking before commit")
+    crash_points.reach("booking after commit")
 
 
 def _is_news(order: Order, report: OrderReport) -> bool:
