@@ -29,8 +29,8 @@ def main() -> int:
     count = options.faults or (LONG if options.long else SHORT)
     if options.database == "both":
         show(f"{count} faults on each of {' and '.join(DATABASES)}, seed {options.seed}; {machine()}")
-        return _side_by_side(count, options.seed)
-    with _stage(options.database) as stage:
+        return _side_by_side(count, options)
+    with _stage(options.database, keep=options.keep) as stage:
         outcome = rehearse(stage, options.database, count, options.seed)
         if count >= LONG:
             outcome.violations += lacking(outcome)
@@ -40,10 +40,14 @@ def main() -> int:
     return 0
 
 
-def _side_by_side(count: int, seed: int) -> int:
+def _side_by_side(count: int, options: argparse.Namespace) -> int:
     """Rehearse each database in a process of its own, for much of the time is spent waiting."""
-    command = [sys.executable, "-m", "faults", "--faults", str(count), "--seed", str(seed), "--database"]
-    running = [subprocess.Popen([*command, kind], cwd=ROOT, stdout=subprocess.PIPE, text=True) for kind in DATABASES]
+    command = [sys.executable, "-m", "faults", "--faults", str(count), "--seed", str(options.seed)]
+    command += ["--keep"] if options.keep else []
+    running = [
+        subprocess.Popen([*command, "--database", kind], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for kind in DATABASES
+    ]
     try:
         for process in running:
             show(process.communicate()[0])
@@ -56,21 +60,21 @@ def _side_by_side(count: int, seed: int) -> int:
 
 
 @contextlib.contextmanager
-def _stage(kind: str) -> Iterator[Stage]:
-    """Give a stage whose folder survives a failure, with all logs and databases in it."""
+def _stage(kind: str, *, keep: bool) -> Iterator[Stage]:
+    """Give a stage whose folder survives a failure, or always, with all logs and databases in it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     stage = Stage(Path(tempfile.mkdtemp(prefix=f"pairs-faults-{kind}-", dir=DISK)), durable=True)
-    keep = False
     try:
         yield stage
     except Exception:
         keep = True
-        show(f"Logs and databases are kept in {stage.folder}")
-        if kind == POSTGRESQL:
-            _dump(stage)
         raise
     finally:
+        if keep:
+            show(f"Logs and databases are kept in {stage.folder}")
+            if kind == POSTGRESQL:
+                _dump(stage)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # an impatient second one would leave half of it running
         stage.close(keep=keep)
@@ -96,6 +100,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
     parser.add_argument("--long", action="store_true", help=f"{LONG} faults on each database instead of {SHORT}")
     parser.add_argument("--faults", type=_positive, help="so many faults on each database")
+    parser.add_argument("--keep", action="store_true", help="keep logs and databases, as after a failure")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="repeat a plan")
     return parser.parse_args()
 

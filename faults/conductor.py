@@ -21,6 +21,7 @@ from brokers.paper.tables import instructions, orders
 from domain.order_status import OPEN, SignalStatus
 from extensions import db, reading
 from faults.plan import LEASE_SECONDS, Fault, Sort
+from faults.recovery import Blow
 from faults.scene import ACCOUNT, Scene
 from faults.tickets import Action
 from models import Order, Signal
@@ -55,7 +56,7 @@ class Conductor:
     plan: list[Fault]
     rng: random.Random
     gap: tuple[float, float]  # seconds between two faults
-    instant: list[tuple[Sort, float]] = field(default_factory=list)  # faults that needed no ticket, and when
+    instant: list[tuple[Sort, Blow]] = field(default_factory=list)  # faults that needed no ticket
     never_reached: Counter[str] = field(default_factory=Counter)
     _tickets: dict[str, _Ticket] = field(default_factory=dict)
     _stopped: dict[int, float] = field(default_factory=dict)  # process, and when it goes on

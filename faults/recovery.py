@@ -8,6 +8,7 @@ on the order is booked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from domain.order_status import AT_BROKER, CLOSED, OrderStatus
@@ -19,13 +20,25 @@ KNOWN = AT_BROKER | CLOSED
 DELIVERY_SECONDS = 2.0  # a delivery that fails so soon after a fault failed because of it
 
 
-def after_process_faults(books: Snapshot, sent: Sequence[Sent], faults: Sequence[float]) -> list[float]:
-    """Return for each fault (seconds since 1970) how many seconds later all that it struck had recovered."""
-    spans = [*_alerts(sent), *_plannings(books, sent), *_orders_in_hand(books)]
-    return [max((end - at for begin, end in spans if begin <= at < end), default=0.0) for at in faults]
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """A fault that struck a process, or all of them (no `pid`), at a moment in seconds since 1970."""
+
+    at: float
+    pid: int | None = None
 
 
-def after_venue_faults(books: Snapshot) -> list[float]:
+def after(blows: Sequence[Blow], books: Snapshot, sent: Sequence[Sent]) -> list[float]:
+    """Return for each blow how many seconds later all that it struck had recovered."""
+    waiting = [*_alerts(sent), *_plannings(books, sent)]
+    found = []
+    for blow in blows:
+        ends = [end for begin, end in waiting if begin <= blow.at < end] + list(_orders_in_hand(books, blow))
+        found.append(max((end - blow.at for end in ends), default=0.0))
+    return found
+
+
+def after_no_answer(books: Snapshot) -> list[float]:
     """Return for each order whose sending had no plain answer how many seconds passed until it was known."""
     found = []
     for events in books.events.values():
@@ -61,12 +74,13 @@ def _plannings(books: Snapshot, sent: Sequence[Sent]) -> Iterator[tuple[float, f
                 yield one.acknowledged_at, first_order[rowid]
 
 
-def _orders_in_hand(books: Snapshot) -> Iterator[tuple[float, float]]:
+def _orders_in_hand(books: Snapshot, blow: Blow) -> Iterator[float]:
+    """Yield when the orders were known that a struck process was sending at that moment."""
     for events in books.events.values():
-        begin = None
-        for event in events:
-            if event.to_status in IN_HAND and begin is None:
-                begin = event.at.timestamp()
-            elif event.to_status in KNOWN and begin is not None:
-                yield begin, event.at.timestamp()
-                break
+        before = [event for event in events if event.at.timestamp() <= blow.at]
+        if not before or before[-1].to_status not in IN_HAND:
+            continue
+        if blow.pid is None or f":{blow.pid}:" in before[-1].actor:
+            known = (event for event in events[len(before) :] if event.to_status in KNOWN)
+            if (first := next(known, None)) is not None:
+                yield first.at.timestamp()

@@ -115,14 +115,12 @@ def _figures(books: Snapshot, senders: Senders, made: Scene) -> dict[str, int]:
 def _recoveries(
     books: Snapshot, sent: Sequence[Sent], conductor: Conductor, used: Sequence[Used]
 ) -> dict[str, list[float]]:
-    groups: dict[str, list[float]] = {}
-    for name, times in (
-        ("killed", [one.at for one in used if one.action is Action.KILL]),
-        ("stopped past the lease", [one.at for one in used if one.action is Action.STOP]),
-        ("worker killed at random", [at for sort, at in conductor.instant if sort is Sort.KILL_WORKER]),
-        ("web process killed at random", [at for sort, at in conductor.instant if sort is Sort.KILL_WEB]),
-        ("database away", [at for sort, at in conductor.instant if sort is Sort.DATABASE]),
-    ):
-        groups[name] = recovery.after_process_faults(books, sent, times)
-    groups["venue gave no plain answer"] = recovery.after_venue_faults(books)
-    return groups
+    blows: dict[str, list[recovery.Blow]] = {}
+    for one in used:
+        name = Sort.KILL_AT_POINT if one.action is Action.KILL else Sort.STOP_AT_POINT
+        blows.setdefault(name, []).append(recovery.Blow(one.at, one.pid))
+    for sort, blow in conductor.instant:
+        blows.setdefault(sort, []).append(blow)
+    found = {name: recovery.after(struck, books, sent) for name, struck in sorted(blows.items())}
+    everything = [seconds for times in found.values() for seconds in times]
+    return {**found, "all of these": everything, "the venue gave no plain answer": recovery.after_no_answer(books)}

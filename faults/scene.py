@@ -21,6 +21,7 @@ from brokers.errors import BrokerError
 from brokers.paper.instructions import Instruction
 from brokers.paper.venue import PaperVenue
 from faults.launch import FOLDER
+from faults.recovery import Blow
 from faults.tickets import Tickets
 from services.accounts import paper_settings
 
@@ -80,24 +81,24 @@ class Scene:
         """Return the names of the workers."""
         return [f"worker{n}" for n in range(1, WORKERS.get(self.desk.kind, MOST_WORKERS) + 1)]
 
-    def kill_worker(self, rng: random.Random) -> float:
-        """Kill one worker and return when."""
+    def kill_worker(self, rng: random.Random) -> Blow:
+        """Kill one worker."""
         with self._lock:
             child = self._roles[rng.choice(self.worker_roles())]
             return _kill(child.process.pid)
 
-    def kill_web(self, rng: random.Random) -> float:
-        """Kill one of the processes that serve, or now and then the one above them; return when."""
+    def kill_web(self, rng: random.Random) -> Blow:
+        """Kill one of the processes that serve, or now and then the one above them."""
         with self._lock:
             parent = self._roles["web"].process.pid
             with contextlib.suppress(psutil.NoSuchProcess):
                 serving = psutil.Process(parent).children()
                 if serving and rng.random() < 0.75:
                     return _kill(rng.choice(serving).pid)
-            at = time.time()
+            blow = Blow(time.time(), parent)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(parent, signal.SIGKILL)
-            return at
+            return blow
 
     def restart_as_shipped(self) -> None:
         """Kill every worker and start the shipped program, which knows no tickets and has the usual lease."""
@@ -106,19 +107,19 @@ class Scene:
             for role in self.worker_roles():
                 _kill(self._roles[role].process.pid)
 
-    def take_database_away(self) -> float:
-        """Let PostgreSQL crash and come back, or keep SQLite's write lock for three seconds; return when it began."""
-        at = time.time()
+    def take_database_away(self) -> Blow:
+        """Let PostgreSQL crash and come back, or keep SQLite's write lock for three seconds."""
+        blow = Blow(time.time())
         if self.desk.kind != SQLITE:
             self.stage.cluster.restart("immediate")
-            return at
+            return blow
         path = self.desk.config.database_url.removeprefix("sqlite:///")
         with contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            at = time.time()
+            blow = Blow(time.time())
             time.sleep(LOCK_SECONDS)
             connection.execute("ROLLBACK")
-        return at
+        return blow
 
     def tell(self, told: Instruction) -> None:
         """Instruct the venue; a store that is away is waited for."""
@@ -161,11 +162,11 @@ class Scene:
                         self.replaced += 1
 
 
-def _kill(pid: int) -> float:
-    at = time.time()
+def _kill(pid: int) -> Blow:
+    blow = Blow(time.time(), pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    return at
+    return blow
 
 
 @contextlib.contextmanager

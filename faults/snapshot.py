@@ -47,7 +47,7 @@ def take(app: Flask, venue_url: str) -> Snapshot:
     try:
         with app.app_context(), reading() as session:
             signals, orders, events, fills = (
-                session.execute(sa.select(*sa.inspect(model).columns).order_by(*keys)).all()
+                session.execute(sa.select(*model.__table__.c).order_by(*keys)).all()
                 for model, keys in (
                     (Signal, [Signal.id]),
                     (Order, [Order.id]),
