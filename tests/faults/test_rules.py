@@ -12,13 +12,14 @@ from flask import Flask
 from brokers.paper.instructions import Kind
 from brokers.paper.store import Store
 from domain.enums import Side
-from extensions import transaction
+from extensions import transaction, utc_now
 from faults import rules, snapshot
 from faults.senders import Sent
+from models import Fill, Order
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 
-SINGLE, PAIR, DELAYED = "LNT", "MA-3*V", "KO-0.5*PEP"
+SINGLE, PAIR, REFUSED = "LNT", "MA-3*V", "KO-0.5*PEP"
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def desk(context: Flask, tmp_path: Path) -> Iterator[Desk]:
         desk.tell(Kind.REJECT, symbol="PEP")
         desk.alert(SINGLE)
         desk.alert(PAIR, side=Side.SELL, price="-2")
-        desk.alert(DELAYED, price="20")
+        desk.alert(REFUSED, price="20")
         desk.work()
         yield desk
 
@@ -39,7 +40,7 @@ def desk(context: Flask, tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def sent() -> list[Sent]:
     """What was sent: three alerts, each answered 201."""
-    return [make_sent(1, SINGLE), make_sent(2, PAIR, "sell"), make_sent(3, DELAYED)]
+    return [make_sent(1, SINGLE), make_sent(2, PAIR, "sell"), make_sent(3, REFUSED)]
 
 
 @pytest.fixture
@@ -78,7 +79,6 @@ def test_each_rule_is_tried_below() -> None:
     assert tried == {rule.__name__ for rule in rules.RULES}
 
 
-LNT = "(select id from orders where symbol = 'LNT')"
 TERMS, FILLS, HOLDS = "orders_agree_with_the_venue", "fills_agree_with_the_venue", "signals_hold_what_they_say"
 POSITIONS, STORED, KNOWN = (
     "positions_agree_with_the_venue",
@@ -101,21 +101,21 @@ IN_BOOK = [
     ("update orders set filled_quantity = '9' where symbol = 'LNT'", {TERMS}),
     ("update orders set average_price = '50.01' where symbol = 'LNT'", {TERMS}),
     ("update orders set status = 'ACCEPTED' where symbol = 'PEP'", {TERMS, MOVES, ENDED}),
-    (f"delete from fills where order_id = {LNT}", {FILLS, POSITIONS, HOLDS}),
-    (f"update fills set price = '51' where order_id = {LNT}", {FILLS}),
-    (f"update fills set commission = '1' where order_id = {LNT}", {FILLS}),
-    (f"update fills set execution_id = 'x' where order_id = {LNT}", {FILLS}),
-    (f"update fills set quantity = '11' where order_id = {LNT}", {FILLS, POSITIONS, HOLDS}),
+    ("delete from fills where order_id = 1", {FILLS, POSITIONS, HOLDS}),
+    ("update fills set price = '51' where order_id = 1", {FILLS}),
+    ("update fills set commission = '1' where order_id = 1", {FILLS}),
+    ("update fills set execution_id = 'x' where order_id = 1", {FILLS}),
+    ("update fills set quantity = '11' where order_id = 1", {FILLS, POSITIONS, HOLDS}),
     ("update signals set status = 'created' where id = 1", {ENDED}),
     ("update signals set status = 'waiting' where id = 1", {ENDED}),
     ("update signals set status = 'filled' where id = 3", {HOLDS}),
     ("update signals set hedge_ratio = '4' where id = 2", {HOLDS}),
-    (f"delete from order_events where seq = 2 and order_id = {LNT}", {MOVES}),
-    (f"delete from order_events where seq = 4 and order_id = {LNT}", {MOVES}),
-    (f"delete from order_events where order_id = {LNT}", {MOVES}),
-    (f"update order_events set to_status = 'CLAIMED' where seq = 1 and order_id = {LNT}", {MOVES}),
-    (f"update order_events set from_status = 'UNKNOWN' where seq = 3 and order_id = {LNT}", {MOVES}),
-    (f"update order_events set to_status = 'MANUAL' where seq = 4 and order_id = {LNT}", {MOVES}),
+    ("delete from order_events where seq = 2 and order_id = 1", {MOVES}),
+    ("delete from order_events where seq = 4 and order_id = 1", {MOVES}),
+    ("delete from order_events where order_id = 1", {MOVES}),
+    ("update order_events set to_status = 'CLAIMED' where seq = 1 and order_id = 1", {MOVES}),
+    ("update order_events set from_status = 'UNKNOWN' where seq = 3 and order_id = 1", {MOVES}),
+    ("update order_events set to_status = 'MANUAL' where seq = 4 and order_id = 1", {MOVES}),
     ("update orders set lease_owner = 'host:1:ab' where symbol = 'LNT'", {LEASE}),
     ("update orders set lease_until = created_at where symbol = 'LNT'", {LEASE}),
 ]
@@ -128,7 +128,12 @@ AT_VENUE = [
     ("delete from positions where symbol = 'V'", {POSITIONS}),
     ("insert into positions values ('paper', 'GME', '1', '1', '2025-01-01T00:00:00.000000')", {POSITIONS}),
 ]
-IN_ANSWERS = [({"rowids": {1, 2}}, STORED), ({"rowids": {7}}, STORED), ({"created": 2}, STORED), ({"repeats": 1}, STORED)]
+IN_ANSWERS = [
+    ({"rowids": {1, 2}}, STORED),
+    ({"rowids": {7}}, STORED),
+    ({"created": 2}, STORED),
+    ({"repeats": 1}, STORED),
+]
 
 
 @pytest.mark.parametrize(("statement", "expected"), IN_BOOK)
@@ -159,7 +164,12 @@ def test_answers_that_were_not_kept_fail(
 def test_an_order_that_is_twice_at_the_venue_fails(context: Flask, desk: Desk, sent: list[Sent], url: str) -> None:
     books = snapshot.take(context, url)
     doubled = snapshot.Snapshot(
-        books.signals, books.orders, books.events, books.fills, [*books.venue_orders, books.venue_orders[0]], books.positions
+        books.signals,
+        books.orders,
+        books.events,
+        books.fills,
+        [*books.venue_orders, books.venue_orders[0]],
+        books.positions,
     )
     assert ONCE in rules.audit(doubled, sent)
 
@@ -173,12 +183,19 @@ def test_an_alert_without_an_answer_may_be_stored_or_not(
 
 
 def test_an_unwound_pair_needs_no_person(context: Flask, desk: Desk, sent: list[Sent], url: str) -> None:
-    """What counts is what is held in the end, over all orders of the signal."""
-    desk.venue.forget_instructions()
-    in_book(
-        "update signals set status = 'error' where id = 3",
-        "update fills set quantity = '0.00000001' where order_id = (select id from orders where symbol = 'KO')",
-    )
+    """What counts is what is held in the end, over all orders of a signal."""
+    in_book("update signals set status = 'error' where id = 3")
+    assert HOLDS in violated(context, url, sent)
+    first = desk.orders(3)[0]
+    names = [column.name for column in Order.__table__.c if column.name != "id"]
+    values = {name: getattr(first, name) for name in names}
+    values |= {"generation": 2, "side": Side.SELL, "client_order_id": "unwinds", "broker_order_id": "unwinds"}
+    with transaction() as session:
+        unwinding = Order(**values)
+        session.add(unwinding)
+        session.flush()
+        fill = {"account_id": first.account_id, "execution_id": "unwinds", "order_id": unwinding.id, "at": utc_now()}
+        session.add(Fill(**fill, quantity=first.filled_quantity, price=Decimal(1), commission=Decimal(0)))
     assert HOLDS not in violated(context, url, sent)
 
 
