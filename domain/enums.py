@@ -66,6 +66,70 @@ class Activity(StrEnum):
         return {Activity.ACTIVE: 1, Activity.PASSIVE: 0, Activity.WATCH: -1}[self]
 
 
+class LegPolicy(StrEnum):
+    """When leg 2 of a pair is sent."""
+
+    TOGETHER = "together"  # both at the same moment
+    LEG1_FIRST = "leg1_first"  # leg 2 follows the fills of leg 1
+    ATTACHED = "attached"  # the broker itself sends leg 2 as leg 1 fills
+
+
+class FailurePolicy(StrEnum):
+    """What becomes of the other leg when one has failed for certain."""
+
+    UNWIND = "unwind"  # trade back what is not balanced
+    COMPLETE = "complete"  # send the failed leg again
+    HOLD = "hold"  # leave it to a person
+
+
+class Purpose(StrEnum):
+    """Why an order exists."""
+
+    SIGNAL = "signal"  # what the alert asked for
+    COMPLETE = "complete"  # a failed leg sent again
+    UNWIND = "unwind"  # trades back a leg whose other leg failed
+
+
+class Source(StrEnum):
+    """Who asks for a signal."""
+
+    WEBHOOK = "webhook"
+    FLATTEN = "flatten"  # a stop of the level `flatten`
+    HEAL = "heal"  # a person's answer to a drifted hedge
+
+
+class Scope(StrEnum):
+    """What a limit or a stop covers; the name of the account, stock or pair stands beside it."""
+
+    DESK = "desk"
+    ACCOUNT = "account"
+    STOCK = "stock"
+    PAIR = "pair"
+
+
+class CheckMode(StrEnum):
+    """What a check does when it fails."""
+
+    OFF = "off"
+    WARN = "warn"  # goes on the trace and into the log; the signal is traded all the same
+    REFUSE = "refuse"
+
+
+class StopLevel(StrEnum):
+    """How far a stop goes; each level includes those before it."""
+
+    ENTRIES = "entries"  # no new position, no larger one; exits go on
+    CANCEL = "cancel"  # and working orders are canceled
+    FLATTEN = "flatten"  # and positions are closed
+
+
+class WhenClosed(StrEnum):
+    """What becomes of an alert that comes while its market is closed."""
+
+    EXPIRE = "expire"
+    HOLD = "hold"  # it waits for the open; its lifetime counts from there
+
+
 class Route(StrEnum):
     """Who executes an account's signals: this desk, or an executor of the user's own that polls the API."""
 

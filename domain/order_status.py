@@ -37,7 +37,7 @@ _FROM_BROKER = frozenset({S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, 
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     S.QUEUED: frozenset({S.CLAIMED, S.DENIED, S.STALE, S.CANCELED}),
     # An expired lease proves that nothing was sent: only SENDING is committed before the first byte.
-    S.CLAIMED: frozenset({S.SENDING, S.QUEUED, S.STALE, S.DENIED}),
+    S.CLAIMED: frozenset({S.SENDING, S.QUEUED, S.STALE, S.DENIED, S.CANCELED}),
     # Back to QUEUED only where nothing left the machine, or the broker said "later" (429).
     S.SENDING: _FROM_BROKER | {S.UNKNOWN, S.QUEUED, S.DENIED},
     # QUEUED only on proof of absence, and only where the broker refuses a repeated client order id.
@@ -56,11 +56,19 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     S.STALE: frozenset(),
 }
 
+# What only the comparison with the broker's own book may do, because the broker has shown it: an order that we
+# took for dead lives there, or one that we took for alive is not to be found there.
+BY_EVIDENCE: dict[OrderStatus, frozenset[OrderStatus]] = {
+    **{dead: _FROM_BROKER - {dead} for dead in (S.REJECTED, S.DENIED, S.STALE, S.CANCELED, S.EXPIRED)},
+    **{live: frozenset({S.UNKNOWN}) for live in (S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCEL_PENDING)},
+}
 
-def check_transition(old: OrderStatus, new: OrderStatus) -> None:
+
+def check_transition(old: OrderStatus, new: OrderStatus, *, by_evidence: bool = False) -> None:
     """Raise IllegalTransition unless an order may go from `old` to `new`."""
-    if new not in TRANSITIONS[old]:
-        raise IllegalTransition("order", old, new)
+    if new in TRANSITIONS[old] or (by_evidence and new in BY_EVIDENCE.get(old, frozenset())):
+        return
+    raise IllegalTransition("order", old, new)
 
 
 class SignalStatus(StrEnum):
@@ -91,7 +99,7 @@ SIGNAL_TRANSITIONS: dict[SignalStatus, frozenset[SignalStatus]] = {
     W.CANCELED: frozenset({W.PART_FILLED, W.LEG_FILLED, W.FILLED, W.CRITICAL}),
     # A v3 executor marks a non-fatal broker message as "error" while the order lives on.
     W.ERROR: frozenset({W.LEG_FILLED, W.PART_FILLED, W.FILLED, W.CANCELED, W.CRITICAL}),
-    W.CRITICAL: frozenset({W.PART_FILLED, W.FILLED, W.CANCELED}),
+    W.CRITICAL: frozenset({W.PART_FILLED, W.LEG_FILLED, W.FILLED, W.CANCELED, W.ERROR}),
 }
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from domain.enums import Side
 from domain.order_status import CLOSED, FAILED, OrderStatus, SignalStatus
 from domain.pricing import slip, spread_price
+from domain.sizing import round_to_step
 
 S = OrderStatus
 SHORT = FAILED | {S.REPLACED}  # ended without being filled
@@ -14,13 +15,14 @@ SHORT = FAILED | {S.REPLACED}  # ended without being filled
 
 @dataclass(frozen=True, slots=True)
 class LegState:
-    """One leg as the book has it; price is the average of its fills."""
+    """One leg as the book has it; filled less what was traded back, price is the average of its fills."""
 
     status: OrderStatus
     quantity: Decimal
     filled: Decimal
     price: Decimal | None
     reason: str | None = None
+    step: Decimal = Decimal("1e-8")  # the smallest part of a share that can be traded
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,24 @@ def _one_legged(legs: Sequence[LegState]) -> bool:
     if any(leg.status not in CLOSED and leg.status is not S.QUEUED for leg in legs):
         return True
     first, second = legs
-    return first.filled * second.quantity != second.filled * first.quantity
+    return not balanced(first, second)
+
+
+def balanced(first: LegState, second: LegState) -> bool:
+    """Tell whether one leg is what the other asks for, as near as their steps allow."""
+    return _near(first, second) or _near(second, first)
+
+
+def _near(leg: LegState, other: LegState) -> bool:
+    asked = round_to_step(leg.quantity * other.filled / other.quantity, leg.step)
+    return abs(leg.filled - asked) < leg.step
 
 
 def _all_over(legs: Sequence[LegState], reasons: str) -> tuple[SignalStatus, str | None]:
     if any(leg.filled > 0 for leg in legs):
         return SignalStatus.PART_FILLED, f"the rest ended unfilled: {reasons}"
+    if any(leg.price is not None for leg in legs):
+        return SignalStatus.CANCELED, f"nothing is left of it: {reasons}"
     if any(leg.status in (S.REJECTED, S.DENIED) for leg in legs):
         return SignalStatus.ERROR, reasons
     return SignalStatus.CANCELED, "expired" if any(leg.status is S.STALE for leg in legs) else reasons

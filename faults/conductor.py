@@ -18,6 +18,7 @@ from brokers.errors import BrokerError
 from brokers.paper.instructions import Instruction, Kind
 from brokers.paper.store import Store
 from brokers.paper.tables import instructions, orders
+from domain.errors import Conflict
 from domain.order_status import OPEN, SignalStatus
 from extensions import db, reading
 from faults.plan import LEASE_SECONDS, Fault, Sort
@@ -25,19 +26,23 @@ from faults.recovery import Blow
 from faults.scene import ACCOUNT, Scene
 from faults.tickets import Action
 from models import Order, Signal
+from models.signal import UNBALANCED
+from services import cancel_orders
 
 TICK = 0.02
 MOST_TICKETS = 4  # out at a time
 TICKET_PATIENCE = 12.0  # seconds until the way to a crash point is paved once more
 MOST_PAVINGS = 5
 SETTLE_SECONDS = 90.0
-WORKING_SECONDS = 2.0  # how old an order gets that waits for a market at the venue
+WORKING_SECONDS = 4.0  # how old an order gets that waits for a market at the venue
 
 # What leads a worker to a point that it does not pass every day.
 PAVING = {
     "look-up": Instruction(kind=Kind.DROP_ANSWER),
     "poll": Instruction(kind=Kind.DELAY, seconds=1.0),
     "booking": Instruction(kind=Kind.DELAY, seconds=1.0),
+    "cancel": Instruction(kind=Kind.WORK, symbol="P4.FT"),  # a leg that keeps the other one waiting
+    "tend": Instruction(kind=Kind.WORK, symbol="P2.FT"),
 }
 
 
@@ -147,7 +152,7 @@ class Conductor:
             self.scene.tickets.arm("claim after commit", Action.KILL)
 
     def _make_market(self, now: float) -> None:
-        """Fill, or cancel, orders that have worked at the venue for a while."""
+        """Bring orders to an end that have worked at the venue for a while."""
         if now < self._next_market:
             return
         self._next_market = now + 1.0
@@ -159,14 +164,31 @@ class Conductor:
                 found = connection.execute(old).all()
             for client_order_id, changed_at in found:
                 if time.time() - changed_at.timestamp() > WORKING_SECONDS:
-                    act = self.scene.venue.fill_rest if self.rng.random() < 0.7 else self.scene.venue.cancel
-                    act(ACCOUNT, client_order_id)
+                    self._end(client_order_id)
+
+    def _end(self, client_order_id: str) -> None:
+        """Fill an order, or let the venue cancel it, or let a person ask the desk to."""
+        chance = self.rng.random()
+        if chance < 0.5:
+            self.scene.venue.fill_rest(ACCOUNT, client_order_id)
+        elif chance < 0.6:
+            self.scene.venue.cancel(ACCOUNT, client_order_id)
+        else:
+            with self.scene.desk.app.app_context(), contextlib.suppress(SQLAlchemyError, Conflict):
+                with reading() as session:
+                    query = sa.select(Order.id).where(Order.client_order_id == client_order_id)
+                    order_id = session.execute(query).scalar_one()
+                cancel_orders.cancel_order(order_id, "nobody trades with it", "the conductor")
+            with self.scene.desk.app.app_context():
+                db.session.remove()
 
     def _hanging(self) -> list[str]:
         unfinished = [SignalStatus.WAITING, SignalStatus.REROUTED, SignalStatus.CREATED, SignalStatus.LEG_FILLED]
         queries: tuple[Any, ...] = (
             sa.select(sa.literal("order"), Order.client_order_id, Order.status).where(Order.status.in_(OPEN)),
-            sa.select(sa.literal("signal"), Signal.id, Signal.status).where(Signal.status.in_(unfinished)),
+            sa.select(sa.literal("signal"), Signal.id, Signal.status).where(
+                Signal.status.in_(unfinished) | (UNBALANCED & (Signal.status != SignalStatus.CRITICAL))
+            ),
         )
         try:
             with self.scene.desk.app.app_context(), reading() as session:

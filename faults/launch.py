@@ -20,15 +20,17 @@ from flask import Flask
 import app
 import worker
 from faults.tickets import Tickets
-from services import crash_points, submit_orders
+from services import cancel_orders, claims, crash_points, submit_orders
 
 FOLDER = "FAULTS_TICKETS"  # names the folder of the tickets
 LEASE = timedelta(seconds=8)
 
 SHORTER: tuple[tuple[ModuleType, str, Any], ...] = (
-    (submit_orders, "LEASE", LEASE),
-    (submit_orders, "SEND_WALL", timedelta(seconds=1)),
+    (claims, "LEASE", LEASE),
+    (claims, "SEND_WALL", timedelta(seconds=1)),
+    (claims, "GUARD", timedelta(seconds=2)),
     (submit_orders, "GUARD", timedelta(seconds=2)),
+    (cancel_orders, "LEASE", timedelta(seconds=5)),
     (worker, "REAP_EVERY", 1.0),
 )
 

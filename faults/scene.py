@@ -174,6 +174,7 @@ def scene(stage: Stage, kind: str) -> Iterator[Scene]:
     """Give the desk of one database, set up, registered and running; its processes end with it."""
     folder = stage.folder / "tickets"
     settings = {FOLDER: str(folder), "WEB_WORKERS": "2", "WEB_THREADS": "16"}
+    settings |= {"LEG_TIMEOUT": "2", "PAPER_CASH": "1000000000000", "LOG_LEVEL": "info"}
     settings["PAPER_DATABASE_URL"] = stage.database(kind, "venue")
     desk = make_desk(stage, kind, kind, **settings)
     made = Scene(stage, desk, Tickets(folder), PaperVenue(paper_settings(desk.config)))

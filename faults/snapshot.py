@@ -14,7 +14,7 @@ from flask import Flask
 from brokers.paper import tables as venue_tables
 from brokers.paper.store import Store
 from extensions import db, reading
-from models import Fill, Order, OrderEvent, Signal
+from models import Fill, Order, OrderEvent, Position, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Snapshot:
     orders: Sequence[Any]
     events: Mapping[int, Sequence[Any]]  # by order, in the order of their numbers
     fills: Mapping[int, Sequence[Any]]  # by order
+    held: Mapping[tuple[str, str], Decimal]  # the book's own positions, signed quantity by stock or pair, and symbol
     venue_orders: Sequence[VenueOrder]
     positions: Mapping[str, Decimal]
 
@@ -55,13 +56,15 @@ def take(app: Flask, venue_url: str) -> Snapshot:
                     (Fill, [Fill.id]),
                 )
             )
+            rows = session.execute(sa.select(Position.name, Position.symbol, Position.quantity)).all()
+            held = {(row.name, row.symbol): row.quantity for row in rows}
         with store.reading() as connection:
             venue_orders, positions = _venue_orders(connection), _positions(connection)
     finally:
         store.close()
         with app.app_context():
             db.session.remove()
-    return Snapshot(signals, orders, _by_order(events), _by_order(fills), venue_orders, positions)
+    return Snapshot(signals, orders, _by_order(events), _by_order(fills), held, venue_orders, positions)
 
 
 def _by_order(rows: Sequence[Any]) -> dict[int, list[Any]]:

@@ -1,28 +1,41 @@
 """All tables, so that Alembic and the mappers see them at once."""
 
+from models.control import CheckRule, JournalEntry, Stop
 from models.counter import Counter, RateLimit
 from models.order import Fill, Order, OrderEvent
+from models.position import DailyResult, Position
 from models.registry import BrokerAccount, Instrument, Pair, RegistryVersion
 from models.signal import Signal
 from models.token import RefreshToken, RevokedToken
 from models.user import User
+from models.venue_state import AccountState, AssetState, ForeignOrder, PositionDifference, Quote
 from models.web_session import WebSession
 from models.webhook_secret import WebhookSecret
 from models.worker import Worker
 
 __all__ = [
+    "AccountState",
+    "AssetState",
     "BrokerAccount",
+    "CheckRule",
     "Counter",
+    "DailyResult",
     "Fill",
+    "ForeignOrder",
     "Instrument",
+    "JournalEntry",
     "Order",
     "OrderEvent",
     "Pair",
+    "Position",
+    "PositionDifference",
+    "Quote",
     "RateLimit",
     "RefreshToken",
     "RegistryVersion",
     "RevokedToken",
     "Signal",
+    "Stop",
     "User",
     "WebSession",
     "WebhookSecret",

@@ -6,18 +6,23 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from domain.enums import Purpose
 from domain.order_status import OrderStatus
 from extensions import ExactDecimal, Model, UtcDateTime, utc_now
 
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _IN_FLIGHT = sa.text("status in ('CLAIMED', 'SENDING', 'UNKNOWN')")
 _PENDING = sa.text("status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL')")
+_OPEN = sa.text(
+    "status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL', 'ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')"
+)
 _WORKING = sa.text("status in ('ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')")
 
 # In queries the same words with the table's name, so that they match the partial indexes and stay clear in joins.
 IN_FLIGHT = sa.text(f"orders.{_IN_FLIGHT.text}")
 PENDING = sa.text(f"orders.{_PENDING.text}")
 WORKING = sa.text(f"orders.{_WORKING.text}")
+OPEN = sa.text(f"orders.{_OPEN.text}")
 
 
 class Order(Model):
@@ -29,6 +34,14 @@ class Order(Model):
     signal_id: Mapped[int | None] = mapped_column(sa.ForeignKey("signals.id", ondelete="SET NULL"))
     leg: Mapped[int]
     generation: Mapped[int] = mapped_column(default=1)
+    name: Mapped[str] = mapped_column(
+        sa.String(129), server_default=sa.text("''")
+    )  # the stock or pair whose book its fills go to
+    purpose: Mapped[str] = mapped_column(sa.String(12), default=Purpose.SIGNAL, server_default=Purpose.SIGNAL)
+    is_exit: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # reduces or closes a position
+    attached: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false()
+    )  # the broker sizes it by the fills of leg 1
     account_id: Mapped[int] = mapped_column(sa.ForeignKey("broker_accounts.id"))
     symbol: Mapped[str] = mapped_column(sa.String(64))
     asset_class: Mapped[str] = mapped_column(sa.String(16))
@@ -54,6 +67,9 @@ class Order(Model):
     lease_owner: Mapped[str | None] = mapped_column(sa.String(128))
     lease_epoch: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # asked for, whatever the broker says
+    cancel_reason: Mapped[str | None] = mapped_column(sa.String(500))
+    cancel_tries: Mapped[int] = mapped_column(default=0, server_default="0")
 
     fills: Mapped[list["Fill"]] = relationship(order_by="Fill.id", lazy="select", viewonly=True)
 
@@ -74,6 +90,11 @@ class Order(Model):
         ),
         sa.Index("ix_orders_pending", "account_id", "symbol", "id", sqlite_where=_PENDING, postgresql_where=_PENDING),
         sa.Index("ix_orders_working", "account_id", "id", sqlite_where=_WORKING, postgresql_where=_WORKING),
+        sa.Index("ix_orders_open", "account_id", "name", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        # Each list is one walk along one index, newest first, however long the history is.
+        sa.Index(None, "symbol", "id"),
+        sa.Index(None, "name", "id"),
+        sa.Index(None, "status", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -106,7 +127,15 @@ class Fill(Model):
     price: Mapped[Decimal] = mapped_column(ExactDecimal)
     commission: Mapped[Decimal] = mapped_column(ExactDecimal)
     synthetic: Mapped[bool] = mapped_column(default=False)
+    # What this fill has realised, before commission.
+    realised: Mapped[Decimal] = mapped_column(ExactDecimal, default=Decimal(0), server_default="0")
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
 
-    __table_args__ = (sa.UniqueConstraint("account_id", "execution_id"), {"sqlite_autoincrement": True})
+    order: Mapped[Order] = relationship(viewonly=True)
+
+    __table_args__ = (
+        sa.UniqueConstraint("account_id", "execution_id"),
+        sa.Index(None, "at", "id"),
+        {"sqlite_autoincrement": True},
+    )

@@ -6,7 +6,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from domain.enums import Activity, AssetClass, OrderType, Route
+from domain.enums import Activity, AssetClass, FailurePolicy, LegPolicy, OrderType, Route
 from extensions import ExactDecimal, Model, UtcDateTime, utc_now
 
 
@@ -88,6 +88,13 @@ class Pair(Model):
     activity: Mapped[str] = mapped_column(sa.String(16), default=Activity.PASSIVE)
     notes: Mapped[str | None] = mapped_column(sa.String(500))
     contracts: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    leg_policy: Mapped[str] = mapped_column(
+        sa.String(12), default=LegPolicy.TOGETHER, server_default=LegPolicy.TOGETHER
+    )
+    on_leg_failure: Mapped[str] = mapped_column(
+        sa.String(12), default=FailurePolicy.UNWIND, server_default=FailurePolicy.UNWIND
+    )
+    leg_timeout: Mapped[int | None]  # seconds one leg may work while the other is filled; None = as the desk is set
     account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("broker_accounts.id"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
 
@@ -102,5 +109,7 @@ class Pair(Model):
             "cast(hedge_ratio as numeric) > 0 and cast(hedge_ratio as numeric) < 1000000000000",
             name="hedge_ratio",
         ),
+        sa.CheckConstraint("leg_policy in ('together', 'leg1_first', 'attached')", name="leg_policy"),
+        sa.CheckConstraint("on_leg_failure in ('unwind', 'complete', 'hold')", name="on_leg_failure"),
         {"sqlite_autoincrement": True},
     )

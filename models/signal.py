@@ -14,8 +14,10 @@ from models.registry import BrokerAccount
 
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _WAITING = sa.text("status in ('waiting', 'rerouted')")
+_UNBALANCED = sa.text("unbalanced_at is not null")
 
 WAITING = sa.text(f"signals.{_WAITING.text}")  # for queries: matches the partial index and stays clear in joins
+UNBALANCED = sa.text(f"signals.{_UNBALANCED.text}")
 
 
 class Signal(Model):
@@ -47,6 +49,8 @@ class Signal(Model):
     comment: Mapped[str | None] = mapped_column(sa.String(128))
     strategy: Mapped[str | None] = mapped_column(sa.String(128))
     bar_time: Mapped[str | None] = mapped_column(sa.String(128))
+    lifetime: Mapped[int | None]  # seconds; None = as the desk is set
+    when_closed: Mapped[str | None] = mapped_column(sa.String(8))  # None = as the desk is set
 
     # What the desk makes of it. `name` is the instrument's symbol or the pair's name: the lane in which signals queue.
     ticker_type: Mapped[str | None] = mapped_column(sa.String(8))
@@ -56,6 +60,18 @@ class Signal(Model):
     hedge_ratio: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     account_id: Mapped[int | None]  # no foreign key: every alert would lock the same account's row
     external: Mapped[bool] = mapped_column(default=False)  # left to an executor of the user's own
+
+    # How it was planned. The quantities are what the legs should come to, by the policy in force at that moment.
+    held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the market opens then
+    leg_policy: Mapped[str | None] = mapped_column(sa.String(12))
+    on_leg_failure: Mapped[str | None] = mapped_column(sa.String(12))
+    leg_timeout: Mapped[int | None]  # seconds
+    lead_leg: Mapped[int | None]  # the leg that goes first, where one does
+    leg_quantity1: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    leg_quantity2: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    leg_step1: Mapped[Decimal | None] = mapped_column(ExactDecimal)  # the smallest part of a share that is traded
+    leg_step2: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    unbalanced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the legs do not balance
 
     # What became of it.
     status: Mapped[str] = mapped_column(sa.String(16), default=SignalStatus.WAITING)
@@ -101,5 +117,7 @@ class Signal(Model):
             sqlite_where=sa.text("order_id2 is not null"),
             postgresql_where=sa.text("order_id2 is not null"),
         ),
+        # Signals whose legs wait for each other, or for a person; few, and asked for all the time.
+        sa.Index("ix_signals_unbalanced", "unbalanced_at", sqlite_where=_UNBALANCED, postgresql_where=_UNBALANCED),
         {"sqlite_autoincrement": True},
     )

@@ -30,6 +30,10 @@ POINTS = (
     "booking after commit",
     "reap before commit",
     "reap after commit",
+    "cancel before asking",
+    "cancel answered",
+    "cancel before commit",
+    "tend before commit",
 )
 WEB_POINTS = POINTS[:3]
 

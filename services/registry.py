@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,10 +13,12 @@ import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session
 
-from domain.enums import Activity, Route
+from domain.enums import Activity, Route, Scope, StopLevel
 from domain.intake import Tradable
+from domain.stops import StopInForce
 from extensions import db
-from models import BrokerAccount, Instrument, Pair, RegistryVersion, WebhookSecret
+from models import BrokerAccount, Instrument, Pair, RegistryVersion, Stop, WebhookSecret
+from models.control import IN_FORCE
 
 MAX_REMEMBERED = 20_000
 
@@ -35,8 +38,14 @@ class Snapshot:
     installation: str
     default_account: BrokerAccount
     secrets: tuple[tuple[str, datetime | None], ...]
+    accounts: Mapping[int, str]
+    stops: tuple[StopInForce, ...] = ()
     instruments: dict[str, Tradable | None] = field(default_factory=dict)
     pairs: dict[str, Tradable | None] = field(default_factory=dict)
+
+    def account_name(self, account_id: int) -> str:
+        """Return the name of an account."""
+        return self.accounts.get(account_id, str(account_id))
 
     def find_instrument(self, symbol: str) -> Tradable | None:
         """Return the instrument of that symbol."""
@@ -94,7 +103,15 @@ def _load() -> Snapshot:
     account = db.session.execute(sa.select(BrokerAccount).where(BrokerAccount.is_default)).scalar_one()
     db.session.expunge(account)
     secrets = db.session.execute(sa.select(WebhookSecret.sha256, WebhookSecret.expires_at)).all()
-    return Snapshot(row.version, row.installation, account, tuple((row.sha256, row.expires_at) for row in secrets))
+    stops = db.session.execute(sa.select(Stop.id, Stop.level, Stop.scope, Stop.scope_name).where(IN_FORCE)).all()
+    return Snapshot(
+        row.version,
+        row.installation,
+        account,
+        tuple((row.sha256, row.expires_at) for row in secrets),
+        {row.id: row.name for row in db.session.execute(sa.select(BrokerAccount.id, BrokerAccount.name)).all()},
+        tuple(StopInForce(row.id, StopLevel(row.level), Scope(row.scope), row.scope_name) for row in stops),
+    )
 
 
 def bump_version(session: Session) -> None:

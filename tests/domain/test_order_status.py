@@ -20,7 +20,7 @@ from domain.order_status import (
 
 MOVES = {
     "QUEUED": "CLAIMED DENIED STALE CANCELED",
-    "CLAIMED": "SENDING QUEUED STALE DENIED",
+    "CLAIMED": "SENDING QUEUED STALE DENIED CANCELED",
     "SENDING": "ACCEPTED PARTIALLY_FILLED FILLED CANCELED EXPIRED REJECTED UNKNOWN QUEUED DENIED",
     "UNKNOWN": "ACCEPTED PARTIALLY_FILLED FILLED CANCELED EXPIRED REJECTED QUEUED MANUAL",
     "MANUAL": "ACCEPTED PARTIALLY_FILLED FILLED CANCELED EXPIRED REJECTED",
@@ -45,7 +45,7 @@ SIGNAL_MOVES = {
     "filled": "",
     "canceled": "part.filled,filled(...),filled,critical err",
     "error": "filled(...),part.filled,filled,canceled,critical err",
-    "critical err": "part.filled,filled,canceled",
+    "critical err": "part.filled,filled(...),filled,canceled,error",
 }
 
 

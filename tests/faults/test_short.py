@@ -116,7 +116,7 @@ def test_the_report_shows_what_was_violated_and_which_points_never_fired(tmp_pat
 
 
 def test_recovery_counts_from_the_blow_to_the_acknowledgement() -> None:
-    books = Snapshot([], [], {}, {}, [], {})
+    books = Snapshot([], [], {}, {}, {}, [], {})
     sent = [
         Sent("late", {}, failed_at=[101.0], acknowledged_at=104.0),
         Sent("unhurt", {}, acknowledged_at=150.0),

@@ -1,0 +1,87 @@
+"""What the brokers say of themselves, as last heard: money, assets, quotes, and what does not agree with our book."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from extensions import ExactDecimal, Model, UtcDateTime, utc_now
+
+
+class AccountState(Model):
+    """An account at its broker. `heard_at` is when the money was asked for, `reconciled_at` when all was compared."""
+
+    __tablename__ = "account_states"
+
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("broker_accounts.id"), primary_key=True, autoincrement=False)
+    cash: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    currency: Mapped[str | None] = mapped_column(sa.String(8))
+    buying_power: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    equity: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    blocked: Mapped[str | None] = mapped_column(sa.String(255))
+    is_open: Mapped[bool | None]
+    opens_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    polled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # one worker at a time polls
+    synced_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # changes at the broker before it are booked
+    reconciled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    trouble: Mapped[str | None] = mapped_column(sa.String(255))  # why the broker cannot be read now
+
+
+class AssetState(Model):
+    """What may be done with a symbol at an account's broker; a symbol the broker does not know is not tradable."""
+
+    __tablename__ = "asset_states"
+
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("broker_accounts.id"), primary_key=True)
+    symbol: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    tradable: Mapped[bool]
+    shortable: Mapped[bool]
+    quantity_step: Mapped[Decimal] = mapped_column(ExactDecimal)
+    heard_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+
+
+class Quote(Model):
+    """The last quote of a symbol at an account's broker; `at` is the quote's own time."""
+
+    __tablename__ = "quotes"
+
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("broker_accounts.id"), primary_key=True)
+    symbol: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    bid: Mapped[Decimal] = mapped_column(ExactDecimal)
+    ask: Mapped[Decimal] = mapped_column(ExactDecimal)
+    source: Mapped[str] = mapped_column(sa.String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    heard_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+
+
+class ForeignOrder(Model):
+    """An order at the broker that is not ours: somebody placed it by hand or by another program. Left alone."""
+
+    __tablename__ = "foreign_orders"
+
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("broker_accounts.id"), primary_key=True)
+    broker_order_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    client_order_id: Mapped[str | None] = mapped_column(sa.String(128))
+    symbol: Mapped[str] = mapped_column(sa.String(64))
+    side: Mapped[str] = mapped_column(sa.String(4))
+    quantity: Mapped[Decimal] = mapped_column(ExactDecimal)
+    filled_quantity: Mapped[Decimal] = mapped_column(ExactDecimal, default=Decimal(0))
+    status: Mapped[str] = mapped_column(sa.String(20))
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+
+
+class PositionDifference(Model):
+    """A symbol of which the broker holds another quantity than our fills add up to; gone once they agree."""
+
+    __tablename__ = "position_differences"
+
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("broker_accounts.id"), primary_key=True)
+    symbol: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    ours: Mapped[Decimal] = mapped_column(ExactDecimal)
+    theirs: Mapped[Decimal] = mapped_column(ExactDecimal)
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
