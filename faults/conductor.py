@@ -79,10 +79,10 @@ class Conductor:
             self._look_after(now)
             if waiting and now >= next_at and len(self._tickets) < MOST_TICKETS:
                 fault = waiting.popleft()
-                if _key(fault) in self._tickets:
-                    waiting.append(fault)  # one ticket of a kind at a time
+                # One ticket of a kind at a time.
+                if _key(fault) in self._tickets or not self._inject(fault, now):
+                    waiting.append(fault)
                 else:
-                    self._inject(fault, now)
                     next_at = time.monotonic() + self.rng.uniform(*self.gap)
             time.sleep(TICK)
 
@@ -106,19 +106,21 @@ class Conductor:
         self.scene.venue.forget_instructions()
         return done
 
-    def _inject(self, fault: Fault, now: float) -> None:
+    def _inject(self, fault: Fault, now: float) -> bool:
+        """Let a fault happen, or see to it that it will; False when it cannot be brought about now."""
         if fault.sort in (Sort.KILL_AT_POINT, Sort.STOP_AT_POINT):
             self._tickets[_key(fault)] = ticket = _Ticket(fault, 0.0)
             self.scene.tickets.arm(fault.point, _action(fault))
             self._pave(ticket, now)
         elif fault.told is not None:
-            self.scene.tell(fault.told)
+            return self.scene.tell(fault.told)
         elif fault.sort is Sort.KILL_WORKER:
             self.instant.append((fault.sort, self.scene.kill_worker(self.rng)))
         elif fault.sort is Sort.KILL_WEB:
             self.instant.append((fault.sort, self.scene.kill_web(self.rng)))
         else:
             self.instant.append((fault.sort, self.scene.take_database_away()))
+        return True
 
     def _look_after(self, now: float) -> None:
         used = self.scene.tickets.used()
@@ -144,11 +146,12 @@ class Conductor:
             self.never_reached[ticket.fault.point] += 1
             del self._tickets[_key(ticket.fault)]
             return
-        ticket.pavings += 1
         word = ticket.fault.point.split(" ")[0]
-        if word in PAVING:
-            self.scene.tell(PAVING[word])
-        elif word == "reap":  # somebody must leave an order behind
+        if word in PAVING and not self.scene.tell(PAVING[word]):
+            ticket.until = now
+            return
+        ticket.pavings += 1
+        if word == "reap":  # somebody must leave an order behind
             self.scene.tickets.arm("claim after commit", Action.KILL)
 
     def _make_market(self, now: float) -> None:
