@@ -244,6 +244,11 @@ def _state(plan: PairPlan, leg: _Leg, lead: _Leg) -> LegState:
 
 
 def _status(plan: PairPlan, leg: _Leg, lead: _Leg) -> tuple[OrderStatus, str | None]:
+    again = [o for o in leg.open if o.purpose is Purpose.COMPLETE]
+    if again and len(again) == len(leg.open) and again[-1].status not in UNSETTLED:
+        # Sent again, but as long as nothing has come of it, the leg has failed.
+        failed = next(o for o in reversed(leg.forward) if o.status in SHORT)
+        return failed.status, failed.reason
     if leg.open:
         latest = min(leg.open, key=lambda o: (o.status not in UNSETTLED, o.status is not S.MANUAL, o.id))
         status = latest.status

@@ -1,13 +1,13 @@
 """Whether a broker will take all legs of a signal: asked of its own words, before any leg is sent."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from domain.enums import OrderType, Side
-from domain.messages import AccountReport, AssetReport, SessionReport
+from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.sizing import is_tradable
 from domain.trace import step
 
@@ -43,6 +43,7 @@ class BrokerFacts:
     account: AccountReport | None
     session: SessionReport | None
     reserved: Decimal = ZERO  # for orders sent since the account was asked
+    quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
 
     def step_of(self, symbol: str) -> Decimal:
         """Return the smallest part of a share of a symbol that can be traded."""

@@ -10,10 +10,11 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import Activity
+from domain.enums import Activity, Scope
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from extensions import db, transaction
 from models import Instrument, Pair
+from services import check_rules
 from services.manage_stocks import find_account
 from services.registry import bump_version
 
@@ -80,6 +81,7 @@ def delete_pair(name: str) -> None:
         if pair is None:
             raise NotFound("item not found.")
         session.delete(pair)
+        check_rules.forget(session, Scope.PAIR, name)
     logger.info("pair %s deleted", name)
 
 

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 ACCOUNT_TTL = 1.0  # seconds; a broker has the last word on money anyway
 SESSION_TTL = 5.0
 ASSET_TTL = 300.0
-QUOTE_TTL = 0.5
+QUOTE_TTL = 1.0
 
 
 class NotKnown(Exception):
@@ -48,6 +48,7 @@ class _Known:
     session_at: float = -1e9
     assets: dict[str, AssetReport | None] = field(default_factory=dict)
     assets_at: dict[str, float] = field(default_factory=dict)
+    quotes: dict[str, QuoteReport] = field(default_factory=dict)
     quotes_at: dict[str, float] = field(default_factory=dict)
     reserved: Decimal = Decimal(0)
 
@@ -76,6 +77,7 @@ class Market:
             account=known.account,
             session=known.session,
             reserved=known.reserved,
+            quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes} if quotes else {},
         )
 
     def reserve(self, account_id: int, amount: Decimal) -> None:
@@ -107,21 +109,25 @@ class Market:
                 known.account, known.account_at = broker.account(), time.monotonic()
                 known.reserved = Decimal(0)
                 symbols = _symbols_in_use(account_id)
-                self._ask_quotes(account_id, symbols)
+                _keep_quotes(account_id, self._ask_quotes(account_id, symbols).values())
             except BrokerError as e:
                 logger.warning("account %s: cannot be asked for its state (%s)", account_id, e)
                 _keep_account(account_id, None, None, str(e))
             else:
                 _keep_account(account_id, known.account, known.session, None)
 
-    def _ask_quotes(self, account_id: int, symbols: Sequence[str]) -> None:
+    def _ask_quotes(self, account_id: int, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         if not symbols:
-            return
+            return {}
         known, now = self._known[account_id], time.monotonic()
         quotes = self._brokers[account_id].list_quotes(symbols)
         for symbol in symbols:
             known.quotes_at[symbol] = now
-        _keep_quotes(account_id, quotes.values())
+            if symbol in quotes:
+                known.quotes[symbol] = quotes[symbol]
+            else:
+                known.quotes.pop(symbol, None)
+        return quotes
 
     def _keep_assets(self, account_id: int, symbols: Sequence[str]) -> None:
         known = self._known[account_id]

@@ -7,7 +7,7 @@ question "what would happen", which stores nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,14 +15,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from domain.checks.rules import Subject
 from domain.enums import FailurePolicy, LegPolicy, MarketPosition, OrderType, Side, Source, TickerType, WhenClosed
-from domain.messages import QuoteReport
 from domain.order_status import SignalStatus
 from domain.preflight import BrokerFacts, LegOrderPlan, cost, preflight
 from domain.sizing import leg2_quantity
 from domain.trace import step
+from extensions import plain
 from models import Instrument, Order, Pair, Position, Signal
 from models.order import OPEN
+from services.registry import Snapshot
 
 ZERO = Decimal(0)
 MARKET: tuple[OrderType, Decimal | None] = (OrderType.MARKET, None)
@@ -61,6 +63,7 @@ class Plan:
     on_failure: FailurePolicy = FailurePolicy.UNWIND
     timeout: int | None = None
     lead: int = 1
+    not_after: datetime | None = None
     cost: Decimal = ZERO  # what the growing holdings need, about
 
     @property
@@ -98,10 +101,17 @@ class Scene:
     session: Session
     signal: Signal
     now: datetime
-    lifetime: timedelta
     broker: BrokerFacts
-    quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
+    known: Snapshot
+    desk_lifetime: timedelta
     attached_hedge: bool = False
+
+    @property
+    def subject(self) -> Subject:
+        """Return what is traded and where, as the rules ask for it."""
+        signal = self.signal
+        kind = TickerType(str(signal.ticker_type))
+        return Subject(self.known.account_name(signal.account_id or 0), str(signal.name), kind)
 
     def see(self, check: str, ok: bool, text: str, **values: object) -> None:
         """Put one answer on the signal's trace."""
@@ -170,7 +180,8 @@ def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
         return
     reason, text = answer.refusal
     if answer.is_closed:
-        until = answer.opens_at if scene.signal.when_closed == WhenClosed.HOLD else None
+        choice = scene.signal.when_closed or scene.known.rules.choice("trading_hours", scene.subject)
+        until = answer.opens_at if choice == WhenClosed.HOLD else None
         raise NotTradable(SignalStatus.CANCELED, reason, text, hold_until=until)
     raise NotTradable(SignalStatus.ERROR, reason, text)
 
@@ -263,8 +274,8 @@ def _closes(held: Decimal, side: Side, quantity: Decimal) -> bool:
 def _see_rounding(scene: Scene, book: Book, quantity1: Decimal, quantity2: Decimal) -> None:
     symbol1, symbol2 = str(scene.signal.symbol1), str(scene.signal.symbol2)
     hedge_ratio = scene.signal.hedge_ratio or Decimal(1)
-    off = quantity2 - quantity1 * hedge_ratio
-    quote = scene.quotes.get(symbol2)
+    off = plain(quantity2 - quantity1 * hedge_ratio)
+    quote = scene.broker.quotes.get(symbol2)
     price = quote.middle if quote else book.average.get((str(scene.signal.name), symbol2))
     money = f"{abs(off) * price:.2f}" if price else "not known, there is no price"
     text = (
@@ -312,7 +323,7 @@ def _leg(
 
 
 def _price(scene: Scene, book: Book, leg: Leg) -> Decimal | None:
-    quote = scene.quotes.get(leg.symbol)
+    quote = scene.broker.quotes.get(leg.symbol)
     if quote is not None:
         return quote.ask if leg.side is Side.BUY else quote.bid
     if scene.signal.ticker_type == TickerType.SINGLE and scene.signal.price is not None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.errors import IllegalTransition
-from domain.legs import Cancel, LegOrder, LegPlan, PairPlan, Send, imbalance, leg_states, next_moves
+from domain.legs import UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send, imbalance, leg_states, next_moves
 from domain.order_status import CLOSED, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import average_price
 from domain.rollup import LegState, RollUp, roll_up
@@ -205,6 +205,8 @@ def _show(session: Session, signal: Signal, orders: Sequence[Order], result: Rol
 
 def _whats_next(orders: Sequence[Order]) -> str:
     working = [order for order in orders if order.status not in CLOSED]
+    if any(order.status in UNSETTLED for order in working):
+        return "the outcome of the other leg is awaited"
     if any(order.purpose == Purpose.UNWIND for order in working):
         return "the other leg is being traded back"
     if any(order.purpose == Purpose.COMPLETE for order in working):

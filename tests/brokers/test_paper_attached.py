@@ -182,13 +182,22 @@ def test_legs_due_together_are_done_in_their_order(venue: PaperVenue, clock: Clo
     assert [found(venue, leg).status for leg in (first, second)] == [S.FILLED, S.FILLED]
 
 
+def test_leg_2_that_follows_a_delayed_leg_1_shows_as_changed_when_it_is_seen(venue: PaperVenue, clock: Clock):
+    first = leg_1(venue, Kind.DELAY)
+    second = leg_2(venue, first)
+    clock.advance(seconds=90)
+    done = found(venue, second)
+    assert (done.at, done.fills[0].at) == (clock.now, NOON + timedelta(seconds=60))
+    assert done in venue.list(ACCOUNT, clock.now)
+
+
 def test_legs_taken_in_a_closed_session_fill_at_the_opening(venue: PaperVenue, clock: Clock):
     venue.set_session(False, opens_at=NOON + timedelta(hours=1))
     first = leg_1(venue, None)
     second = leg_2(venue, first)
     clock.advance(hours=2)
     assert [found(venue, leg).status for leg in (first, second)] == [S.FILLED, S.FILLED]
-    venue.set_session(False)
+    venue.set_session(False, opens_at=clock.now + timedelta(hours=1))
     third = leg_1(venue, None)
     fourth = leg_2(venue, third)
     venue.cancel(ACCOUNT, third.client_order_id)

@@ -249,10 +249,10 @@ def test_the_market_closes_by_itself(venue: PaperVenue, clock: Clock):
     assert found(venue, report).status is S.FILLED
 
 
-def test_a_person_may_fill_an_order_by_hand_while_the_market_is_closed(venue: PaperVenue):
-    venue.set_session(False)
+def test_a_person_may_fill_an_order_by_hand_while_the_market_is_closed(venue: PaperVenue, clock: Clock):
+    venue.set_session(False, opens_at=NOON + HOUR)
     report = venue.submit(make_request())
     partly = venue.fill_rest(ACCOUNT, report.client_order_id, D(4))
     assert partly.status is S.PARTIALLY_FILLED
-    venue.set_session(True)
+    clock.advance(hours=2)
     assert [fill.quantity for fill in found(venue, report).fills] == [D(4), D(6)]

@@ -61,6 +61,7 @@ def test_it_is_a_collection_of_version_2_1():
         "Tokens",
         "Stocks",
         "Pairs",
+        "Checks",
         "Webhook",
         "Signals",
         "Outside executor",
