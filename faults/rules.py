@@ -157,8 +157,28 @@ def signals_hold_what_they_say(scope: Scope) -> Lines:
         if off1 >= (signal.leg_step1 or STEP) and off2 >= (signal.leg_step2 or STEP):
             hedge = f"{wanted1:f} to {wanted2:f}"
             yield f"{what}: {first:f} {signal.symbol1} against {second:f} {signal.symbol2}, planned were {hedge}"
-        if abs(wanted2 - wanted1 * signal.hedge_ratio) > (signal.leg_step2 or STEP):
-            yield f"{what}: {wanted1:f} to {wanted2:f} were planned, the hedge ratio is {signal.hedge_ratio:f}"
+
+
+def pairs_are_hedged_as_a_whole(scope: Scope) -> Lines:
+    """What all signals of a pair have come to is hedged by the ratio of its alerts, or one of them calls for a person.
+
+    Signals that are right one by one may yet be wrong together: each may have counted on what another one held.
+    """
+    pairs = defaultdict(list)
+    for signal in scope.books.signals:
+        if signal.ticker_type == TickerType.PAIR:
+            pairs[signal.name].append(signal)
+    net: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for order in scope.books.orders:
+        net[order.name, order.symbol] += _net(order, scope.books.fills.get(order.id, ()))
+    for name, signals in pairs.items():
+        last = signals[-1]
+        first, second = (net.get((name, symbol), Decimal(0)) for symbol in (last.symbol1, last.symbol2))
+        off = abs(first * last.hedge_ratio + second)
+        if off > (last.leg_step2 or STEP) * len(signals) and not any(
+            s.status == SignalStatus.CRITICAL for s in signals
+        ):
+            yield f"pair {name}: holds {first:f} and {second:f} at hedge ratio {last.hedge_ratio:f}, and nobody is told"
 
 
 def moves_are_on_record(scope: Scope) -> Lines:
@@ -195,6 +215,7 @@ RULES: tuple[Callable[[Scope], Lines], ...] = (
     positions_agree_with_the_venue,
     everything_has_ended,
     signals_hold_what_they_say,
+    pairs_are_hedged_as_a_whole,
     moves_are_on_record,
     no_lease_is_left,
 )

@@ -80,6 +80,7 @@ def test_each_rule_is_tried_below() -> None:
 
 
 TERMS, FILLS, HOLDS = "orders_agree_with_the_venue", "fills_agree_with_the_venue", "signals_hold_what_they_say"
+HEDGED = "pairs_are_hedged_as_a_whole"
 POSITIONS, STORED, KNOWN = (
     "positions_agree_with_the_venue",
     "acknowledged_alerts_are_stored_once",
@@ -110,7 +111,8 @@ IN_BOOK = [
     ("update signals set status = 'waiting' where id = 1", {ENDED}),
     ("update signals set unbalanced_at = received_at where id = 2", {ENDED}),
     ("update signals set status = 'filled' where id = 3", {HOLDS}),
-    ("update signals set hedge_ratio = '4' where id = 2", {HOLDS}),
+    ("update signals set hedge_ratio = '4' where id = 2", {HEDGED}),
+    ("update orders set name = 'GME' where symbol = 'V'", {HEDGED, POSITIONS}),
     ("delete from order_events where seq = 2 and order_id = 1", {MOVES}),
     ("delete from order_events where seq = 4 and order_id = 1", {MOVES}),
     ("delete from order_events where order_id = 1", {MOVES}),
@@ -189,7 +191,7 @@ def test_a_leg_alone_needs_a_person(context: Flask, desk: Desk, sent: list[Sent]
 
 def test_a_hedge_is_right_to_the_step(context: Flask, desk: Desk, sent: list[Sent], url: str) -> None:
     in_book("update signals set hedge_ratio = '3.000000001' where id = 2")
-    assert HOLDS not in violated(context, url, sent)
+    assert HEDGED not in violated(context, url, sent)
     in_book("update signals set hedge_ratio = '3.00000001' where id = 2")
-    assert HOLDS in violated(context, url, sent)
+    assert HEDGED in violated(context, url, sent)
     assert Decimal("3.00000001") * 10 - 30 > rules.STEP
