@@ -24,7 +24,7 @@ from domain.order_status import OrderStatus, SignalStatus
 from extensions import announce, transaction, utc_now
 from models import Order, OrderEvent, RegistryVersion, Signal
 from models.signal import WAITING
-from services import registry
+from services import crash_points, registry
 from services.claims import Claim, make_claim, start_sending, take_lease
 from services.decide import decide_plan
 from services.facts import needs_quotes
@@ -121,6 +121,8 @@ def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
                 ", ".join(f"{leg.side} {leg.quantity} {leg.symbol}" for leg in plan.legs),
             )
         announce(session)
+        crash_points.reach("plan before commit")
+    crash_points.reach("plan after commit")
     return claims
 
 
