@@ -184,6 +184,12 @@ class Config:
         _integer(1, 864000),
         "120",
     )
+    leg_timeout: int = _setting(
+        "LEG_TIMEOUT",
+        "seconds one leg of a pair may work while the other is filled, where the pair does not say",
+        _integer(1, 86400),
+        "60",
+    )
     web_workers: int = _setting("WEB_WORKERS", "gunicorn processes", _integer(1, 64), "2")
     web_threads: int = _setting("WEB_THREADS", "threads of each; an open dashboard holds one", _integer(8, 512), "64")
     database_pool: int = _setting("DATABASE_POOL", "most PostgreSQL connections of one process", _integer(2, 200), "8")
@@ -210,6 +216,9 @@ class Config:
     )
     paper_cash: Decimal = _setting(
         "PAPER_CASH", "cash a paper account starts with, dollars", _decimal("0", "1000000000000"), "1000000"
+    )
+    paper_leverage: Decimal = _setting(
+        "PAPER_LEVERAGE", "how many times its equity a paper account may hold", _decimal("0.01", "1000"), "2"
     )
 
     @classmethod

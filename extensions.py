@@ -210,6 +210,16 @@ def reading() -> Iterator[Session]:
         session.rollback()
 
 
+@contextlib.contextmanager
+def reading_at_one_moment() -> Iterator[Session]:
+    """Like `reading`; and all that is read was so at one and the same moment."""
+    with reading() as session:
+        session.rollback()  # else the moment would be that of an earlier read
+        if is_postgresql():
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield session
+
+
 def is_postgresql() -> bool:
     """Tell whether the desk runs on PostgreSQL."""
     return db.engine.dialect.name == "postgresql"

@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -30,15 +30,28 @@ from brokers.base import Broker
 from brokers.errors import BrokerUnavailable
 from config import Config, ConfigError
 from extensions import db
-from services import housekeeping, plan_signals, submit_orders, sync_broker
+from services import (
+    cancel_orders,
+    housekeeping,
+    plan_signals,
+    reconcile,
+    stops,
+    submit_orders,
+    sync_broker,
+    tend_legs,
+)
 from services.accounts import open_brokers
 from services.health import HEARTBEAT
+from services.market import Market
 from services.wake import make_waker
 
 logger = logging.getLogger("worker")
 
 LONGEST_WAIT = 1.0  # seconds: a hint that change may get lost, so the tables are read this often anyway
 REAP_EVERY = 5.0
+TEND_EVERY = 0.5
+STATE_EVERY = 5.0
+COMPARE_EVERY = 300.0
 HOUSEKEEPING_EVERY = 600.0
 RETRY_AFTER = 1.0
 
@@ -49,57 +62,91 @@ class Pipeline:
     def __init__(self, config: Config, brokers: Mapping[int, Broker], name: str) -> None:
         self.name = name
         self.brokers = brokers
+        self.market = Market(brokers)
         self.lifetime = timedelta(seconds=config.signal_lifetime)
-        self.polled_until: dict[int, datetime] = {}  # accounts not in it are closed: their state is not known yet
-        self._next_poll: dict[int, float] = {}
-        self._next_reap = self._next_beat = self._next_housekeeping = 0.0
+        self.leg_timeout = config.leg_timeout
+        self.open: set[int] = set()  # accounts that are in step with their broker; nothing is sent to others
+        self._due: dict[str, float] = {}
 
     def run_due(self, stop: Stop) -> None:
         """Do all that can be done now; returns early between two steps when told to stop."""
-        now = time.monotonic()
-        if now >= self._next_beat:
+        if self._is_due("beat", HEARTBEAT):
             housekeeping.heartbeat(self.name)
-            self._next_beat = now + HEARTBEAT
-        if now >= self._next_reap:
+        if self._is_due("reap", REAP_EVERY):
             submit_orders.reap(self.name)
             submit_orders.expire_orders(self.name)
-            self._next_reap = now + REAP_EVERY
-        if now >= self._next_housekeeping:
+        if self._is_due("tidy", HOUSEKEEPING_EVERY):
             housekeeping.tidy()
-            self._next_housekeeping = now + HOUSEKEEPING_EVERY
-        self._poll(now)
-        ready = {account: broker for account, broker in self.brokers.items() if account in self.polled_until}
-        able = {account: broker.capabilities for account, broker in self.brokers.items()}
+        self._poll()
+        if self._is_due("state", STATE_EVERY):
+            self.market.refresh()
+        self._trade(stop)
+        if self._is_due("tend", TEND_EVERY):
+            stops.carry_out(self.open, self.name)
+            tend_legs.tend(self.open, self.name)
+            self._trade(stop)
+
+    def _trade(self, stop: Stop) -> None:
+        """Plan, send, cancel and look up until nothing is left to do."""
+        ready = {account: self.brokers[account] for account in self.open}
+        desk = plan_signals.Desk(
+            brokers=self.brokers,
+            market=self.market,
+            ready=frozenset(ready),
+            lifetime=self.lifetime,
+            leg_timeout=self.leg_timeout,
+            worker=self.name,
+        )
         busy = True
         while busy and not stop.asked:
-            busy = plan_signals.plan_next(able, self.lifetime, self.name)
+            claims = plan_signals.plan_next(desk)
+            if claims:
+                submit_orders.send(claims, ready, self.name)
+            busy = claims is not None
             while not stop.asked and submit_orders.submit_next(ready, self.name):
                 busy = True
+            while not stop.asked and cancel_orders.cancel_next(ready, self.name):
+                busy = True
         while not stop.asked and sync_broker.resolve_next(ready, self.name):
-            busy = True
+            pass
 
-    def _poll(self, now: float) -> None:
+    def _is_due(self, step: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(step, 0.0):
+            return False
+        self._due[step] = now + seconds
+        return True
+
+    def _poll(self) -> None:
         for account_id, broker in self.brokers.items():
-            started = account_id in self.polled_until
-            if now < self._next_poll.get(account_id, 0.0):
-                continue
-            self._next_poll[account_id] = now + broker.capabilities.poll_seconds
-            if started and not sync_broker.has_working_orders(account_id):
-                continue
             try:
-                since = self.polled_until.get(account_id)
-                self.polled_until[account_id] = sync_broker.poll_account(account_id, broker, since, self.name)
+                if account_id not in self.open:
+                    self._open(account_id, broker)
+                elif self._is_due(f"poll {account_id}", broker.capabilities.poll_seconds):
+                    self._poll_account(account_id, broker)
             except BrokerUnavailable as e:
-                logger.warning(
-                    "account %s: %s cannot be read (%s)%s",
-                    account_id,
-                    broker.name,
-                    e,
-                    "" if started else "; it stays closed",
-                )
-            else:
-                if not started:
-                    logger.info("account %s: %s is in step, open for orders", account_id, broker.name)
+                closed = "" if account_id in self.open else "; it stays closed"
+                logger.warning("account %s: %s cannot be read (%s)%s", account_id, broker.name, e, closed)
+
+    def _open(self, account_id: int, broker: Broker) -> None:
+        if self._is_due(f"open {account_id}", RETRY_AFTER):
+            reconcile.start_account(account_id, broker, self.name)
+            self.open.add(account_id)
+            self._due[f"compare {account_id}"] = time.monotonic() + COMPARE_EVERY
+            logger.info("account %s: %s is in step, open for orders", account_id, broker.name)
+
+    def _poll_account(self, account_id: int, broker: Broker) -> None:
+        compare = self._is_due(f"compare {account_id}", COMPARE_EVERY)
+        if not compare and not sync_broker.has_working_orders(account_id):
+            return
+        if reconcile.take_turn(account_id, broker.capabilities.poll_seconds):
+            until = sync_broker.poll_account(account_id, broker, reconcile.last_poll(account_id), self.name)
+            reconcile.keep(account_id, synced_until=until)
+            if compare:
+                reconcile.compare_positions(account_id, broker)
+                reconcile.keep(account_id, reconciled_at=until)
+        elif compare:
+            self._due[f"compare {account_id}"] = 0.0  # another worker has the turn; this one compares at the next
 
 
 class Stop:

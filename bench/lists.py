@@ -41,7 +41,8 @@ class Book:
             return lambda: len(list_signals(wanted, limit, after))
 
         def claim_signal() -> int:
-            return int(plan_signals._claim(db.session(), accounts) is not None)
+            found = db.session.execute(plan_signals._next_waiting(), {"accounts": accounts})
+            return int(found.one_or_none() is not None)
 
         def claim_order() -> int:
             found = db.session.execute(submit_orders._sendable(), {"accounts": accounts})

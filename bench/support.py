@@ -230,6 +230,7 @@ def make_desk(stage: Stage, kind: str, name: str, **settings: str) -> Desk:
     env = dict.fromkeys([f.metadata["env"] for f in fields(Config)], "")  # empty = default, whatever a .env says
     env |= {"DATABASE_URL_SQLALCHEMY": "", "DYNO": "", "HOST": HOST, "PORT": str(_free_port())}
     env |= {"INSTANCE_DIR": str(folder), "DATABASE_URL": stage.database(kind, name)}
+    env |= {"PAPER_CASH": "1000000000000"}  # rounds only buy: none may end for want of buying power
     env |= {"ADMIN_PASSWORD": PASSWORD, "WEBHOOK_PASSPHRASE": PASSPHRASE, **settings}
     config = Config.from_env(env)
     app = create_app(Config.from_env({**env, "LOG_LEVEL": "warning"}))

@@ -129,25 +129,15 @@ def next_moves(plan: PairPlan, orders: Sequence[LegOrder], *, timed_out: bool) -
         return []
     legs = _legs(plan, orders)
     lead, follow = legs[plan.lead - 1], legs[2 - plan.lead]
-    broken = [leg for leg in legs if leg.failed]
     if plan.policy is LegPolicy.LEG1_FIRST and not follow.failed:
         lacking = follow.want - follow.ordered
         if lacking >= follow.plan.step:
             return [Send(follow.number, follow.plan.side, lacking, Purpose.SIGNAL, len(follow.forward))]
-        if plan.on_failure is not FailurePolicy.COMPLETE:
-            broken = []  # what the lead did not get, the other leg does not need
-    if not broken:
-        if timed_out and not _balanced(*legs):
-            return _cancel_all(_behind(*legs).open, "it took too long while the other leg is filled")
-        return []
-    if plan.on_failure is not FailurePolicy.COMPLETE and all(leg.net == 0 for leg in legs):
-        unsent = [o for leg in legs for o in leg.open if o.status is S.QUEUED]
-        if unsent:  # nothing is held yet, so nothing of the other leg is sent, whatever the policy
-            return _cancel_all(unsent, f"leg {broken[0].number} {_why(broken[0].failed)}")
-    if plan.on_failure is FailurePolicy.COMPLETE:
-        return _complete(broken, legs, timed_out=timed_out)
-    if plan.on_failure is FailurePolicy.UNWIND:
-        return _unwind(broken[0], lead, follow)
+    broken = _broken(plan, lead, follow)
+    if broken:
+        return _after_failure(plan, broken, lead, follow, timed_out=timed_out)
+    if timed_out and not _balanced(*legs):
+        return _cancel_all(_behind(*legs).open, "it took too long while the other leg is filled")
     return []
 
 
@@ -195,6 +185,24 @@ def _behind(first: _Leg, second: _Leg) -> _Leg:
     return first if first.net * second.plan.quantity < second.net * first.plan.quantity else second
 
 
+def _broken(plan: PairPlan, lead: _Leg, follow: _Leg) -> list[_Leg]:
+    """Return the legs that have failed for certain; what a lead did not get, the other leg does not need."""
+    complete = plan.on_failure is FailurePolicy.COMPLETE
+    if plan.policy is LegPolicy.LEG1_FIRST and not follow.failed and not complete:
+        return []
+    return [leg for leg in (lead, follow) if leg.failed]
+
+
+def _after_failure(plan: PairPlan, broken: list[_Leg], lead: _Leg, follow: _Leg, *, timed_out: bool) -> list[Move]:
+    if plan.on_failure is FailurePolicy.COMPLETE:
+        return _complete(broken, (lead, follow), timed_out=timed_out)
+    if lead.net == follow.net == 0:
+        unsent = [o for o in (*lead.open, *follow.open) if o.status is S.QUEUED]
+        if unsent:  # nothing is held yet, so nothing of the other leg is sent, whatever the policy
+            return _cancel_all(unsent, f"leg {broken[0].number} {_why(broken[0].failed)}")
+    return _unwind(broken[0], lead, follow) if plan.on_failure is FailurePolicy.UNWIND else []
+
+
 def _cancel_all(orders: Sequence[LegOrder], why: str) -> list[Move]:
     return [Cancel(o.id, why) for o in orders if not o.cancel_requested]
 
@@ -236,6 +244,11 @@ def _state(plan: PairPlan, leg: _Leg, lead: _Leg) -> LegState:
 
 
 def _status(plan: PairPlan, leg: _Leg, lead: _Leg) -> tuple[OrderStatus, str | None]:
+    again = [o for o in leg.open if o.purpose is Purpose.COMPLETE]
+    if again and len(again) == len(leg.open) and again[-1].status not in UNSETTLED:
+        # Sent again, but as long as nothing has come of it, the leg has failed.
+        failed = next(o for o in reversed(leg.forward) if o.status in SHORT)
+        return failed.status, failed.reason
     if leg.open:
         latest = min(leg.open, key=lambda o: (o.status not in UNSETTLED, o.status is not S.MANUAL, o.id))
         status = latest.status

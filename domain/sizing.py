@@ -5,7 +5,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 def round_to_step(quantity: Decimal, step: Decimal) -> Decimal:
     """Return the quantity rounded to the nearest whole number of steps, half to even."""
-    return (quantity / step).quantize(Decimal(1), ROUND_HALF_EVEN) * step
+    rounded = (quantity / step).quantize(Decimal(1), ROUND_HALF_EVEN) * step
+    whole = rounded == rounded.to_integral_value()  # no trailing zeros: people read this
+    return rounded.quantize(Decimal(1)) + 0 if whole else rounded.normalize()
 
 
 def is_tradable(quantity: Decimal, step: Decimal) -> bool:

@@ -17,12 +17,14 @@ _OPEN = sa.text(
     "status in ('QUEUED', 'CLAIMED', 'SENDING', 'UNKNOWN', 'MANUAL', 'ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')"
 )
 _WORKING = sa.text("status in ('ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')")
+_UNUSUAL = sa.text("purpose <> 'signal'")
 
 # In queries the same words with the table's name, so that they match the partial indexes and stay clear in joins.
 IN_FLIGHT = sa.text(f"orders.{_IN_FLIGHT.text}")
 PENDING = sa.text(f"orders.{_PENDING.text}")
 WORKING = sa.text(f"orders.{_WORKING.text}")
 OPEN = sa.text(f"orders.{_OPEN.text}")
+UNUSUAL = sa.text(f"orders.{_UNUSUAL.text}")
 
 
 class Order(Model):
@@ -95,6 +97,9 @@ class Order(Model):
         sa.Index(None, "symbol", "id"),
         sa.Index(None, "name", "id"),
         sa.Index(None, "status", "id"),
+        sa.Index(None, "account_id", "id"),
+        sa.Index(None, "created_at", "id"),
+        sa.Index("ix_orders_unusual", "purpose", "id", sqlite_where=_UNUSUAL, postgresql_where=_UNUSUAL),
         {"sqlite_autoincrement": True},
     )
 
@@ -112,6 +117,10 @@ class OrderEvent(Model):
     actor: Mapped[str] = mapped_column(sa.String(128))
     epoch: Mapped[int]
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+
+    order: Mapped[Order] = relationship(viewonly=True)
+
+    __table_args__ = (sa.Index(None, "at", "order_id", "seq"),)
 
 
 class Fill(Model):
@@ -137,5 +146,6 @@ class Fill(Model):
     __table_args__ = (
         sa.UniqueConstraint("account_id", "execution_id"),
         sa.Index(None, "at", "id"),
+        sa.Index(None, "account_id", "at", "id"),
         {"sqlite_autoincrement": True},
     )

@@ -15,9 +15,11 @@ from models.registry import BrokerAccount
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _WAITING = sa.text("status in ('waiting', 'rerouted')")
 _UNBALANCED = sa.text("unbalanced_at is not null")
+_SLIPPED = sa.text("slip is not null")
 
 WAITING = sa.text(f"signals.{_WAITING.text}")  # for queries: matches the partial index and stays clear in joins
 UNBALANCED = sa.text(f"signals.{_UNBALANCED.text}")
+SLIPPED = sa.text(f"signals.{_SLIPPED.text}")
 
 
 class Signal(Model):
@@ -119,5 +121,10 @@ class Signal(Model):
         ),
         # Signals whose legs wait for each other, or for a person; few, and asked for all the time.
         sa.Index("ix_signals_unbalanced", "unbalanced_at", sqlite_where=_UNBALANCED, postgresql_where=_UNBALANCED),
+        # What the fills slipped by, without a walk over what was never filled.
+        sa.Index("ix_signals_slipped", "received_at", "id", sqlite_where=_SLIPPED, postgresql_where=_SLIPPED),
+        sa.Index(
+            "ix_signals_slipped_name", "name", "received_at", "id", sqlite_where=_SLIPPED, postgresql_where=_SLIPPED
+        ),
         {"sqlite_autoincrement": True},
     )

@@ -8,6 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from extensions import ExactDecimal, Model, UtcDateTime, utc_now
 
+_WORKING = sa.text("status in ('ACCEPTED', 'PARTIALLY_FILLED', 'CANCEL_PENDING')")
+FOREIGN_WORKING = sa.text(f"foreign_orders.{_WORKING.text}")
+
 
 class AccountState(Model):
     """An account at its broker. `heard_at` is when the money was asked for, `reconciled_at` when all was compared."""
@@ -72,6 +75,11 @@ class ForeignOrder(Model):
     status: Mapped[str] = mapped_column(sa.String(20))
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+
+    __table_args__ = (
+        sa.Index("ix_foreign_orders_working", "seen_at", sqlite_where=_WORKING, postgresql_where=_WORKING),
+        sa.Index(None, "seen_at"),
+    )
 
 
 class PositionDifference(Model):

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask
 
-from resources import checks, errors, health, pairs, signals, stocks, tokens, users, webhook
+from resources import (
+    checks,
+    errors,
+    fills,
+    health,
+    orders,
+    pairs,
+    positions,
+    reports,
+    signals,
+    stocks,
+    tokens,
+    users,
+    webhook,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -21,6 +35,19 @@ def init_app(app: Flask) -> None:
     api.add_resource(signals.SignalListAll, "/v3/signals/<string:number_of_items>")
     api.add_resource(signals.SignalListStatus, "/v3/signals/status/<string:order_status>/<string:number_of_items>")
     api.add_resource(signals.SignalListTicker, "/v3/signals/ticker/<string:ticker_name>/<string:number_of_items>")
+
+    api.add_resource(orders.Orders, "/v3/orders")
+    api.add_resource(orders.Order, "/v3/order/<string:order>")
+    api.add_resource(orders.OrderEvents, "/v3/order/<string:order>/events")
+    api.add_resource(orders.OrderFills, "/v3/order/<string:order>/fills")
+    api.add_resource(orders.Events, "/v3/events")
+    api.add_resource(fills.Fills, "/v3/fills")
+    api.add_resource(positions.Positions, "/v3/positions")
+    api.add_resource(reports.Results, "/v3/pnl")
+    api.add_resource(reports.SlippageReport, "/v3/slippage")
+    api.add_resource(reports.Reconciliation, "/v3/reconciliation")
+    api.add_resource(reports.HedgeDrift, "/v3/drift")
+    api.add_resource(reports.Journal, "/v3/journal")
 
     api.add_resource(stocks.StockRegister, "/v3/regstock")
     api.add_resource(stocks.Stocks, "/v3/stocks/<string:number_of_items>")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_jwt_extended import current_user
 
 from resources.base import Access, ApiResource, endpoint
-from resources.schemas.checks import TradeCheckList, TradeCheckOut, ChecksQuery, RuleIn, RuleKey, RuleOut
+from resources.schemas.checks import ChecksQuery, RuleIn, RuleKey, RuleOut, TradeCheckList, TradeCheckOut
 from resources.schemas.users import Message
 from services import check_rules
 

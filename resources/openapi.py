@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 
 from resources.base import Access, ApiResource, Endpoint
 
+TAGS = ("signals", "orders", "fills", "positions", "reports", "stocks", "pairs", "users", "tokens", "health")
 REF = "#/components/schemas/{model}"
 ERROR_SCHEMA = {
     "type": "object",
@@ -45,7 +46,7 @@ def build_document(app: Flask) -> dict[str, Any]:
         openapi_version="3.1.0",
         info={"description": "A self-hosted trading desk for TradingView users: stocks, pairs, signals and users."},
         servers=[{"url": "/"}],
-        tags=[{"name": name} for name in ("signals", "stocks", "pairs", "checks", "users", "tokens", "health")],
+        tags=[{"name": name} for name in TAGS],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     spec.components.schema("Error", ERROR_SCHEMA)

@@ -23,11 +23,12 @@ class Signal(ApiResource):
         """Show a signal with its orders and every check that was made."""
         return SignalOut.of(get_signal(_rowid(rowid)))
 
-    @endpoint(Access.ADMIN, "signals", answers={200: Message}, errors=(401, 403, 404, 409))
-    def delete(self, rowid: str) -> Message:
-        """Delete a signal for which nothing was traded."""
-        delete_signal(_rowid(rowid), f"user {current_user.username}")
-        return Message(message="Item deleted")
+    @endpoint(Access.ADMIN, "signals", answers={200: Message, 202: Message}, errors=(401, 403, 404, 409))
+    def delete(self, rowid: str) -> tuple[Message, int]:
+        """Delete a signal for which nothing was traded; 202 = its working orders are canceled first."""
+        if delete_signal(_rowid(rowid), f"user {current_user.username}"):
+            return Message(message="Item deleted"), 200
+        return Message(message="Its working orders are being canceled; delete it again once they have ended."), 202
 
 
 class Signals(ApiResource):

@@ -21,6 +21,7 @@ def paper_settings(config: Config) -> PaperSettings:
         commission=config.paper_commission,
         reference_price=config.paper_reference_price,
         cash=config.paper_cash,
+        leverage=config.paper_leverage,
     )
 
 

@@ -1,4 +1,4 @@
-"""The desk's own book: moves of orders, fills, and what they add up to for a signal.
+"""The desk's own book: moves of orders, and what the broker reports of them.
 
 Everything here works inside the caller's transaction, on rows that the caller has locked.
 """
@@ -6,22 +6,26 @@ Everything here works inside the caller's transaction, on rows that the caller h
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, lazyload
 
-from domain.enums import Side
 from domain.errors import IllegalTransition
-from domain.messages import FillReport, OrderReport
-from domain.order_status import FAILED, OrderStatus, SignalStatus, check_signal_transition, check_transition
+from domain.messages import OrderReport
+from domain.order_status import AT_BROKER, BY_EVIDENCE, FAILED, OrderStatus
 from domain.pricing import average_price
-from domain.rollup import LegState, roll_up
-from extensions import announce, insert_or_update, utc_now
-from models import Fill, Order, OrderEvent, Signal
+from extensions import utc_now
+from models import Fill, Order, Signal
+from services.order_moves import move_order, note, start_cancel
+from services.positions import book_fill
+from services.roll_up import refresh_signal
 
 logger = logging.getLogger(__name__)
+
+S = OrderStatus
 
 # Statements that are asked for each step of each order are made once.
 _SIGNAL_OF_ORDER = (
@@ -31,70 +35,39 @@ _SIGNAL_OF_ORDER = (
     .with_for_update()
 )
 _ORDER = sa.select(Order, utc_now()).where(Order.id == sa.bindparam("order_id")).with_for_update(of=Order)
-_ORDERS_OF_SIGNAL = (
-    sa.select(Order)
-    .where(Order.signal_id == sa.bindparam("signal_id"))
-    .order_by(Order.leg, Order.generation)
-    .with_for_update()
+_FILLS_OF_ORDER = sa.select(Fill.execution_id, Fill.quantity, Fill.price).where(
+    Fill.order_id == sa.bindparam("order_id")
 )
-_FILLS_OF_ORDER = sa.select(Fill.quantity, Fill.price).where(Fill.order_id == sa.bindparam("order_id"))
 
 
-def lock_order(session: Session, order_id: int) -> Order:
-    """Return an order, locked together with its signal."""
-    return lock_order_at(session, order_id)[0]
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """An order with its signal, both locked until the transaction ends, and the database's time."""
+
+    order: Order
+    signal: Signal | None
+    now: datetime
 
 
-def lock_order_at(session: Session, order_id: int) -> tuple[Order, datetime]:
-    """Return an order, locked together with its signal, and the database's time.
+def lock_order(session: Session, order_id: int) -> Locked:
+    """Return an order, locked together with its signal.
 
     The signal is always locked first, so that no two workers wait for each other.
     """
-    session.execute(_SIGNAL_OF_ORDER, {"order_id": order_id}).scalar_one_or_none()
+    signal = session.execute(_SIGNAL_OF_ORDER, {"order_id": order_id}).scalar_one_or_none()
     order, now = session.execute(_ORDER, {"order_id": order_id}).one()
-    return order, now
+    return Locked(order, signal, now)
 
 
-def move_order(session: Session, order: Order, status: OrderStatus, cause: str, actor: str) -> None:
-    """Move an order along the table of legal moves and put the move on record; raises IllegalTransition."""
-    check_transition(OrderStatus(order.status), status)
-    _record(session, order, status, cause, actor)
-    logger.info(
-        "order %s (signal %s leg %s): %s -> %s, %s",
-        order.client_order_id,
-        order.signal_id,
-        order.leg,
-        order.status,
-        status,
-        cause,
-    )
-    order.status = status
-
-
-def note(session: Session, order: Order, cause: str, actor: str) -> None:
-    """Put something on an order's record that moved nothing."""
-    _record(session, order, OrderStatus(order.status), cause, actor)
-
-
-def _record(session: Session, order: Order, status: OrderStatus, cause: str, actor: str) -> None:
-    order.moves = (order.moves or 0) + 1
-    event = OrderEvent(
-        order_id=order.id,
-        seq=order.moves,
-        from_status=order.status,
-        to_status=status,
-        cause=cause[:500],
-        actor=actor,
-        epoch=order.lease_epoch,
-    )
-    session.add(event)
-
-
-def apply_report(session: Session, order: Order, report: OrderReport, actor: str) -> None:
+def apply_report(
+    session: Session, locked: Locked, report: OrderReport, actor: str, *, by_evidence: bool = False
+) -> None:
     """Book what the broker says of an order: its id, its fills (each once), its status. Then roll up the signal.
 
-    Applying a report twice, or an older one later, changes nothing.
+    Applying a report twice, or an older one later, changes nothing. `by_evidence`: an order that we
+    took for dead may come back to life, because the broker shows it.
     """
+    order = locked.order
     if order.broker_order_id is None:
         order.broker_order_id = report.broker_order_id
     elif order.broker_order_id != report.broker_order_id:
@@ -106,18 +79,22 @@ def apply_report(session: Session, order: Order, report: OrderReport, actor: str
             report.broker_order_id,
         )
         return
-    for fill in report.fills:
-        _book_fill(session, order, fill)
-    _total(session, order)
+    _book_fills(session, order, report, actor)
     status = _status_with_fills(order, report.status)
     if status != order.status:
         try:
-            move_order(session, order, status, report.reason or "reported by the broker", actor)
+            move_order(
+                session, order, status, report.reason or "reported by the broker", actor, by_evidence=by_evidence
+            )
         except IllegalTransition as e:
             logger.warning("order %s: stale report skipped, %s", order.client_order_id, e.message)
+        else:
+            order.reason = None
     if order.status in FAILED and not order.reason:
         order.reason = (report.reason or order.status.lower())[:500]
-    refresh_signal(session, order.signal_id, actor)
+    if order.cancel_requested_at is not None and order.status in (S.ACCEPTED, S.PARTIALLY_FILLED):
+        start_cancel(session, order, order.cancel_reason or "asked for before the broker had it", actor, locked.now)
+    refresh_signal(session, locked.signal, order, locked.now, actor)
 
 
 def is_same_order(order: Order, report: OrderReport) -> bool:
@@ -130,80 +107,35 @@ def is_same_order(order: Order, report: OrderReport) -> bool:
     return same and order.quantity == report.quantity
 
 
-def fail_order(session: Session, order: Order, status: OrderStatus, reason: str, actor: str) -> None:
+def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: str, actor: str) -> None:
     """End an order that never came to live at the broker, and roll up its signal."""
-    order.reason = reason[:500]
-    move_order(session, order, status, reason, actor)
-    refresh_signal(session, order.signal_id, actor)
+    locked.order.reason = reason[:500]
+    move_order(session, locked.order, status, reason, actor)
+    refresh_signal(session, locked.signal, locked.order, locked.now, actor)
 
 
-def refresh_signal(session: Session, signal_id: int | None, actor: str) -> None:
-    """Set a signal's status, prices and slip from its orders; tells the listeners."""
-    session.flush()
-    signal = session.execute(
-        sa.select(Signal).where(Signal.id == signal_id).with_for_update(of=Signal)
-    ).scalar_one_or_none()
-    if signal is None:
+def can_be_adopted(order: Order, report: OrderReport) -> bool:
+    """Tell whether the broker shows an order that we took for dead before it ever had one of ours under this id."""
+    return order.broker_order_id is None and report.status in BY_EVIDENCE.get(OrderStatus(order.status), frozenset())
+
+
+def _book_fills(session: Session, order: Order, report: OrderReport, actor: str) -> None:
+    if not report.fills:
         return
-    orders = _latest_orders(session, signal.id)
-    _stop_second_leg(session, orders, actor)
-    legs = [
-        LegState(
-            OrderStatus(order.status),
-            order.quantity,
-            order.filled_quantity,
-            order.average_price,
-            order.reason,
-        )
-        for order in orders
-    ]
-    result = roll_up(Side(signal.side), signal.price, signal.hedge_ratio, legs)
-    old = SignalStatus(signal.status)
-    try:
-        check_signal_transition(old, result.status)
-    except IllegalTransition as e:
-        logger.error("signal %s: %s Its orders are on record.", signal.id, e.message)
-    else:
-        signal.status = result.status
-        signal.status_reason = result.reason and result.reason[:255]
-    if signal.status in (SignalStatus.ERROR, SignalStatus.CRITICAL):
-        signal.error_text = result.reason
-    signal.order_id1, signal.leg_price1 = orders[0].broker_order_id, orders[0].average_price
-    if len(orders) == 2:
-        signal.order_id2, signal.leg_price2 = orders[1].broker_order_id, orders[1].average_price
-    signal.filled_quantity, signal.fill_price, signal.slip = result.filled, result.fill_price, result.slip
-    announce(session)
-    if signal.status != old:
-        level = logging.CRITICAL if signal.status == SignalStatus.CRITICAL else logging.INFO
-        logger.log(
-            level,
-            "signal %s: %s -> %s%s",
-            signal.id,
-            old,
-            signal.status,
-            f", {result.reason}" if result.reason else "",
-        )
-
-
-def _book_fill(session: Session, order: Order, fill: FillReport) -> None:
-    row = insert_or_update(Fill).values(
-        account_id=order.account_id,
-        execution_id=fill.execution_id,
-        order_id=order.id,
-        quantity=fill.quantity,
-        price=fill.price,
-        commission=fill.commission,
-        synthetic=fill.synthetic,
-        at=fill.at,
-    )
-    if session.execute(row.on_conflict_do_nothing().returning(Fill.id)).scalar() is not None:
-        logger.info("order %s: filled %s at %s", order.client_order_id, fill.quantity, fill.price)
-
-
-def _total(session: Session, order: Order) -> None:
-    fills = session.execute(_FILLS_OF_ORDER, {"order_id": order.id}).all()
-    order.filled_quantity = sum((fill.quantity for fill in fills), Decimal(0))
-    order.average_price = average_price((fill.quantity, fill.price) for fill in fills)
+    first = order.filled_quantity == 0 and order.status in (S.SENDING, S.UNKNOWN)
+    known = [] if first else session.execute(_FILLS_OF_ORDER, {"order_id": order.id}).all()
+    fills = [(fill.quantity, fill.price) for fill in known]
+    seen = {fill.execution_id for fill in known}
+    for fill in report.fills:
+        if fill.execution_id in seen:
+            continue
+        if book_fill(session, order, fill):
+            fills.append((fill.quantity, fill.price))
+        else:
+            note(session, order, f"execution {fill.execution_id} belongs to another order; not booked", actor)
+            logger.critical("order %s: execution %s was booked before", order.client_order_id, fill.execution_id)
+    order.filled_quantity = sum((quantity for quantity, _ in fills), Decimal(0))
+    order.average_price = average_price(fills)
     if order.filled_quantity > order.quantity:
         order.reason = f"the broker filled {order.filled_quantity} of {order.quantity}"
         logger.critical("order %s: %s", order.client_order_id, order.reason)
@@ -212,22 +144,9 @@ def _total(session: Session, order: Order) -> None:
 def _status_with_fills(order: Order, reported: OrderStatus) -> OrderStatus:
     """Return the status that the fills bear out: a broker's FILLED waits for the fills themselves."""
     if order.filled_quantity >= order.quantity:
-        return OrderStatus.FILLED
-    if reported in (OrderStatus.FILLED, OrderStatus.ACCEPTED) and order.filled_quantity > 0:
-        return OrderStatus.PARTIALLY_FILLED
-    return OrderStatus.ACCEPTED if reported is OrderStatus.FILLED else reported
-
-
-def _latest_orders(session: Session, signal_id: int) -> list[Order]:
-    latest: dict[int, Order] = {}
-    for order in session.execute(_ORDERS_OF_SIGNAL, {"signal_id": signal_id}).scalars():
-        latest[order.leg] = order
-    return list(latest.values())
-
-
-def _stop_second_leg(session: Session, orders: list[Order], actor: str) -> None:
-    """Keep leg 2 at home when leg 1 has failed for certain: both legs or none."""
-    if len(orders) == 2 and orders[0].status in FAILED and orders[1].status == OrderStatus.QUEUED:
-        orders[1].reason = f"not sent, because leg 1 was {orders[0].status.lower()}"
-        move_order(session, orders[1], OrderStatus.DENIED, orders[1].reason, actor)
-        session.flush()
+        return S.FILLED
+    if order.status == S.CANCEL_PENDING and reported in AT_BROKER | {S.FILLED}:
+        return S.CANCEL_PENDING  # it works until the broker says that the cancel is done
+    if reported in (S.FILLED, S.ACCEPTED) and order.filled_quantity > 0:
+        return S.PARTIALLY_FILLED
+    return S.ACCEPTED if reported is S.FILLED else reported

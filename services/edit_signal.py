@@ -13,12 +13,14 @@ from sqlalchemy.orm import Session
 
 from domain.enums import Side
 from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
-from domain.order_status import OPEN, OrderStatus, SignalStatus, check_signal_transition
+from domain.legs import UNSETTLED
+from domain.order_status import AT_BROKER, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import slip
 from domain.rollup import fill_price
 from domain.trace import step
 from extensions import announce, transaction
 from models import Fill, Order, OrderEvent, Signal
+from services.cancel_orders import cancel_signal_orders
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,8 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
         if not changes and status == signal.status:
             return signal  # what executors do: read, change nothing, put back
         if not signal.external:
-            _check_desk_edit(session, signal, status, changes)
+            _edit_desk_signal(session, signal, status, changes, actor)
+            return signal
         check_signal_transition(SignalStatus(signal.status), status)
         if signal.status == SignalStatus.FILLED:
             raise IllegalTransition("signal", signal.status, status)
@@ -72,8 +75,11 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
     return signal
 
 
-def delete_signal(rowid: int, actor: str) -> None:
-    """Delete a signal; raises NotFound, and Conflict while its orders may work or once shares were traded."""
+def delete_signal(rowid: int, actor: str) -> bool:
+    """Delete a signal; False when its orders work and are canceled first, so that it can be deleted after that.
+
+    Raises NotFound, and Conflict while its orders are on their way or once shares were traded.
+    """
     with transaction() as session:
         signal = locked_signal(session, rowid)
         if signal.external and signal.status in (
@@ -86,14 +92,16 @@ def delete_signal(rowid: int, actor: str) -> None:
             )
         query = sa.select(Order).where(Order.signal_id == rowid).order_by(Order.id).with_for_update(of=Order)
         orders = session.execute(query).scalars().all()
-        for order in orders:
-            if order.status == OrderStatus.QUEUED:
-                raise Conflict("Orders of this signal are about to be sent; try again in a moment.")
-            if OrderStatus(order.status) in OPEN:
-                raise Conflict(f"Order {order.client_order_id} of this signal is {order.status}; it must end first.")
         traded = sa.select(sa.exists().where(Fill.order_id == Order.id, Order.signal_id == rowid))
         if session.execute(traded).scalar():
             raise Conflict("Shares were traded for this signal; it stays on record.")
+        for order in orders:
+            if order.status in UNSETTLED:
+                text = f"Order {order.client_order_id} of this signal is {order.status}; try again in a moment."
+                raise Conflict(text)
+        if any(OrderStatus(order.status) in AT_BROKER for order in orders):
+            cancel_signal_orders(session, signal, f"signal to be deleted ({actor})", actor)
+            return False
         for order in orders:
             session.execute(sa.delete(OrderEvent).where(OrderEvent.order_id == order.id))
             session.delete(order)
@@ -101,6 +109,7 @@ def delete_signal(rowid: int, actor: str) -> None:
         session.delete(signal)
         announce(session)
     logger.warning("signal %s: deleted by %s", rowid, actor)
+    return True
 
 
 def locked_signal(session: Session, rowid: int) -> Signal:
@@ -130,14 +139,25 @@ def reprice(signal: Signal) -> None:
     signal.slip = slip(Side(signal.side), signal.price, signal.fill_price) if known else None  # type: ignore[arg-type]
 
 
-def _check_desk_edit(session: Session, signal: Signal, status: SignalStatus, changes: Mapping[str, Any]) -> None:
-    """Allow on a signal of the desk only to cancel it while it waits."""
+def _edit_desk_signal(
+    session: Session, signal: Signal, status: SignalStatus, changes: Mapping[str, Any], actor: str
+) -> None:
+    """Allow on a signal of the desk only to cancel it: at once while it waits, else through its broker."""
     if changes:
         names = ", ".join(name.replace("_", " ") for name in changes)
         raise Conflict(f"The desk itself executes this signal; {names} come from its broker only.")
-    if status is SignalStatus.CANCELED and signal.status == SignalStatus.WAITING:
+    if status is not SignalStatus.CANCELED:
+        raise Conflict(
+            f"The desk itself executes this signal; it cannot be moved from '{signal.status}' to '{status}' by hand."
+        )
+    if signal.status in (SignalStatus.WAITING, SignalStatus.REROUTED):
+        check_signal_transition(SignalStatus(signal.status), status)
+        record_move(signal, status, actor)
         signal.status_reason = "canceled by hand"
-        return
-    raise Conflict(
-        f"The desk itself executes this signal; it cannot be moved from '{signal.status}' to '{status}' by hand."
-    )
+        announce(session)
+    elif not cancel_signal_orders(session, signal, f"canceled by hand ({actor})", actor):
+        raise IllegalTransition("signal", signal.status, status)
+    else:
+        text = f"{actor} asked for the end of its orders; the broker decides."
+        signal.trace = [*signal.trace, step("cancel", True, text)]
+        announce(session)

@@ -1,98 +1,131 @@
-"""From a waiting signal to its orders: one transaction, oldest first, one at a time for each stock or pair."""
+"""From a waiting signal to its orders: one transaction, oldest first, one at a time for each stock or pair.
+
+Where nothing keeps the orders back they are committed as being sent, so that the
+worker that planned them can call the broker at once.
+"""
 
 from __future__ import annotations
 
 import functools
 import logging
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session, aliased, lazyload
 
-from brokers.base import Capabilities
-from domain.enums import OrderType, Side, TickerType, TimeInForce
-from domain.intake import decide
+from brokers.base import Broker
+from brokers.errors import BrokerError
+from domain.checks.rules import Subject
+from domain.enums import LegPolicy, MarketPosition, TickerType
 from domain.order_status import OrderStatus, SignalStatus
-from domain.sizing import is_tradable, leg2_quantity
-from domain.trace import step
 from extensions import announce, transaction, utc_now
-from models import Instrument, Order, OrderEvent, Signal
+from models import Order, OrderEvent, Signal
 from models.signal import WAITING
 from services import registry
+from services.claims import Claim, make_claim, start_sending, take_lease
+from services.decide import decide_plan
+from services.facts import needs_quotes
+from services.market import Market, NotKnown
+from services.new_orders import NewOrder, add_orders, make_order
+from services.planning import Book, NotTradable, Plan, Scene
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One order to be made of a signal; quantity in shares."""
-
-    number: int
-    side: Side
-    quantity: Decimal
-    order_type: OrderType
-    limit_price: Decimal | None
-    instrument: Instrument
+S = OrderStatus
+PENDING = frozenset({S.QUEUED, S.CLAIMED, S.SENDING, S.UNKNOWN, S.MANUAL})
+AT_ONCE = (
+    (None, S.QUEUED, "planned"),
+    (S.QUEUED, S.CLAIMED, "claimed"),
+    (S.CLAIMED, S.SENDING, "attempt 1"),
+)
+BROKER_AWAY = timedelta(seconds=2)  # until a signal is tried again whose broker cannot be asked
 
 
-class NotTradable(Exception):
-    """The signal must not be traded; says with which status and why."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What a worker plans with; `ready` are the accounts that are in step with their brokers."""
 
-    def __init__(self, status: SignalStatus, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.status, self.reason, self.text = status, reason, text
+    brokers: Mapping[int, Broker]
+    market: Market
+    ready: frozenset[int]
+    lifetime: timedelta
+    leg_timeout: int
+    worker: str
 
 
-def plan_next(capabilities: Mapping[int, Capabilities], lifetime: timedelta, actor: str) -> bool:
-    """Plan the oldest waiting signal; False when there is none.
+def plan_next(desk: Desk) -> list[Claim] | None:
+    """Plan the next waiting signal; returns the orders to be sent at once, None when no signal waits.
 
-    `capabilities` by account id: signals of other accounts are left alone. `lifetime` counts from receipt.
+    Signals of accounts that are not the desk's are left alone.
     """
-    with transaction() as session:
-        claimed = _claim(session, tuple(capabilities))
-        if claimed is None:
-            return False
-        signal, now = claimed
+    fast, quotes = True, False
+    for _ in range(4):
         try:
-            legs = _check(signal, session, capabilities, now, lifetime)
-        except NotTradable as e:
-            signal.status, signal.status_reason, signal.error_text = (
-                e.status,
-                e.reason[:255],
-                f"{e.reason}: {e.text}"[:1000],
+            return _plan(desk, fast=fast, quotes=quotes)
+        except NotKnown as wanted:
+            quotes = quotes or wanted.quotes
+            _ask(desk, wanted)
+        except IntegrityError:
+            # Another worker has put an order of the same symbol into flight: this one queues behind it.
+            fast = False
+    return []
+
+
+def _ask(desk: Desk, wanted: NotKnown) -> None:
+    try:
+        desk.market.ask(wanted)
+    except BrokerError as e:
+        logger.warning("account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
+        with transaction() as session:
+            waiting = sa.update(Signal).where(WAITING, Signal.account_id == wanted.account_id)
+            session.execute(
+                waiting.where(Signal.held_until.is_(None) | (Signal.held_until < utc_now() + BROKER_AWAY)).values(
+                    held_until=utc_now() + BROKER_AWAY
+                )
             )
-            logger.warning("signal %s: %s, %s", signal.id, e.status, e.text)
-        except SQLAlchemyError:
+
+
+def _plan(desk: Desk, *, fast: bool, quotes: bool) -> list[Claim] | None:
+    with transaction() as session:
+        found = session.execute(_next_waiting(), {"accounts": tuple(desk.brokers)}).one_or_none()
+        if found is None:
+            return None
+        signal, now = found
+        claims: list[Claim] = []
+        try:
+            scene = _scene(desk, session, signal, now, quotes=quotes)
+            book, plan = decide_plan(scene)
+        except NotTradable as e:
+            _refuse(signal, e)
+        except (SQLAlchemyError, NotKnown):
             raise
         except Exception:  # one signal that cannot be understood must not hold up all others
             logger.exception("signal %s: planning failed", signal.id)
             signal.status, signal.status_reason = SignalStatus.CRITICAL, "planning failed; the log says why"
         else:
-            _make_orders(session, signal, legs, lifetime, actor)
+            orders = _make_orders(scene, plan, desk)
+            if fast and signal.account_id in desk.ready and not _must_queue(orders, book):
+                claims = _send_at_once(scene, orders, desk)
+            else:
+                add_orders(session, orders, "planned", desk.worker)
+            desk.market.reserve(signal.account_id or 0, plan.cost)
             signal.status = SignalStatus.CREATED
             logger.info(
                 "signal %s: planned as %s",
                 signal.id,
-                ", ".join(f"{leg.side} {leg.quantity} {leg.instrument.symbol}" for leg in legs),
+                ", ".join(f"{leg.side} {leg.quantity} {leg.symbol}" for leg in plan.legs),
             )
         announce(session)
-    return True
-
-
-def _claim(session: Session, accounts: tuple[int, ...]) -> tuple[Signal, datetime] | None:
-    # The row lock is the claim: it lasts as long as this transaction, and ends with a worker that dies.
-    found = session.execute(_next_waiting(), {"accounts": accounts}).one_or_none()
-    return None if found is None else (found[0], found[1])
+    return claims
 
 
 @functools.cache
 def _next_waiting() -> sa.Select[Signal, datetime]:
     """Return the query of the next signal to plan; made once, for it is asked all the time."""
+    # The row lock is the claim: it lasts as long as this transaction, and ends with a worker that dies.
     earlier = aliased(Signal)
     same_lane = sa.exists().where(
         earlier.name == Signal.name,
@@ -101,128 +134,109 @@ def _next_waiting() -> sa.Select[Signal, datetime]:
         earlier.id < Signal.id,
     )
     accounts = Signal.account_id.in_(sa.bindparam("accounts", expanding=True))
+    exits_first = sa.case((Signal.position == MarketPosition.FLAT, 0), else_=1)
     return (
         sa.select(Signal, utc_now())
+        .options(lazyload(Signal.account))
         .where(WAITING, Signal.external.is_(False), accounts, ~same_lane)
-        .order_by(Signal.id)
+        .where(Signal.held_until.is_(None) | (Signal.held_until <= utc_now()))
+        .order_by(exits_first, Signal.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=Signal)
     )
 
 
-def _check(
-    signal: Signal, session: Session, capabilities: Mapping[int, Capabilities], now: datetime, lifetime: timedelta
-) -> list[Leg]:
-    """Return the legs to trade; every check goes on the signal's trace. Raises NotTradable."""
-    age = now - signal.received_at
-    seconds, most = f"{age.total_seconds():.3f}", f"{lifetime.total_seconds():.0f}"
-    _see(
-        signal,
-        "age",
-        age <= lifetime,
-        f"The alert is {seconds} s old; up to {most} s are allowed.",
-        age=seconds,
-        limit=most,
+def _scene(desk: Desk, session: Session, signal: Signal, now: datetime, *, quotes: bool) -> Scene:
+    """Return all that planning a signal may look at; raises NotKnown."""
+    account_id, known = signal.account_id or 0, registry.snapshot(fresh=True)
+    symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
+    subject = Subject(known.account_name(account_id), str(signal.name), TickerType(str(signal.ticker_type)))
+    # The price of a pair's alert says nothing of what its legs cost.
+    quotes = quotes or len(symbols) == 2 or needs_quotes(known.rules, subject)
+    return Scene(
+        session=session,
+        signal=signal,
+        now=now,
+        broker=desk.market.facts(account_id, symbols, quotes=quotes),
+        known=known,
+        desk_lifetime=desk.lifetime,
+        attached_hedge=desk.brokers[account_id].capabilities.attached_pair_hedge,
     )
-    if age > lifetime:
-        raise NotTradable(SignalStatus.CANCELED, "expired", f"The alert is {seconds} s old, more than {most} s.")
-    known = registry.snapshot(fresh=True)
-    decision = decide(signal.ticker, known.find_instrument, known.find_pair)
-    if decision.status is not SignalStatus.WAITING:  # it was tradable on arrival; the registry has changed since
-        signal.trace = [*signal.trace, *decision.trace]
-        raise NotTradable(decision.status, decision.reason or "", decision.error_text or "")
-    able = capabilities[signal.account_id or 0]
-    legs = _size(signal, session, able)
-    for leg in legs:
-        _check_ability(signal, leg, able)
-    return legs
 
 
-def _size(signal: Signal, session: Session, able: Capabilities) -> list[Leg]:
-    symbols = [signal.symbol1] if signal.ticker_type == TickerType.SINGLE else [signal.symbol1, signal.symbol2]
-    rows = session.execute(sa.select(Instrument).where(Instrument.symbol.in_(symbols))).scalars()
-    instruments = {row.symbol: row for row in rows}
-    first = instruments[str(signal.symbol1)]
-    side = Side(signal.side)
-    if signal.ticker_type == TickerType.SINGLE:
-        order_type = OrderType(first.order_type)
-        limit = signal.price if order_type is OrderType.LIMIT else None
-        return [Leg(1, side, signal.quantity, order_type, limit, first)]
-    second = instruments[str(signal.symbol2)]
-    hedge_ratio = signal.hedge_ratio or Decimal(1)
-    quantity2 = leg2_quantity(signal.quantity, hedge_ratio, able.quantity_step)
-    text = (
-        f"{signal.quantity} {first.symbol} are hedged by {quantity2} {second.symbol} "
-        f"(ratio {hedge_ratio}, steps of {able.quantity_step:f})."
-    )
-    _see(
-        signal,
-        "sizing",
-        quantity2 > 0,
-        text,
-        quantity1=signal.quantity,
-        quantity2=quantity2,
-        hedge_ratio=hedge_ratio,
-    )
-    # A limit on one leg could leave the other one alone, so legs of a pair go to the market.
-    return [
-        Leg(1, side, signal.quantity, OrderType.MARKET, None, first),
-        Leg(2, side.opposite, quantity2, OrderType.MARKET, None, second),
+def _refuse(signal: Signal, e: NotTradable) -> None:
+    if e.hold_until is not None:
+        signal.held_until = e.hold_until
+        signal.status_reason = f"held until {e.hold_until:%Y-%m-%d %H:%M} UTC: {e.reason}"[:255]
+        logger.info("signal %s: held until %s, %s", signal.id, e.hold_until, e.text)
+        return
+    signal.status, signal.status_reason = e.status, e.reason[:255]
+    signal.error_text = f"{e.reason}: {e.text}"[:1000]
+    logger.warning("signal %s: %s, %s", signal.id, e.status, e.text)
+
+
+def _make_orders(scene: Scene, plan: Plan, desk: Desk) -> list[Order]:
+    signal, installation = scene.signal, scene.known.installation
+    both = len(plan.legs) == 2
+    if both:
+        first, second = plan.legs
+        signal.leg_policy, signal.on_leg_failure, signal.lead_leg = plan.policy, plan.on_failure, plan.lead
+        signal.leg_timeout = plan.timeout or desk.leg_timeout
+        signal.leg_quantity1, signal.leg_quantity2 = first.quantity, second.quantity
+        signal.leg_step1, signal.leg_step2 = first.step, second.step
+    now_sent = [
+        leg for leg in plan.legs if not both or plan.policy is not LegPolicy.LEG1_FIRST or leg.number == plan.lead
     ]
-
-
-def _check_ability(signal: Signal, leg: Leg, able: Capabilities) -> None:
-    if leg.order_type not in able.order_types:
-        text = f"The broker does not take {leg.order_type} orders, as {leg.instrument.symbol} is registered for."
-        _see(signal, "order type", False, text, order_type=leg.order_type)
-        raise NotTradable(SignalStatus.ERROR, "order type", text)
-    if leg.order_type is OrderType.LIMIT and (leg.limit_price is None or leg.limit_price <= 0):
-        text = f"{leg.instrument.symbol} is registered for limit orders, but the alert has no price above 0."
-        _see(signal, "limit price", False, text, price=leg.limit_price)
-        raise NotTradable(SignalStatus.ERROR, "limit price", text)
-    if not is_tradable(leg.quantity, able.quantity_step):
-        what = f"{leg.quantity} {leg.instrument.symbol}"
-        text = f"{what} cannot be traded; the broker trades steps of {able.quantity_step:f}."
-        _see(signal, "quantity", False, text, quantity=leg.quantity, step=able.quantity_step)
-        raise NotTradable(SignalStatus.ERROR, "quantity", text)
-
-
-def _see(signal: Signal, check: str, ok: bool, text: str, **values: object) -> None:
-    signal.trace = [*signal.trace, step(check, ok, text, **values)]
-
-
-def client_order_id(installation: str, signal_id: int, leg: int, generation: int) -> str:
-    """Return the id of an order: the same for every try, another for every desk, signal, leg and generation."""
-    return str(uuid.uuid5(uuid.UUID(installation), f"{signal_id}:{leg}:{generation}"))
-
-
-def _make_orders(session: Session, signal: Signal, legs: list[Leg], lifetime: timedelta, actor: str) -> None:
-    installation = registry.snapshot().installation
-    account = signal.account.name if signal.account else ""
     orders = [
-        Order(
-            signal_id=signal.id,
-            leg=leg.number,
-            account_id=signal.account_id,
-            symbol=leg.instrument.symbol,
-            asset_class=leg.instrument.asset_class,
-            currency=leg.instrument.currency,
-            side=leg.side,
-            quantity=leg.quantity,
-            order_type=leg.order_type,
-            time_in_force=TimeInForce.DAY,
-            limit_price=leg.limit_price,
-            client_order_id=client_order_id(installation, signal.id, leg.number, 1),
-            status=OrderStatus.QUEUED,
-            moves=1,
-            lease_epoch=0,
-            not_after=signal.received_at + lifetime,
+        make_order(
+            installation,
+            signal,
+            NewOrder(
+                leg=leg.number,
+                symbol=leg.symbol,
+                asset_class=leg.asset_class,
+                currency=leg.currency,
+                side=leg.side,
+                quantity=leg.quantity,
+                order_type=leg.order_type,
+                limit_price=leg.limit_price,
+                is_exit=leg.is_exit,
+                attached=both and plan.policy is LegPolicy.ATTACHED and leg.number == 2,
+                not_after=plan.not_after,
+            ),
+            scene.now,
         )
-        for leg in legs
+        for leg in now_sent
     ]
+    names = ", ".join(f"{leg.side} {leg.quantity} {leg.symbol} {leg.order_type}" for leg in plan.legs)
+    account = scene.known.account_name(signal.account_id or 0)
+    how = f", {plan.policy}, on failure {plan.on_failure}" if both else ""
+    scene.see("orders", True, f"Orders for account {account}: {names}{how}.", account=account)
+    return orders
+
+
+def _must_queue(orders: Sequence[Order], book: Book) -> bool:
+    """Tell whether earlier orders of these symbols are still on their way to the broker."""
+    symbols = {order.symbol for order in orders}
+    return any(order.symbol in symbols and order.status in PENDING for order in book.working)
+
+
+def _send_at_once(scene: Scene, orders: Sequence[Order], desk: Desk) -> list[Claim]:
+    """Commit orders, with this transaction, as being sent; an attached one waits until the broker has leg 1."""
+    session, signal = scene.session, scene.signal
+    at_once = [order for order in orders if not order.attached]
+    for order in at_once:
+        take_lease(order, desk.worker, scene.now)
+        start_sending(order, scene.now)
+        order.status, order.moves = S.SENDING, len(AT_ONCE)
     session.add_all(orders)
-    session.flush()  # gives them their ids
+    session.flush()
     for order in orders:
-        session.add(OrderEvent(order_id=order.id, seq=1, to_status=order.status, cause="planned", actor=actor, epoch=0))
-    names = ", ".join(f"{leg.side} {leg.quantity} {leg.instrument.symbol} {leg.order_type}" for leg in legs)
-    _see(signal, "orders", True, f"Orders for account {account}: {names}.", account=account)
+        for seq, (old, new, cause) in enumerate(AT_ONCE[: order.moves], 1):
+            epoch = 0 if new is S.QUEUED else order.lease_epoch
+            event = OrderEvent(
+                order_id=order.id, seq=seq, from_status=old, to_status=new, cause=cause, actor=desk.worker, epoch=epoch
+            )
+            session.add(event)
+    account = scene.known.account_name(signal.account_id or 0)
+    return [make_claim(order, signal, account, None) for order in at_once]

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session
 
 from domain.checks.rules import RuleRow, Rules
-from domain.enums import Activity, CheckMode, Route, Scope
+from domain.enums import Activity, CheckMode, Route, Scope, StopLevel
 from domain.intake import Terms, Tradable
+from domain.stops import StopInForce
 from extensions import db
-from models import BrokerAccount, CheckRule, Instrument, Pair, RegistryVersion, WebhookSecret
+from models import BrokerAccount, CheckRule, Instrument, Pair, RegistryVersion, Stop, WebhookSecret
+from models.control import IN_FORCE
 
 MAX_REMEMBERED = 20_000
+
+
+class AccountRef(NamedTuple):
+    """A broker account by number and name."""
+
+    id: int
+    name: str
 
 
 class Unasked:
@@ -36,7 +47,9 @@ class Snapshot:
     installation: str
     default_account: BrokerAccount
     secrets: tuple[tuple[str, datetime | None], ...]
+    accounts: Mapping[int, str]
     rules: Rules = field(default_factory=Rules)
+    stops: tuple[StopInForce, ...] = ()
     instruments: dict[str, Tradable | None] = field(default_factory=dict)
     pairs: dict[str, Tradable | None] = field(default_factory=dict)
 
@@ -45,6 +58,10 @@ class Snapshot:
         """Return what alerts are decided by."""
         account = self.default_account
         return Terms(self.rules, account.id, account.route == Route.EXTERNAL, account.name)
+
+    def account_name(self, account_id: int) -> str:
+        """Return the name of an account."""
+        return self.accounts.get(account_id, str(account_id))
 
     def find_instrument(self, symbol: str) -> Tradable | None:
         """Return the instrument of that symbol."""
@@ -103,8 +120,20 @@ def _load() -> Snapshot:
     account = db.session.execute(sa.select(BrokerAccount).where(BrokerAccount.is_default)).scalar_one()
     db.session.expunge(account)
     secrets = db.session.execute(sa.select(WebhookSecret.sha256, WebhookSecret.expires_at)).all()
-    known = tuple((row.sha256, row.expires_at) for row in secrets)
-    return Snapshot(row.version, row.installation, account, known, _load_rules())
+    stops = db.session.execute(sa.select(Stop).where(IN_FORCE).order_by(Stop.id)).scalars()
+    accounts = db.session.execute(sa.select(BrokerAccount.id, BrokerAccount.name)).all()
+    return Snapshot(
+        row.version,
+        row.installation,
+        account,
+        tuple((row.sha256, row.expires_at) for row in secrets),
+        {row.id: row.name for row in accounts},
+        _load_rules(),
+        tuple(
+            StopInForce(row.id, StopLevel(row.level), Scope(row.scope), row.scope_name, row.reason, row.at)
+            for row in stops
+        ),
+    )
 
 
 def _load_rules() -> Rules:

@@ -1,7 +1,7 @@
 """From a queued order to the broker's answer: claim, mark as being sent, call, record.
 
-The three transactions are short and the call is made between them. SENDING is committed before
-the first byte leaves; so whatever dies, a queued or claimed order was never sent, and one in
+The transactions are short and the call is made between them. SENDING is committed before the
+first byte leaves; so whatever dies, a queued or claimed order was never sent, and one in
 SENDING is looked up and never sent again on suspicion.
 """
 
@@ -10,11 +10,9 @@ from __future__ import annotations
 import functools
 import logging
 import random
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,60 +21,128 @@ from sqlalchemy.orm import Session, aliased
 
 from brokers.base import Broker
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
-from domain.enums import AssetClass, OrderType, Side, TimeInForce
-from domain.messages import AlertPrice, OrderReport, OrderRequest
-from domain.order_status import AT_BROKER, OrderStatus
-from extensions import database_time, reading, transaction, utc_now
+from domain.enums import LegPolicy, Purpose
+from domain.messages import OrderReport
+from domain.order_status import OrderStatus
+from extensions import reading, transaction, utc_now
 from models import BrokerAccount, Order, Signal
 from models.order import PENDING as ORDER_PENDING
-from services.book import apply_report, fail_order, is_same_order, lock_order, lock_order_at, move_order, note
+from services import stops
+from services.book import Locked, apply_report, fail_order, is_same_order, lock_order
+from services.claims import GUARD, MOST_ATTEMPTS, Claim, drop_lease, make_claim, start_sending, take_lease
+from services.order_moves import move_order, note
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
-LEASE = timedelta(seconds=45)
-SEND_WALL = timedelta(seconds=10)  # the longest a broker call may take; adapters keep to it
-GUARD = timedelta(seconds=15)  # what must be left of the lease when the call begins
-MOST_ATTEMPTS = 5
+PENDING = (S.QUEUED, S.CLAIMED, S.SENDING, S.UNKNOWN, S.MANUAL)
 FIRST_LOOKUP = timedelta(seconds=2)
+SIBLING_WAIT = timedelta(milliseconds=200)
+Answer = OrderReport | Exception
 
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An order in our hands until the lease ends; `epoch` tells our hand from a later one."""
-
-    order_id: int
-    account_id: int
-    epoch: int
-    began: float  # monotonic seconds, so that a clock that jumps cannot lengthen the lease
-    request: OrderRequest
+_senders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sender")
 
 
 def submit_next(brokers: Mapping[int, Broker], worker: str) -> bool:
-    """Send the next order that may be sent; False when there is none."""
-    claim = _claim(tuple(brokers), worker)
-    if claim is None:
+    """Send the next order that may be sent, with its other leg where both go together; False when there is none."""
+    claims = _claim(tuple(brokers), worker)
+    if claims is None:
         return False
-    if not _begin_sending(claim, worker):
-        return True
-    left = (LEASE - SEND_WALL - timedelta(seconds=5)).total_seconds() - (time.monotonic() - claim.began)
-    if left < 0:
-        logger.error("order %s: paused too long before sending; left for look-up", claim.request.client_order_id)
-        return True
-    try:
-        report = brokers[claim.account_id].submit_order(claim.request)
-    except OrderRejected as e:
-        _record_failure(claim, S.REJECTED, str(e) or "rejected by the broker", worker)
-    except OutcomeUnknown as e:
-        _record_unknown(claim, str(e) or "no answer", worker)
-    except BrokerUnavailable as e:
-        _record_unavailable(claim, str(e), e.retry_after, worker)
-    except Exception as e:  # whatever an adapter did not foresee, the order may have arrived
-        logger.exception("order %s: unexpected while sending", claim.request.client_order_id)
-        _record_unknown(claim, f"unexpected {type(e).__name__}", worker)
-    else:
-        _record_report(claim, report, worker)
+    send(_begin_sending(claims, worker), brokers, worker)
     return True
+
+
+def send(claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str) -> None:
+    """Call the broker for orders that are committed as being sent, all at the same moment, and record the answers."""
+    fresh = [claim for claim in claims if claim.is_fresh]
+    for claim in claims:
+        if not claim.is_fresh:
+            logger.error("order %s: paused too long before sending; left for look-up", claim.request.client_order_id)
+    for claim, answer in _answers(fresh, brokers):
+        _record(claim, answer, worker)
+
+
+def _answers(claims: Sequence[Claim], brokers: Mapping[int, Broker]) -> Iterator[tuple[Claim, Answer]]:
+    if len(claims) == 1:
+        yield claims[0], _call(brokers[claims[0].account_id], claims[0])
+        return
+    calls = {_senders.submit(_call, brokers[claim.account_id], claim): claim for claim in claims}
+    for call in as_completed(calls):
+        yield calls[call], call.result()
+
+
+def _call(broker: Broker, claim: Claim) -> Answer:
+    try:
+        return broker.submit_order(claim.request)
+    except Exception as e:  # which one it is decides what is recorded
+        return e
+
+
+def _record(claim: Claim, answer: Any, worker: str) -> None:
+    record: Callable[[Session, Locked, Any, str], None]
+    what = str(answer) or type(answer).__name__
+    match answer:
+        case OrderReport():
+            record, what = _record_report, answer.status
+        case OrderRejected():
+            record = _record_refusal
+        case BrokerUnavailable():
+            record = _record_unavailable
+        case OutcomeUnknown():
+            record = _record_unknown
+        case _:  # whatever an adapter did not foresee, the order may have arrived
+            logger.error("order %s: unexpected while sending", claim.request.client_order_id, exc_info=answer)
+            record = _record_unknown
+    with transaction() as session:
+        locked = lock_order(session, claim.order_id)
+        order = locked.order
+        if order.status != S.SENDING or order.lease_epoch != claim.epoch:
+            note(session, order, f"answer after the lease was lost: {what}", worker)
+            logger.warning("order %s: answer after the lease was lost: %s", order.client_order_id, what)
+            return
+        drop_lease(order)
+        record(session, locked, answer, worker)
+
+
+def _record_report(session: Session, locked: Locked, answer: Any, worker: str) -> None:
+    if is_same_order(locked.order, answer):
+        apply_report(session, locked, answer, worker)
+    else:
+        _to_unknown(session, locked, "the answer speaks of another order", worker)
+
+
+def _record_refusal(session: Session, locked: Locked, answer: Any, worker: str) -> None:
+    reason, attempts = str(answer) or "rejected by the broker", locked.order.send_attempts
+    if attempts > 1:
+        # An earlier try may have arrived, and this refusal may speak of the repeat.
+        _to_unknown(session, locked, f"refused on attempt {attempts}: {reason}", worker)
+    else:
+        fail_order(session, locked, S.REJECTED, reason, worker)
+
+
+def _record_unknown(session: Session, locked: Locked, answer: Any, worker: str) -> None:
+    _to_unknown(session, locked, str(answer) or f"no answer ({type(answer).__name__})", worker)
+
+
+def _to_unknown(session: Session, locked: Locked, reason: str, worker: str) -> None:
+    order = locked.order
+    order.lookups, order.next_at = 0, locked.now + FIRST_LOOKUP
+    move_order(session, order, S.UNKNOWN, reason, worker)
+    logger.warning("order %s: outcome not known (%s); it will be looked up", order.client_order_id, reason)
+
+
+def _record_unavailable(session: Session, locked: Locked, answer: Any, worker: str) -> None:
+    """Queue the order again with the same id: nothing has left this machine, or the broker said 'later'."""
+    order = locked.order
+    if order.cancel_requested_at is not None:
+        fail_order(session, locked, S.DENIED, order.cancel_reason or "canceled before it was sent", worker)
+    elif order.send_attempts >= MOST_ATTEMPTS:
+        text = f"not sent after {order.send_attempts} attempts: {answer}"
+        fail_order(session, locked, S.DENIED, text, worker)
+    else:
+        wait = max(answer.retry_after, min(2.0**order.send_attempts, 60.0)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries
+        order.next_at = locked.now + timedelta(seconds=wait)
+        move_order(session, order, S.QUEUED, f"broker unavailable: {answer}", worker)
 
 
 def expire_orders(worker: str) -> int:
@@ -84,9 +150,9 @@ def expire_orders(worker: str) -> int:
     late = _pending_ids(Order.status == S.QUEUED, Order.not_after < utc_now())
     for order_id in late:
         with transaction() as session:
-            order = lock_order(session, order_id)
-            if order.status == S.QUEUED:  # leg 2 may have been ended together with leg 1
-                fail_order(session, order, S.STALE, "expired before it could be sent", worker)
+            locked = lock_order(session, order_id)
+            if locked.order.status == S.QUEUED:  # leg 2 may have been ended together with leg 1
+                fail_order(session, locked, S.STALE, "expired before it could be sent", worker)
     return len(late)
 
 
@@ -95,14 +161,15 @@ def reap(worker: str) -> int:
     dead = _pending_ids(Order.status.in_([S.CLAIMED, S.SENDING]), Order.lease_until < utc_now())
     for order_id in dead:
         with transaction() as session:
-            order, now = lock_order_at(session, order_id)
+            locked = lock_order(session, order_id)
+            order, now = locked.order, locked.now
             if order.status not in (S.CLAIMED, S.SENDING) or order.lease_until is None or order.lease_until >= now:
                 continue
             order.lease_epoch += 1
             order.lookups, order.next_at = 0, now
             target = S.QUEUED if order.status == S.CLAIMED else S.UNKNOWN
             move_order(session, order, target, f"lease of {order.lease_owner} ended", worker)
-            order.lease_owner = order.lease_until = None
+            drop_lease(order)
     return len(dead)
 
 
@@ -115,32 +182,68 @@ def _pending_ids(*conditions: sa.ColumnElement[bool]) -> list[int]:
         )
 
 
-def _claim(accounts: tuple[int, ...], worker: str) -> Claim | None:
+def _claim(accounts: tuple[int, ...], worker: str) -> list[Claim] | None:
     try:
         with transaction() as session:
             found = session.execute(_sendable(), {"accounts": accounts}).one_or_none()
             if found is None:
                 return None
-            order, account, now, price, hedge_ratio = found
-            order.lease_owner, order.lease_until = worker, now + LEASE
-            order.lease_epoch += 1
-            move_order(session, order, S.CLAIMED, "claimed", worker)
-            alert = None if price is None else AlertPrice(price=price, leg=order.leg, hedge_ratio=hedge_ratio)
-            request = _request(order, account, alert)
-            return Claim(order.id, order.account_id, order.lease_epoch, time.monotonic(), request)
+            order, account, now, signal = found
+            orders = [order]
+            if signal is not None and signal.leg_policy == LegPolicy.TOGETHER and order.purpose == Purpose.SIGNAL:
+                other = _other_leg(session, order)
+                if other is not None:
+                    if _is_blocked(session, other):  # both at the same moment, or none yet
+                        order.next_at = now + SIBLING_WAIT
+                        return []
+                    orders.append(other)
+            first = _leg1_id(session, order) if order.attached else None
+            claims = []
+            for each in orders:
+                take_lease(each, worker, now)
+                move_order(session, each, S.CLAIMED, "claimed", worker)
+                claims.append(make_claim(each, signal, account, first))
+            return claims
     except IntegrityError:
         logger.info("another worker has an order of this symbol in hand")
-        return None
+        return []
+
+
+def _other_leg(session: Session, order: Order) -> Order | None:
+    query = sa.select(Order).where(
+        ORDER_PENDING,
+        Order.signal_id == order.signal_id,
+        Order.generation == order.generation,
+        Order.leg != order.leg,
+        Order.status == S.QUEUED,
+        Order.purpose == Purpose.SIGNAL,
+    )
+    return session.execute(query.with_for_update(of=Order)).scalar_one_or_none()
+
+
+def _is_blocked(session: Session, order: Order) -> bool:
+    query = sa.select(
+        sa.exists().where(
+            ORDER_PENDING,
+            Order.account_id == order.account_id,
+            Order.symbol == order.symbol,
+            Order.id < order.id,
+        )
+    )
+    return session.execute(query).scalar_one()
+
+
+def _leg1_id(session: Session, order: Order) -> str | None:
+    query = sa.select(Order.client_order_id).where(Order.signal_id == order.signal_id, Order.leg == 1)
+    return session.execute(query.order_by(Order.generation.desc()).limit(1)).scalar()
 
 
 @functools.cache
-def _sendable() -> sa.Select[Order, str, datetime, Decimal | None, Decimal | None]:
+def _sendable() -> sa.Select[Order, str, datetime, Signal]:
     """Return the query of the next order that may be sent; made once, for it is asked all the time."""
     earlier, first_leg = aliased(Order), aliased(Order)
     # Written out in the statement: SQLite uses a partial index only where it can read the condition.
-    pending: sa.BindParameter[Any] = sa.bindparam(
-        "pending", [S.QUEUED, S.CLAIMED, S.SENDING, S.UNKNOWN, S.MANUAL], expanding=True, literal_execute=True
-    )
+    pending: sa.BindParameter[Any] = sa.bindparam("pending", list(PENDING), expanding=True, literal_execute=True)
     # One order at a time for an account and symbol, in the order they were planned; an order whose
     # outcome is not known keeps the later ones waiting.
     blocked = sa.exists().where(
@@ -149,122 +252,66 @@ def _sendable() -> sa.Select[Order, str, datetime, Decimal | None, Decimal | Non
         earlier.status.in_(pending),
         earlier.id < Order.id,
     )
-    # Leg 2 waits until the broker has taken leg 1.
-    leg1_taken = sa.exists().where(
+    # Leg 2 never leaves while leg 1 waits, or while nobody knows what became of it.
+    leg1_pending = sa.exists().where(
         first_leg.signal_id == Order.signal_id,
-        first_leg.leg == 1,
+        first_leg.leg < Order.leg,
         first_leg.generation == Order.generation,
-        first_leg.status.in_([*AT_BROKER, S.FILLED]),
+        first_leg.status.in_(pending),
     )
     return (
-        sa.select(Order, BrokerAccount.name, utc_now(), Signal.price, Signal.hedge_ratio)
+        sa.select(Order, BrokerAccount.name, utc_now(), Signal)
         .join(BrokerAccount, BrokerAccount.id == Order.account_id)
         .outerjoin(Signal, Signal.id == Order.signal_id)
+        .options(sa.orm.lazyload(Signal.account))
         .where(ORDER_PENDING, Order.status == S.QUEUED, Order.account_id.in_(sa.bindparam("accounts", expanding=True)))
         .where(Order.next_at <= utc_now())
         .where(Order.not_after.is_(None) | (Order.not_after > utc_now()))  # expire_orders ends the others
-        .where(~blocked, (Order.leg == 1) | leg1_taken)
-        .order_by(Order.id)
+        .where(~blocked, ~leg1_pending)
+        .order_by(Order.is_exit.desc(), Order.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=Order)
     )
 
 
-def _request(order: Order, account: str, alert: AlertPrice | None) -> OrderRequest:
-    return OrderRequest(
-        client_order_id=order.client_order_id,
-        account=account,
-        symbol=order.symbol,
-        asset_class=AssetClass(order.asset_class),
-        currency=order.currency,
-        side=Side(order.side),
-        quantity=order.quantity,
-        order_type=OrderType(order.order_type),
-        time_in_force=TimeInForce(order.time_in_force),
-        limit_price=order.limit_price,
-        alert_price=alert,
-    )
-
-
-def _begin_sending(claim: Claim, worker: str) -> bool:
-    """Mark the order as being sent; False when the lease is lost or the order too old."""
+def _begin_sending(claims: Sequence[Claim], worker: str) -> list[Claim]:
+    """Mark orders as being sent; those of which one may not be sent are put back or ended, and none is returned."""
+    if not claims:
+        return []
     with transaction() as session:
-        order, now = lock_order(session, claim.order_id), database_time()
-        if (
-            order.status != S.CLAIMED
-            or order.lease_epoch != claim.epoch
-            or order.lease_until is None
-            or order.lease_until < now + GUARD
-        ):
-            logger.warning("order %s: lease lost before sending", order.client_order_id)
-            return False
-        if order.not_after is not None and order.not_after <= now:
-            fail_order(session, order, S.STALE, "expired before it could be sent", worker)
-            return False
-        order.sent_at = now
-        order.send_attempts += 1
-        move_order(session, order, S.SENDING, f"attempt {order.send_attempts}", worker)
+        held = [(claim, lock_order(session, claim.order_id)) for claim in claims]
+        fit = [_may_be_sent(session, claim, locked, worker) for claim, locked in held]
+        for (_, locked), good in zip(held, fit, strict=True):
+            order = locked.order
+            if all(fit):
+                start_sending(order, locked.now)
+                move_order(session, order, S.SENDING, f"attempt {order.send_attempts}", worker)
+            elif good and order.status == S.CLAIMED:  # not ended together with the other leg
+                drop_lease(order)
+                move_order(session, order, S.QUEUED, "the other leg could not be sent", worker)
+    return list(claims) if all(fit) else []
+
+
+def _may_be_sent(session: Session, claim: Claim, locked: Locked, worker: str) -> bool:
+    order, now = locked.order, locked.now
+    if (
+        order.status != S.CLAIMED
+        or order.lease_epoch != claim.epoch
+        or order.lease_until is None
+        or order.lease_until < now + GUARD
+    ):
+        logger.warning("order %s: lease lost before sending", order.client_order_id)
+        return False
+    if order.not_after is not None and order.not_after <= now:
+        return _end(session, locked, S.STALE, "expired before it could be sent", worker)
+    if order.cancel_requested_at is not None:
+        return _end(session, locked, S.CANCELED, order.cancel_reason or "canceled before it was sent", worker)
+    if not order.is_exit and order.purpose == Purpose.SIGNAL and (stop := stops.stopping(order)) is not None:
+        return _end(session, locked, S.DENIED, stop, worker)
     return True
 
 
-def _still_ours(session: Session, order: Order, claim: Claim, what: str, worker: str) -> bool:
-    if order.status == S.SENDING and order.lease_epoch == claim.epoch:
-        return True
-    note(session, order, f"answer after the lease was lost: {what}", worker)
-    logger.warning("order %s: answer after the lease was lost: %s", order.client_order_id, what)
+def _end(session: Session, locked: Locked, status: OrderStatus, reason: str, worker: str) -> bool:
+    drop_lease(locked.order)
+    fail_order(session, locked, status, reason, worker)
     return False
-
-
-def _record_report(claim: Claim, report: OrderReport, worker: str) -> None:
-    with transaction() as session:
-        order = lock_order(session, claim.order_id)
-        if not _still_ours(session, order, claim, report.status, worker):
-            return
-        if not is_same_order(order, report):
-            _to_unknown(session, order, "the answer speaks of another order", worker)
-            return
-        order.lease_owner = order.lease_until = None
-        apply_report(session, order, report, worker)
-
-
-def _record_failure(claim: Claim, status: OrderStatus, reason: str, worker: str) -> None:
-    with transaction() as session:
-        order = lock_order(session, claim.order_id)
-        if not _still_ours(session, order, claim, reason, worker):
-            return
-        order.lease_owner = order.lease_until = None
-        if order.send_attempts > 1:
-            # An earlier try may have arrived, and this refusal may speak of the repeat.
-            _to_unknown(session, order, f"refused on attempt {order.send_attempts}: {reason}", worker)
-            return
-        fail_order(session, order, status, reason, worker)
-
-
-def _record_unknown(claim: Claim, reason: str, worker: str) -> None:
-    with transaction() as session:
-        order = lock_order(session, claim.order_id)
-        if _still_ours(session, order, claim, reason, worker):
-            _to_unknown(session, order, reason, worker)
-
-
-def _to_unknown(session: Session, order: Order, reason: str, worker: str) -> None:
-    order.lease_owner = order.lease_until = None
-    order.lookups = 0
-    order.next_at = database_time() + FIRST_LOOKUP
-    move_order(session, order, S.UNKNOWN, reason, worker)
-    logger.warning("order %s: outcome not known (%s); it will be looked up", order.client_order_id, reason)
-
-
-def _record_unavailable(claim: Claim, reason: str, retry_after: float, worker: str) -> None:
-    """Queue the order again with the same id: nothing has left this machine, or the broker said 'later'."""
-    with transaction() as session:
-        order = lock_order(session, claim.order_id)
-        if not _still_ours(session, order, claim, reason, worker):
-            return
-        order.lease_owner = order.lease_until = None
-        if order.send_attempts >= MOST_ATTEMPTS:
-            fail_order(session, order, S.DENIED, f"not sent after {order.send_attempts} attempts: {reason}", worker)
-            return
-        wait = max(retry_after, min(2.0**order.send_attempts, 60.0)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries
-        order.next_at = database_time() + timedelta(seconds=wait)
-        move_order(session, order, S.QUEUED, f"broker unavailable: {reason}", worker)

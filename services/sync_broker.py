@@ -17,15 +17,10 @@ from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction
 from models import Order
 from models.order import IN_FLIGHT, WORKING
-from services.book import (
-    apply_report,
-    fail_order,
-    is_same_order,
-    lock_order,
-    move_order,
-    note,
-    refresh_signal,
-)
+from services.book import Locked, apply_report, can_be_adopted, fail_order, is_same_order, lock_order
+from services.foreign_orders import see_foreign
+from services.order_moves import move_order, note
+from services.roll_up import refresh_signal
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +28,7 @@ S = OrderStatus
 LOOKUP_DELAYS = [2, 5, 10, 20, 30, 60]  # seconds until the next look-up, then each 60 s
 MIN_LOOKUPS = 3
 LOOK_BACK = timedelta(minutes=60)
+OVERLAP = timedelta(seconds=60)  # a poll looks so much further back than the last one ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +52,66 @@ def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:
         logger.warning("order %s: cannot be looked up now (%s)", due.client_order_id, e)
         return True
     with transaction() as session:
-        order = lock_order(session, due.order_id)
-        if order.status != S.UNKNOWN:
+        locked = lock_order(session, due.order_id)
+        if locked.order.status != S.UNKNOWN:
             return True
         if report is None:
-            _absent(session, order, broker.capabilities, worker)
-        elif not is_same_order(order, report):
-            order.reason = "the broker has another order under this id"
-            move_order(session, order, S.MANUAL, order.reason, worker)
-            refresh_signal(session, order.signal_id, worker)
+            _absent(session, locked, broker.capabilities, worker)
+        elif not is_same_order(locked.order, report):
+            _to_manual(session, locked, "the broker has another order under this id", worker)
         else:
-            apply_report(session, order, report, worker)
+            apply_report(session, locked, report, worker)
     return True
 
 
 def poll_account(account_id: int, broker: Broker, since: datetime | None, worker: str) -> datetime:
     """Book all changes at the broker since `since` (None = the last hour); returns where the next poll begins.
 
-    Raises BrokerUnavailable. Orders that are not ours are left alone.
+    Raises BrokerUnavailable. Orders that are not ours are put on record and left alone.
     """
-    now = database_time()
-    reports = broker.list_orders((since or now) - (timedelta(seconds=60) if since else LOOK_BACK))
+    with reading():
+        now = database_time()
+    reports = broker.list_orders(now - LOOK_BACK if since is None else since - OVERLAP)
     for report in reports:
-        _book(account_id, report, worker)
+        book_report(account_id, report, worker)
     for missed in _working_before(account_id, {report.client_order_id for report in reports}):
         found = broker.find_order(missed)
         if found is None:
-            logger.error("order %s: working in our book, but the broker does not know it", missed)
+            _doubt(account_id, missed, worker)
         else:
-            _book(account_id, found, worker)
+            book_report(account_id, found, worker)
     return now
+
+
+def book_report(account_id: int, report: OrderReport, worker: str) -> None:
+    """Book one report of a poll or a stream; nothing happens when it brings no news."""
+    with reading() as session:
+        query = sa.select(Order.id, Order.status, Order.filled_quantity, Order.broker_order_id).where(
+            Order.client_order_id == report.client_order_id, Order.account_id == account_id
+        )
+        known = session.execute(query).one_or_none()
+    if known is None:
+        see_foreign(account_id, report)
+        return
+    # An order in SENDING belongs to the worker that sends it; its own answer is on the way.
+    if known.status in (S.CLAIMED, S.SENDING, S.QUEUED) or not _is_news(known, report):
+        return
+    with transaction() as session:
+        locked = lock_order(session, known.id)
+        if locked.order.status in (S.CLAIMED, S.SENDING, S.QUEUED):
+            return
+        if not is_same_order(locked.order, report):
+            logger.error("order %s: the broker reports other terms under this id; ignored", report.client_order_id)
+            return
+        adopted = can_be_adopted(locked.order, report)
+        if adopted:
+            logger.critical(
+                "order %s: %s in our book, but %s at the broker; taken over from there",
+                report.client_order_id,
+                locked.order.status,
+                report.status,
+            )
+        apply_report(session, locked, report, worker, by_evidence=adopted)
 
 
 def has_working_orders(account_id: int) -> bool:
@@ -95,11 +121,15 @@ def has_working_orders(account_id: int) -> bool:
 
 
 def _due_lookup(accounts: tuple[int, ...]) -> LookUp | None:
+    due = sa.and_(IN_FLIGHT, Order.status == S.UNKNOWN, Order.account_id.in_(accounts))
+    with reading() as session:  # most of the time there is none, and then nothing need be locked
+        if not session.execute(sa.select(sa.exists().where(due))).scalar_one():
+            return None
     with transaction() as session:
         now = database_time()
         query = (
             sa.select(Order)
-            .where(IN_FLIGHT, Order.status == S.UNKNOWN, Order.account_id.in_(accounts), Order.next_at <= now)
+            .where(due, Order.next_at <= now)
             .order_by(Order.id)
             .limit(1)
             .with_for_update(skip_locked=True, of=Order)
@@ -112,47 +142,51 @@ def _due_lookup(accounts: tuple[int, ...]) -> LookUp | None:
         return LookUp(order.id, order.account_id, order.client_order_id)
 
 
-def _absent(session: Session, order: Order, able: Capabilities, worker: str) -> None:
+def _absent(session: Session, locked: Locked, able: Capabilities, worker: str) -> None:
     """Count one 'not found'. Only several of them, after the broker had time to show it, prove absence."""
+    order, now = locked.order, locked.now
     order.lookups += 1
-    now = database_time()
     settled = order.sent_at is not None and now >= order.sent_at + timedelta(seconds=able.settle_seconds)
     note(session, order, f"not found at the broker, look-up {order.lookups}", worker)
     if order.lookups < MIN_LOOKUPS or not settled:
         return
+    if order.broker_order_id is not None:
+        _to_manual(session, locked, "the broker had it, and now does not know it; a person must look there", worker)
+        return
     if not (able.lookup_by_client_order_id and able.refuses_repeated_client_order_id):
-        order.reason = "sent, but never seen at the broker; a person must look there"
-        move_order(session, order, S.MANUAL, order.reason, worker)
-        refresh_signal(session, order.signal_id, worker)
+        _to_manual(session, locked, "sent, but never seen at the broker; a person must look there", worker)
         return
     order.next_at = now
-    move_order(session, order, S.QUEUED, "surely absent at the broker, sent again under the same id", worker)
-    if order.not_after is not None and order.not_after <= now:
-        fail_order(session, order, S.STALE, "never arrived, and now it is too old to send", worker)
+    move_order(session, order, S.QUEUED, "surely absent at the broker, may be sent again under the same id", worker)
+    if order.cancel_requested_at is not None:
+        fail_order(session, locked, S.CANCELED, order.cancel_reason or "canceled before it arrived", worker)
+    elif order.not_after is not None and order.not_after <= now:
+        fail_order(session, locked, S.STALE, "never arrived, and now it is too old to send", worker)
 
 
-def _book(account_id: int, report: OrderReport, worker: str) -> None:
+def _to_manual(session: Session, locked: Locked, reason: str, worker: str) -> None:
+    locked.order.reason = reason
+    move_order(session, locked.order, S.MANUAL, reason, worker)
+    refresh_signal(session, locked.signal, locked.order, locked.now, worker)
+
+
+def _doubt(account_id: int, client_order_id: str, worker: str) -> None:
+    """Look an order up again that works in our book and is not to be found at the broker."""
     with transaction() as session:
-        query = sa.select(Order.id).where(
-            Order.client_order_id == report.client_order_id, Order.account_id == account_id
+        query = sa.select(Order.id).where(Order.client_order_id == client_order_id, Order.account_id == account_id)
+        locked = lock_order(session, session.execute(query).scalar_one())
+        if locked.order.status not in (S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCEL_PENDING):
+            return
+        logger.error("order %s: working in our book, but the broker does not know it", client_order_id)
+        locked.order.lookups, locked.order.next_at = 0, locked.now
+        move_order(
+            session, locked.order, S.UNKNOWN, "working in our book, not found at the broker", worker, by_evidence=True
         )
-        order_id = session.execute(query).scalar_one_or_none()
-        if order_id is None:
-            return
-        order = lock_order(session, order_id)
-        # An order in SENDING belongs to the worker that sends it; its own answer is on the way.
-        if order.status in (S.CLAIMED, S.SENDING, S.QUEUED):
-            return
-        if not is_same_order(order, report):
-            logger.error("order %s: the broker reports other terms under this id; ignored", order.client_order_id)
-            return
-        if _is_news(order, report):
-            apply_report(session, order, report, worker)
 
 
-def _is_news(order: Order, report: OrderReport) -> bool:
-    filled = sum((fill.quantity for fill in report.fills), start=order.filled_quantity * 0)
-    return filled != order.filled_quantity or report.status != order.status or order.broker_order_id is None
+def _is_news(known: sa.Row[int, str, object, str | None], report: OrderReport) -> bool:
+    filled = sum(fill.quantity for fill in report.fills)
+    return filled != known.filled_quantity or report.status != known.status or known.broker_order_id is None
 
 
 def _working_before(account_id: int, reported: set[str]) -> list[str]:

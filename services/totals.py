@@ -18,6 +18,7 @@ from domain.position import unrealised
 from extensions import ExactDecimal
 from models import BrokerAccount, DailyResult, Order, Position, Quote, Signal
 from models.order import OPEN
+from services.registry import AccountRef
 
 MINUTE = timedelta(seconds=60)
 RECENT_ORDERS = 2000  # the newest so many are looked through; no limit of a minute is larger
@@ -32,7 +33,7 @@ _OPEN_BOOKS = sa.union(
 )
 
 
-def open_books(session: Session, facts: Facts, account: BrokerAccount, on: set[str]) -> dict[str, Any]:
+def open_books(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
     """Return the books of the whole desk that have a position or a working entry."""
     return {"open_books": frozenset((row.account, row.name) for row in session.execute(_OPEN_BOOKS))}
 
@@ -61,7 +62,7 @@ _TODAY = sa.union_all(
 )
 
 
-def results(session: Session, facts: Facts, account: BrokerAccount, on: set[str]) -> dict[str, Any]:
+def results(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
     """Return what today (UTC) earned: realised less commission, and unrealised at the last quotes."""
     results: dict[Scope, Decimal] = defaultdict(Decimal)
     for row in session.execute(_TODAY, {"day": f"{facts.now:%Y-%m-%d}"}):
@@ -74,7 +75,7 @@ def results(session: Session, facts: Facts, account: BrokerAccount, on: set[str]
     return {"results": dict(results)}
 
 
-def orders_in_minute(session: Session, facts: Facts, account: BrokerAccount, on: set[str]) -> dict[str, Any]:
+def orders_in_minute(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
     """Return how many orders of entries were made within the last 60 seconds, by scope."""
     newest = (
         sa.select(Order.account_id, Order.name, Order.created_at, Order.is_exit)
@@ -94,7 +95,7 @@ def orders_in_minute(session: Session, facts: Facts, account: BrokerAccount, on:
     return {"orders_in_minute": dict(counts)}
 
 
-def _scopes(facts: Facts, account: BrokerAccount, account_id: int, name: str) -> tuple[Scope, ...]:
+def _scopes(facts: Facts, account: AccountRef, account_id: int, name: str) -> tuple[Scope, ...]:
     """Return the scopes of the signal that a row of an account and a name counts for."""
     if account_id != account.id:
         return (Scope.DESK,)
@@ -104,7 +105,7 @@ def _scopes(facts: Facts, account: BrokerAccount, account_id: int, name: str) ->
     return (Scope.DESK, Scope.ACCOUNT, own)
 
 
-def mean_slip(session: Session, facts: Facts, account: BrokerAccount, on: set[str]) -> dict[str, Any]:
+def mean_slip(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
     """Return the mean slip of the last fills of the name and side, weighted by their quantities."""
     query = (
         sa.select(Signal.slip, Signal.filled_quantity)

@@ -18,7 +18,8 @@ from domain.alert import Alert
 from domain.enums import Side
 from extensions import db, transaction
 from models import BrokerAccount, Order, OrderEvent, Signal
-from services import plan_signals, submit_orders, sync_broker
+from services import cancel_orders, plan_signals, submit_orders, sync_broker
+from services.market import Market
 from services.receive_signal import receive_signal
 
 LIFETIME = timedelta(seconds=120)
@@ -32,7 +33,7 @@ class Desk:
             "slippage_bps": Decimal(0),
             "commission": Decimal(0),
             "reference_price": Decimal(100),
-            "cash": Decimal(10**6),
+            "cash": Decimal(10**9),  # enough for any test that is not about buying power
         }
         self.venue = PaperVenue(PaperSettings(url=f"sqlite:///{folder}/paper.db", **{**values, **settings}))
         self.broker = PaperBroker(self.venue, "paper")
@@ -41,6 +42,7 @@ class Desk:
         ).scalar_one()
         db.session.rollback()
         self.brokers = {self.account_id: self.broker}
+        self.market = Market(self.brokers)
         self.lifetime = LIFETIME
         self.count = 0
 
@@ -61,17 +63,32 @@ class Desk:
         )
         return received.rowid
 
-    def plan(self, worker: str = "worker") -> bool:
-        able = {account: broker.capabilities for account, broker in self.brokers.items()}
-        return plan_signals.plan_next(able, self.lifetime, worker)
+    def plan(self, worker: str = "worker", *, ready: bool = False) -> list[submit_orders.Claim] | None:
+        """Plan the next signal; its orders stay queued unless `ready`, and None means that no signal waits."""
+        desk = plan_signals.Desk(
+            brokers=self.brokers,
+            market=self.market,
+            ready=frozenset(self.brokers) if ready else frozenset(),
+            lifetime=self.lifetime,
+            leg_timeout=60,
+            worker=worker,
+        )
+        return plan_signals.plan_next(desk)
 
     def submit(self, worker: str = "worker") -> bool:
         return submit_orders.submit_next(self.brokers, worker)
 
-    def work(self) -> None:
-        """Plan and send all that can be planned and sent now."""
-        while self.plan() or self.submit():
-            pass
+    def cancel(self, worker: str = "worker") -> bool:
+        return cancel_orders.cancel_next(self.brokers, worker)
+
+    def work(self, *, at_once: bool = True) -> None:
+        """Plan, send and cancel all that can be planned, sent and canceled now."""
+        while True:
+            claims = self.plan(ready=at_once)
+            if claims:
+                submit_orders.send(claims, self.brokers, "worker")
+            if not (claims is not None or self.submit() or self.cancel()):
+                return
 
     def look_up(self) -> bool:
         """Look up the next unknown outcome at once, whenever it is due."""

@@ -1,17 +1,24 @@
 """One account inside one write transaction: its orders, positions and cash change together."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from brokers.errors import OrderRejected
 from brokers.paper import control_rows, holding_rows, order_rows
-from brokers.paper.orders import Order
+from brokers.paper.attached import Lead
+from brokers.paper.margin import check_buying_power, increase
+from brokers.paper.market import Session
+from brokers.paper.order_rows import Scene
+from brokers.paper.orders import Order, is_text
 from brokers.paper.positions import Holding, cash_flow
 from brokers.paper.pricing import EXACT, Price, Quote
 from brokers.paper.settings import PaperSettings
+from domain.enums import Side
 
 
 @dataclass(slots=True)
@@ -22,24 +29,42 @@ class Book:
     settings: PaperSettings
     account: str
     cash: Decimal
+    blocked: str  # why it takes no orders, empty = it does
     now: datetime
 
     def catch_up(self) -> None:
-        """Do what fell due, at the quotes in force: every change of a quote does this first."""
-        values = {"account": self.account, "now": self.now}
-        for order in order_rows.load(self.connection, order_rows.DUE, values):
+        """Do what fell due, at the quotes in force: every change of a quote or of the session does this first."""
+        for order in self._each(order_rows.DUE, now=self.now):
             filled = len(order.fills)
-            order.catch_up(control_rows.quote(self.connection, order.symbol), self.settings, self.now)
+            quote, session = self._market_of(order)
+            order.catch_up(quote, session, self.settings, self.now)
             self.save(order, new_fills=len(order.fills) - filled)
 
     def meet(self, symbol: str, quote: Quote) -> None:
         """Fill the working orders of `symbol` that a new quote crosses."""
-        values = {"account": self.account, "symbol": symbol}
-        for order in order_rows.load(self.connection, order_rows.WAITING, values):
-            filled = len(order.fills)
-            order.trade(quote, self.settings, self.now)
-            if len(order.fills) > filled:
-                self.save(order, new_fills=len(order.fills) - filled)
+        for order in self._each(order_rows.WAITING, symbol=symbol):
+            before = len(order.fills), order.held, order.closed_at
+            order.enter(quote, control_rows.session(self.connection), self.settings, self.now)
+            if (len(order.fills), order.held, order.closed_at) != before:
+                self.save(order, new_fills=len(order.fills) - before[0])
+
+    def reopen(self, session: Session) -> None:
+        """Let the orders that wait for the market wait for its new opening, or trade if it is open now."""
+        for order in self._each(order_rows.HELD):
+            order.due_at = self.now if session.is_open_at(self.now) else session.opens_after(self.now)
+            order_rows.save(self.connection, order)
+        self.catch_up()
+
+    def admit(self, order: Order, scene: Scene) -> None:
+        """Raise OrderRejected if the account must not place this order; look leg 1 up if it has one."""
+        if self.blocked:
+            raise OrderRejected(f"the account is blocked: {self.blocked}")
+        scene.asset.check(order.symbol, order.quantity)
+        if order.side is Side.SELL and not scene.asset.shortable:
+            self._check_no_short(order, scene.holding)
+        if order.attached_to is not None:
+            order.lead = self._lead(order, scene.asset.quantity_step)
+        self._check_buying_power(order, scene)
 
     def force(self, order: Order, quantity: Decimal) -> None:
         """Fill `quantity` now at the quote, the alert's price or the limit; OrderRejected without any."""
@@ -48,7 +73,9 @@ class Book:
             price = Price(order.limit_price, synthetic=True)
         if price is None:
             raise OrderRejected("no price")
-        order.due_at, order.next_fill = None, None
+        if not order.held:
+            order.due_at = None
+        order.next_fill = None
         order.fill(quantity, price, self.settings.commission, self.now)
         self.save(order, new_fills=1)
 
@@ -59,11 +86,13 @@ class Book:
             self._book(order, len(order.fills), held)
 
     def save(self, order: Order, *, new_fills: int) -> None:
-        """Store a changed order and book the last `new_fills` of its fills."""
+        """Store a changed order, book the last `new_fills` of its fills, and let leg 2 follow."""
         order_rows.save(self.connection, order)
         if new_fills:
             held = holding_rows.holding(self.connection, self.account, order.symbol)
             self._book(order, new_fills, held)
+        if order.attached_to is None:
+            self._lead_on(order, order.fills[-1].at if new_fills else self.now)
 
     def _book(self, order: Order, new_fills: int, held: Holding) -> None:
         new = order.fills[-new_fills:]
@@ -72,5 +101,63 @@ class Book:
             flow = cash_flow(order.side, fill.quantity, fill.price, fill.commission)
             self.cash = EXACT.add(self.cash, flow)
         order_rows.insert_fills(self.connection, order, new)
-        holding_rows.save_holding(self.connection, self.account, order.symbol, held, self.now)
+        holding_rows.save_holding(
+            self.connection, self.account, order.symbol, held, last_price=new[-1].price, now=self.now
+        )
         holding_rows.save_cash(self.connection, self.account, self.cash)
+
+    def _lead_on(self, leg1: Order, at: datetime) -> None:
+        values = {"account": self.account, "client_order_id": leg1.client_order_id}
+        for order in order_rows.load(self.connection, order_rows.FOLLOWERS, values):
+            before = len(order.fills)
+            order.lead = leg1.as_lead(control_rows.asset(self.connection, order.symbol).quantity_step)
+            quote, session = self._market_of(order)
+            order.follow(quote, session, self.settings, at)
+            if len(order.fills) > before or order.closed_at is not None:
+                order.changed_at = self.now  # those who ask for changes since an earlier answer must see it
+            self.save(order, new_fills=len(order.fills) - before)
+
+    def _lead(self, order: Order, step: Decimal) -> Lead:
+        leg1 = None
+        if order.attached_to is not None and is_text(order.attached_to):
+            values = {"account": self.account, "client_order_id": order.attached_to, "now": self.now}
+            leg1 = next(iter(order_rows.load(self.connection, order_rows.ONE, values)), None)
+        if leg1 is None:
+            raise OrderRejected("attached to an order that does not exist")
+        if leg1.attached_to is not None:
+            raise OrderRejected("attached to an order that is attached itself")
+        return leg1.as_lead(step)
+
+    def _market_of(self, order: Order) -> tuple[Quote | None, Session]:
+        return control_rows.quote(self.connection, order.symbol), control_rows.session(self.connection)
+
+    def _each(self, which: Select[Any], **values: object) -> Iterator[Order]:
+        """Give the orders that `which` selects, leading ones first: those attached to them change with them."""
+        values["account"] = self.account
+        found = order_rows.load(self.connection, which, values)
+        yield from (order for order in found if order.attached_to is None)
+        if any(order.attached_to is not None for order in found):
+            for order in order_rows.load(self.connection, which, values):
+                if order.attached_to is not None:
+                    order.lead = self._lead(order, control_rows.asset(self.connection, order.symbol).quantity_step)
+                    yield order
+
+    def _check_no_short(self, order: Order, held: Holding) -> None:
+        values = {"account": self.account, "symbol": order.symbol}
+        selling = order_rows.load(self.connection, order_rows.SELLING, values)
+        left = held.quantity
+        for leaving in (order.quantity, *(other.remaining for other in selling)):
+            left = EXACT.subtract(left, leaving)
+        if left < 0:
+            raise OrderRejected(f"{order.symbol} cannot be sold short")
+
+    def _check_buying_power(self, order: Order, scene: Scene) -> None:
+        more = increase(scene.holding.quantity, order.side, order.quantity)
+        if not more:
+            return
+        price = order.limit_price
+        if price is None and (market := order.price(scene.quote, self.settings.slippage_bps)) is not None:
+            price = market.amount
+        found = holding_rows.worth(self.connection, self.account)
+        if price is not None and found is not None:
+            check_buying_power(EXACT.multiply(more, price), found[0].buying_power(self.settings.leverage))

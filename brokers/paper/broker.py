@@ -1,6 +1,6 @@
 """One account at the paper venue, as the desk sees a broker."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from brokers.base import Capabilities
@@ -9,7 +9,15 @@ from brokers.paper.orders import ORDER_TYPES, is_text
 from brokers.paper.pricing import STEP
 from brokers.paper.venue import DuplicateOrderId, PaperVenue
 from domain.enums import TimeInForce
-from domain.messages import AccountReport, OrderReport, OrderRequest, PositionReport
+from domain.messages import (
+    AccountReport,
+    AssetReport,
+    OrderReport,
+    OrderRequest,
+    PositionReport,
+    QuoteReport,
+    SessionReport,
+)
 
 
 class PaperBroker:
@@ -23,7 +31,7 @@ class PaperBroker:
         quantity_step=STEP,
         lookup_by_client_order_id=True,
         refuses_repeated_client_order_id=True,
-        attached_pair_hedge=False,
+        attached_pair_hedge=True,
         settle_seconds=2.0,
         poll_seconds=1.0,
     )
@@ -60,8 +68,20 @@ class PaperBroker:
         return self._venue.positions(self._account)
 
     def account(self) -> AccountReport:
-        """Return the account's money."""
+        """Return the account's money and whether it takes orders."""
         return self._venue.account(self._account)
+
+    def list_assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
+        """Return what may be done with these symbols: here each is an asset unless it cannot be a symbol."""
+        return self._venue.assets(symbols)
+
+    def list_quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
+        """Return the quotes in force; a symbol without one is left out."""
+        return self._venue.quotes(symbols)
+
+    def session(self) -> SessionReport:
+        """Return whether the market takes orders now."""
+        return self._venue.session()
 
     def close(self) -> None:
         """Release connections."""

@@ -1,18 +1,30 @@
-"""Quotes and instructions of the paper store: what the venue is told from outside."""
+"""Quotes, assets, the session and instructions of the paper store: what the venue is told from outside."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, update
 
-from brokers.paper.instructions import Instruction, Kind
+from brokers.paper.instructions import CANCELS, Instruction, Kind
+from brokers.paper.market import Asset, Session
 from brokers.paper.pricing import Quote
-from brokers.paper.tables import instructions, quotes, upserts
+from brokers.paper.tables import assets, instructions, quotes, sessions, upserts
+from domain.messages import QuoteReport
 
 _QUOTE = select(quotes.c.bid, quotes.c.ask).where(quotes.c.symbol == bindparam("symbol"))
 _SAVE_QUOTE = upserts(quotes, "symbol")
+_QUOTES = select(quotes).where(quotes.c.symbol.in_(bindparam("symbols", expanding=True)))
+_ASSETS = select(assets).where(assets.c.symbol.in_(bindparam("symbols", expanding=True)))
+_SAVE_ASSET = upserts(assets, "symbol")
+_SESSION = select(sessions)
+_SAVE_SESSION = upserts(sessions, "id")
+THE_SESSION = 1  # the id of its only row
+MANY = 5000  # symbols of one statement: SQLite takes no more than 32766 values
 _FITS = or_(instructions.c.symbol.is_(None), instructions.c.symbol == bindparam("symbol"))
 _LEFT = instructions.c.remaining > 0
-NEXT_INSTRUCTION = select(func.min(instructions.c.id)).where(_LEFT, _FITS)
+_IS_FOR_CANCELS = instructions.c.kind.in_(sorted(CANCELS))
+NEXT_FOR_ORDERS = select(func.min(instructions.c.id)).where(_LEFT, _FITS, ~_IS_FOR_CANCELS)
+_NEXT_FOR_CANCELS = select(func.min(instructions.c.id)).where(_LEFT, _FITS, _IS_FOR_CANCELS)
 _USE = (
     update(instructions)
     .where(instructions.c.id == bindparam("instruction_id"), _LEFT)
@@ -38,6 +50,57 @@ def delete_quote(connection: Connection, symbol: str) -> None:
     connection.execute(quotes.delete().where(quotes.c.symbol == symbol))
 
 
+def quotes_of(connection: Connection, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
+    """Return the quotes in force of these symbols."""
+    return {
+        row.symbol: QuoteReport(symbol=row.symbol, bid=row.bid, ask=row.ask, at=row.at, source=row.source)
+        for some in _parts(symbols)
+        for row in connection.execute(_QUOTES, {"symbols": some})
+    }
+
+
+def asset(connection: Connection, symbol: str) -> Asset:
+    """Return what may be done with a symbol."""
+    return assets_of(connection, [symbol]).get(symbol, Asset())
+
+
+def assets_of(connection: Connection, symbols: Sequence[str]) -> Mapping[str, Asset]:
+    """Return those of these symbols that the venue was told about."""
+    return {
+        row.symbol: Asset(tradable=row.tradable, shortable=row.shortable, quantity_step=row.quantity_step)
+        for some in _parts(symbols)
+        for row in connection.execute(_ASSETS, {"symbols": some})
+    }
+
+
+def save_asset(connection: Connection, symbol: str, new: Asset) -> None:
+    """Store what may be done with a symbol."""
+    row = {"symbol": symbol, **{name: getattr(new, name) for name in Asset.__slots__}}
+    connection.execute(_SAVE_ASSET[connection.dialect.name], row)
+
+
+def delete_asset(connection: Connection, symbol: str) -> None:
+    """Forget what was told about a symbol."""
+    connection.execute(assets.delete().where(assets.c.symbol == symbol))
+
+
+def session(connection: Connection) -> Session:
+    """Return when the market is open."""
+    row = connection.execute(_SESSION).first()
+    return Session() if row is None else Session(is_open=row.is_open, opens_at=row.opens_at, closes_at=row.closes_at)
+
+
+def save_session(connection: Connection, new: Session) -> None:
+    """Store when the market is open."""
+    row = {"id": THE_SESSION, **{name: getattr(new, name) for name in Session.__slots__}}
+    connection.execute(_SAVE_SESSION[connection.dialect.name], row)
+
+
+def delete_session(connection: Connection) -> None:
+    """Forget the session: always open."""
+    connection.execute(sessions.delete())
+
+
 def insert_instruction(connection: Connection, told: Instruction, count: int) -> None:
     """Store an instruction for `count` orders."""
     row = {name: getattr(told, name) for name in Instruction.__slots__}
@@ -50,11 +113,25 @@ def delete_instructions(connection: Connection) -> None:
 
 
 def use_instruction(connection: Connection, instruction_id: int | None, symbol: str) -> Instruction | None:
-    """Use up one count of an instruction; if another process was quicker, of the next one that fits."""
+    """Use up one count of an order's instruction; if another process was quicker, of the next one that fits."""
+    return _use(connection, instruction_id, symbol, NEXT_FOR_ORDERS)
+
+
+def use_cancel_instruction(connection: Connection, symbol: str) -> Instruction | None:
+    """Use up one count of the instruction for the next cancel."""
+    instruction_id = connection.execute(_NEXT_FOR_CANCELS, {"symbol": symbol}).scalar()
+    return _use(connection, instruction_id, symbol, _NEXT_FOR_CANCELS)
+
+
+def _use(connection: Connection, instruction_id: int | None, symbol: str, following: Select[int]) -> Instruction | None:
     while instruction_id is not None:
         row = connection.execute(_USE, {"instruction_id": instruction_id}).first()
         if row is not None:
             values = {name: getattr(row, name) for name in Instruction.__slots__}
             return Instruction(**{**values, "kind": Kind(row.kind)})
-        instruction_id = connection.execute(NEXT_INSTRUCTION, {"symbol": symbol}).scalar()
+        instruction_id = connection.execute(following, {"symbol": symbol}).scalar()
     return None
+
+
+def _parts(symbols: Sequence[str]) -> Sequence[Sequence[str]]:
+    return [symbols[start : start + MANY] for start in range(0, len(symbols), MANY)]

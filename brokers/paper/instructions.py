@@ -1,4 +1,4 @@
-"""What a paper venue can be told to do to coming orders, to rehearse a broker's bad days. Pure."""
+"""What a paper venue can be told to do to coming orders and cancels, to rehearse a broker's bad days. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,15 +22,19 @@ class Kind(StrEnum):
     UNAVAILABLE = "unavailable"  # cannot be reached, and the caller knows
     LATE = "late"  # arrives `seconds` later; until then nobody sees it
     HANG = "hang"  # placed, answered `seconds` later
+    CANCEL_DROP_ANSWER = "cancel_drop_answer"  # canceled, but the caller never hears of it
+    CANCEL_UNAVAILABLE = "cancel_unavailable"  # cannot be reached, nothing is canceled, and the caller knows
+    CANCEL_FILLS = "cancel_fills"  # the order fills while the cancel is on its way
 
 
+CANCELS = frozenset({Kind.CANCEL_DROP_ANSWER, Kind.CANCEL_UNAVAILABLE, Kind.CANCEL_FILLS})
 TIMED = frozenset({Kind.DELAY, Kind.LATE, Kind.HANG})
 LONGEST = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """One order of `symbol` (None = any) is treated so; raises ValueError where a needed value is missing."""
+    """One order, or cancel, of `symbol` (None = any) is treated so; ValueError where a needed value is missing."""
 
     kind: Kind
     symbol: str | None = None
@@ -51,12 +55,12 @@ class Instruction:
             raise ValueError("partial: quantity must be above 0, with at most 8 decimals")
 
     def refusal(self) -> BrokerError | None:
-        """Return what is raised instead of placing the order, None = it is placed."""
+        """Return what is raised instead of placing or canceling the order, None = it is done."""
         if self.kind is Kind.REJECT:
             return OrderRejected(self.reason)
         if self.kind is Kind.DROP_REQUEST:
             return OutcomeUnknown("no answer came")
-        if self.kind is Kind.UNAVAILABLE:
+        if self.kind in (Kind.UNAVAILABLE, Kind.CANCEL_UNAVAILABLE):
             return BrokerUnavailable("the paper venue cannot be reached")
         return None
 
@@ -81,7 +85,7 @@ class Answer:
         """Return the answer that the caller gets."""
         if instruction is None:
             return self
-        if instruction.kind in (Kind.DROP_ANSWER, Kind.LATE):
+        if instruction.kind in (Kind.DROP_ANSWER, Kind.LATE, Kind.CANCEL_DROP_ANSWER):
             return Answer(outcome=OutcomeUnknown("no answer came"))
         return Answer(outcome=self.outcome, pause=instruction.seconds if instruction.kind is Kind.HANG else 0.0)
 

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, exists, or_, select, update
 
-from brokers.paper.control_rows import NEXT_INSTRUCTION
+from brokers.paper.control_rows import NEXT_FOR_ORDERS, THE_SESSION
+from brokers.paper.market import Asset, Session
 from brokers.paper.orders import Fill, Order
 from brokers.paper.positions import Holding
 from brokers.paper.pricing import Price, Quote
-from brokers.paper.tables import accounts, fills, orders, positions, quotes
+from brokers.paper.tables import accounts, assets, fills, orders, positions, quotes, sessions
 from domain.enums import OrderType, Side, TimeInForce
 from domain.messages import OrderRequest
 from domain.order_status import OrderStatus
@@ -33,18 +35,29 @@ _ALL = (
 DUE = _ALL.where(OF_ACCOUNT, WORKS, IS_DUE)
 ONE = _ALL.where(OF_ACCOUNT, OF_CLIENT_ID, IS_VISIBLE)
 SINCE = _ALL.where(OF_ACCOUNT, or_(WORKS, CHANGED), IS_VISIBLE)
-WAITING = _ALL.where(OF_ACCOUNT, WORKS, orders.c.symbol == bindparam("symbol"), orders.c.due_at.is_(None))
+OF_SYMBOL = orders.c.symbol == bindparam("symbol")
+WAITING = _ALL.where(OF_ACCOUNT, WORKS, OF_SYMBOL, orders.c.due_at.is_(None))
+HELD = _ALL.where(OF_ACCOUNT, WORKS, orders.c.held.is_(True))
+SELLING = _ALL.where(OF_ACCOUNT, WORKS, OF_SYMBOL, orders.c.side == Side.SELL.value)
+FOLLOWERS = _ALL.where(OF_ACCOUNT, WORKS, orders.c.attached_to == bindparam("client_order_id"))
 
 _ANY_DUE = select(orders.c.id).where(OF_ACCOUNT, WORKS, IS_DUE).limit(1)
 _SCENE = (
     select(
         exists(_ANY_DUE.correlate(None)).label("due"),
         orders.c.id.label("order_id"),
-        NEXT_INSTRUCTION.scalar_subquery().label("instruction_id"),
+        NEXT_FOR_ORDERS.scalar_subquery().label("instruction_id"),
         quotes.c.bid,
         quotes.c.ask,
         positions.c.quantity,
         positions.c.average_price,
+        positions.c.last_price,
+        assets.c.tradable,
+        assets.c.shortable,
+        assets.c.quantity_step,
+        sessions.c.is_open,
+        sessions.c.opens_at,
+        sessions.c.closes_at,
     )
     .select_from(
         accounts.outerjoin(orders, and_(orders.c.account == accounts.c.name, OF_CLIENT_ID))
@@ -53,11 +66,13 @@ _SCENE = (
             positions,
             and_(positions.c.account == accounts.c.name, positions.c.symbol == bindparam("symbol")),
         )
+        .outerjoin(assets, assets.c.symbol == bindparam("symbol"))
+        .outerjoin(sessions, sessions.c.id == THE_SESSION)
     )
     .where(accounts.c.name == bindparam("account"))
 )
 _SAVE = update(orders).where(orders.c.id == bindparam("order_id"))
-_CHANGING = ("status", "reason", "next_fill", "changed_at", "due_at", "closed_at")
+_CHANGING = ("status", "reason", "next_fill", "changed_at", "due_at", "expires_at", "closed_at", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,9 @@ class Scene:
     instruction_id: int | None
     quote: Quote | None
     holding: Holding
+    last_price: Decimal | None  # of the account's last fill of this symbol
+    asset: Asset
+    session: Session
 
 
 def scene(connection: Connection, request: OrderRequest, now: datetime) -> Scene:
@@ -86,6 +104,17 @@ def scene(connection: Connection, request: OrderRequest, now: datetime) -> Scene
         instruction_id=row.instruction_id,
         quote=None if row.bid is None else Quote(row.bid, row.ask),
         holding=Holding() if row.quantity is None else Holding(row.quantity, row.average_price),
+        last_price=row.last_price,
+        asset=(
+            Asset()
+            if row.tradable is None
+            else Asset(tradable=row.tradable, shortable=row.shortable, quantity_step=row.quantity_step)
+        ),
+        session=(
+            Session()
+            if row.is_open is None
+            else Session(is_open=row.is_open, opens_at=row.opens_at, closes_at=row.closes_at)
+        ),
     )
 
 
@@ -95,7 +124,7 @@ def is_any_due(connection: Connection, account: str, now: datetime) -> bool:
 
 
 def load(connection: Connection, which: Select[Any], values: Mapping[str, object]) -> Sequence[Order]:
-    """Return the orders that one of DUE, ONE, SINCE or WAITING selects, oldest change first."""
+    """Return the orders that one of the statements above selects, oldest change first."""
     found: dict[int, Order] = {}
     for row in connection.execute(which, values).mappings():
         order = found.get(row["id"])
@@ -121,7 +150,8 @@ def insert(connection: Connection, order: Order) -> None:
         "alert_price": None if alert is None else alert.amount,
         "alert_synthetic": alert is not None and alert.synthetic,
         "visible_at": order.visible_at,
-        "expires_at": order.expires_at,
+        "attached_to": order.attached_to,
+        "hedge_ratio": order.hedge_ratio,
         **_changing(order),
     }
     key = connection.execute(orders.insert(), row).inserted_primary_key
@@ -164,4 +194,7 @@ def _order(row: RowMapping) -> Order:
         expires_at=row["expires_at"],
         closed_at=row["closed_at"],
         next_fill=row["next_fill"],
+        held=bool(row["held"]),
+        attached_to=row["attached_to"],
+        hedge_ratio=row["hedge_ratio"],
     )

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 
 from brokers.errors import OrderRejected
+from brokers.paper.attached import Lead
+from brokers.paper.market import Session
 from brokers.paper.positions import commission_of
 from brokers.paper.pricing import (
     EXACT,
@@ -39,7 +41,10 @@ class Fill:
 
 @dataclass(slots=True, kw_only=True)
 class Order:
-    """One order at the venue, with its fills; it works as long as `closed_at` is None."""
+    """One order at the venue, with its fills; it works as long as `closed_at` is None.
+
+    One with `attached_to` is leg 2 of a pair: it trades only what the fills of leg 1, its `lead`, call for.
+    """
 
     account: str
     client_order_id: str
@@ -59,13 +64,37 @@ class Order:
     expires_at: datetime | None = None
     closed_at: datetime | None = None
     next_fill: Decimal | None = None  # the next fill takes at most this
+    held: bool = False  # it waits for the market to open; due_at says when, None = nobody knows
+    attached_to: str | None = None  # client order id of leg 1
+    hedge_ratio: Decimal | None = None
+    lead: Lead | None = None  # not stored: whoever lets it trade looks it up first
     fills: list[Fill] = field(default_factory=list)
+
+    @property
+    def filled(self) -> Decimal:
+        """Return the quantity that is filled."""
+        with localcontext(EXACT):
+            return sum((fill.quantity for fill in self.fills), Decimal(0))
 
     @property
     def remaining(self) -> Decimal:
         """Return the quantity that is not filled yet."""
-        with localcontext(EXACT):
-            return self.quantity - sum((fill.quantity for fill in self.fills), Decimal(0))
+        return EXACT.subtract(self.quantity, self.filled)
+
+    @property
+    def wanted(self) -> Decimal:
+        """Return what it would fill now: all that remains, or what leg 1 calls for."""
+        if self.attached_to is None:
+            return self.remaining
+        if self.lead is None or self.hedge_ratio is None:
+            return Decimal(0)
+        return self.lead.owes(self.hedge_ratio, self.quantity, self.filled)
+
+    def as_lead(self, step: Decimal) -> Lead:
+        """Return what an order that is attached to this one needs to know; `step` of its own symbol."""
+        is_complete = self.status is OrderStatus.FILLED
+        is_over = self.closed_at is not None and not is_complete
+        return Lead(filled=self.filled, is_complete=is_complete, is_over=is_over, step=step)
 
     def price(self, quote: Quote | None, slippage_bps: Decimal) -> Price | None:
         """Return what it trades at now, None = it has to wait."""
@@ -73,18 +102,49 @@ class Order:
             return limit_price(self.side, self.limit_price, quote, self.alert_price)
         return market_price(self.side, quote, self.alert_price, slippage_bps)
 
+    def enter(self, quote: Quote | None, session: Session, settings: PaperSettings, at: datetime) -> None:
+        """Trade at `at` if the market is open then, else wait for its opening."""
+        if session.is_open_at(at):
+            self.held = False
+            if self.time_in_force is TimeInForce.DAY and self.expires_at is None:
+                self.expires_at = end_of_day(at)  # its day is the one on which the market opens
+            self.trade(quote, settings, at)
+        else:
+            self.hold(session, at)
+
+    def hold(self, session: Session, at: datetime) -> None:
+        """Wait for the opening of a market that is closed at `at`, unless there is nothing to wait for."""
+        self.settle_ioc(at)
+        if not self.wanted:
+            self.settle_attached(at)
+        if self.closed_at is None:
+            self.held, self.due_at = True, session.opens_after(at)
+
+    def follow(self, quote: Quote | None, session: Session, settings: PaperSettings, at: datetime) -> None:
+        """Do what a change of leg 1 at `at` calls for, unless it trades only later."""
+        if self.due_at is None:
+            self.enter(quote, session, settings, at)
+        elif not self.wanted:
+            self.settle_attached(at)
+
     def trade(self, quote: Quote | None, settings: PaperSettings, at: datetime) -> None:
-        """Fill what can be filled at `at`; what an IOC order has left then expires."""
-        if (price := self.price(quote, settings.slippage_bps)) is not None:
-            remaining = self.remaining
-            self.fill(min(remaining, self.next_fill or remaining), price, settings.commission, at)
+        """Fill what can be filled at `at`; what an IOC order, or leg 2 of an ended leg 1, has left then ends."""
+        wanted = self.wanted
+        if wanted and (price := self.price(quote, settings.slippage_bps)) is not None:
+            self.fill(min(wanted, self.next_fill or wanted), price, settings.commission, at)
             self.next_fill = None
         self.settle_ioc(at)
+        self.settle_attached(at)
 
     def settle_ioc(self, at: datetime) -> None:
-        """Let an IOC order that still works expire."""
-        if self.time_in_force is TimeInForce.IOC and self.closed_at is None:
+        """Let an IOC order that still works expire; leg 2 may wait as long as leg 1 does."""
+        if self.time_in_force is TimeInForce.IOC and self.attached_to is None and self.closed_at is None:
             self.close(OrderStatus.EXPIRED, at, "immediate or cancel")
+
+    def settle_attached(self, at: datetime) -> None:
+        """Cancel what leg 2 has left once leg 1 ended without being filled."""
+        if self.lead is not None and self.lead.is_over and self.closed_at is None:
+            self.close(OrderStatus.CANCELED, at, "the order it is attached to has ended")
 
     def fill(self, quantity: Decimal, price: Price, commission: Decimal, at: datetime) -> None:
         """Add one fill; one that crossed a cancel leaves the status alone unless it completes the order."""
@@ -104,22 +164,23 @@ class Order:
         elif self.closed_at is None:
             self.status = OrderStatus.PARTIALLY_FILLED
 
-    def catch_up(self, quote: Quote | None, settings: PaperSettings, now: datetime) -> None:
+    def catch_up(self, quote: Quote | None, session: Session, settings: PaperSettings, now: datetime) -> None:
         """Do what fell due up to `now`: trade at the due time, end at the end of the day."""
-        if (
+        while (
             self.due_at is not None
             and self.due_at <= now
             and (self.expires_at is None or self.due_at < self.expires_at)
         ):
             due_at, self.due_at = self.due_at, None
-            self.trade(quote, settings, due_at)
+            self.enter(quote, session, settings, due_at)
         if self.closed_at is None and self.expires_at is not None and self.expires_at <= now:
             self.close(OrderStatus.EXPIRED, self.expires_at, "end of the day")
         self.changed_at = now  # those who ask for changes since an earlier answer must see it
 
     def close(self, status: OrderStatus, at: datetime, reason: str = "") -> None:
         """End the order."""
-        self.status, self.changed_at, self.closed_at, self.due_at, self.reason = status, at, at, None, reason
+        self.status, self.changed_at, self.closed_at, self.reason = status, at, at, reason
+        self.due_at, self.held = None, False
 
     def report(self) -> OrderReport:
         """Return what the venue tells about it."""
@@ -146,18 +207,31 @@ class Order:
         )
 
 
-def new_order(request: OrderRequest, quote: Quote | None, settings: PaperSettings, at: datetime) -> Order:
-    """Return the accepted order, without an id; raises OrderRejected naming the rule it breaks."""
+def new_order(
+    request: OrderRequest,
+    quote: Quote | None,
+    session: Session,
+    settings: PaperSettings,
+    at: datetime,
+    *,
+    last_price: Decimal | None = None,
+) -> Order:
+    """Return the accepted order, without an id; raises OrderRejected naming the rule it breaks.
+
+    A market order trades at the quote, else at the alert's price, else at `last_price`, that of the last fill.
+    """
     _check(request)
-    has_to_trade_at_the_alert = request.order_type is OrderType.MARKET and quote is None
+    needs_price = request.order_type is OrderType.MARKET and quote is None
     try:
         alert_price = alert_leg_price(request.alert_price, settings.reference_price)
     except OrderRejected:
-        if has_to_trade_at_the_alert:
+        if needs_price:
             raise
         alert_price = None
-    if has_to_trade_at_the_alert and alert_price is None:
-        raise OrderRejected("no price")
+    if needs_price and alert_price is None:
+        if last_price is None:
+            raise OrderRejected("no price")
+        alert_price = Price(last_price, synthetic=True)
     return Order(
         account=request.account,
         client_order_id=request.client_order_id,
@@ -170,7 +244,9 @@ def new_order(request: OrderRequest, quote: Quote | None, settings: PaperSetting
         alert_price=alert_price,
         status=OrderStatus.ACCEPTED,
         changed_at=at,
-        expires_at=end_of_day(at) if request.time_in_force is TimeInForce.DAY else None,
+        expires_at=end_of_day(at) if request.time_in_force is TimeInForce.DAY and session.is_open_at(at) else None,
+        attached_to=request.attached_to,
+        hedge_ratio=None if request.attached_to is None else request.hedge_ratio,
     )
 
 
@@ -191,6 +267,8 @@ def _check(request: OrderRequest) -> None:
         raise OrderRejected("quantity must be above 0 and below 1000000000000, with at most 8 decimals")
     if request.order_type is OrderType.LIMIT and (request.limit_price is None or not _is_amount(request.limit_price)):
         raise OrderRejected("limit price must be above 0 and below 1000000000000, with at most 8 decimals")
+    if request.attached_to is not None and (request.hedge_ratio is None or not _is_amount(request.hedge_ratio)):
+        raise OrderRejected("hedge ratio must be above 0 and below 1000000000000, with at most 8 decimals")
 
 
 def _is_amount(value: Decimal) -> bool:

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from brokers.paper.pricing import LARGEST, is_exact
 
+MAX_LEVERAGE = 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperSettings:
@@ -15,6 +17,7 @@ class PaperSettings:
     commission: Decimal  # of every fill, dollars a share
     reference_price: Decimal  # around which legs without quotes are priced, dollars
     cash: Decimal  # what a new account starts with, dollars
+    leverage: Decimal = Decimal(2)  # an account may hold this many times its equity
 
     def __post_init__(self) -> None:
         # A slippage of 10,000 basis points would sell for nothing.
@@ -26,3 +29,5 @@ class PaperSettings:
             raise ValueError("reference_price must be above 0 and at most 1000000")
         if not (is_exact(self.cash) and 0 <= self.cash <= LARGEST):
             raise ValueError(f"cash must be between 0 and {LARGEST:f}, with at most 8 decimals")
+        if not (self.leverage.is_finite() and 0 < self.leverage <= MAX_LEVERAGE):
+            raise ValueError(f"leverage must be above 0 and at most {MAX_LEVERAGE}")

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateSchema
 
 from brokers.errors import BrokerUnavailable, OutcomeUnknown
-from brokers.paper.tables import SCHEMA, metadata, orders
+from brokers.paper import schema
+from brokers.paper.tables import SCHEMA
 
 CONNECT_SECONDS = 3
 LOCK_SECONDS = 5
@@ -70,21 +71,21 @@ class Store:
                 raise OutcomeUnknown(f"the paper store did not confirm: {_first_line(e)}") from e
 
     def open(self) -> None:
-        """Make the tables unless they are there; any number of processes may do so at once."""
+        """Make what the store lacks of the tables; any number of processes may do so at once."""
         if self._is_open:
             return
         with self._setup, _failures():
             if self.is_sqlite:
                 _prepare_file(Path(self._engine.url.database or ""))
                 with self._writer.begin() as connection:
-                    metadata.create_all(connection)
+                    schema.bring_up(connection, None)
             else:
                 with self._engine.begin() as connection:
-                    if not inspect(connection).has_table(orders.name, SCHEMA):
+                    if not schema.is_current(connection, SCHEMA):
                         # IF NOT EXISTS alone fails when two sessions make the same name at once.
                         connection.execute(_ADVISORY_LOCK, {"key": SETUP_LOCK})
                         connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
-                        metadata.create_all(connection)
+                        schema.bring_up(connection, SCHEMA)
             self._is_open = True
 
     def close(self) -> None:

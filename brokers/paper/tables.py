@@ -1,4 +1,7 @@
-"""The tables of the paper venue's own store; on PostgreSQL they live in the schema `paper`."""
+"""The tables of the paper venue's own store; on PostgreSQL they live in the schema `paper`.
+
+A table or a nullable column that is added here reaches older stores when they are next opened.
+"""
 
 from collections.abc import Mapping
 
@@ -35,6 +38,7 @@ accounts = Table(
     Column("name", Text, primary_key=True),
     Column("cash", Total, nullable=False),
     Column("opened_at", UtcTime, nullable=False),
+    Column("blocked", Text),  # why it takes no orders
 )
 
 orders = Table(
@@ -59,6 +63,9 @@ orders = Table(
     Column("due_at", UtcTime),
     Column("expires_at", UtcTime),
     Column("closed_at", UtcTime),
+    Column("held", Boolean),  # it waits for the market to open
+    Column("attached_to", Text),  # client order id of leg 1
+    Column("hedge_ratio", Amount),
     UniqueConstraint("account", "client_order_id"),  # for ever: rows are never deleted
     Index("orders_changed", "account", "changed_at"),
     Index("orders_working", "account", sqlite_where=STILL_WORKING, postgresql_where=STILL_WORKING),
@@ -85,6 +92,7 @@ positions = Table(
     Column("quantity", Total, nullable=False),
     Column("average_price", Amount, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
+    Column("last_price", Amount),  # of its last fill
 )
 
 quotes = Table(
@@ -95,6 +103,24 @@ quotes = Table(
     Column("ask", Amount, nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("source", Text, nullable=False),
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("tradable", Boolean, nullable=False),
+    Column("shortable", Boolean, nullable=False),
+    Column("quantity_step", Amount, nullable=False),
+)
+
+sessions = Table(  # one row, or none: always open
+    "sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("is_open", Boolean, nullable=False),
+    Column("opens_at", UtcTime),
+    Column("closes_at", UtcTime),
 )
 
 instructions = Table(

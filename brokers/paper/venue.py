@@ -1,22 +1,28 @@
 """The paper venue: takes orders, fills them at quotes or alert prices, keeps positions and cash."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection
-
-from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from brokers.errors import OrderRejected
 from brokers.paper import control_rows, holding_rows, order_rows
 from brokers.paper.book import Book
-from brokers.paper.instructions import Answer, Instruction
+from brokers.paper.controls import Controls
+from brokers.paper.instructions import Answer, Kind
+from brokers.paper.margin import worth_of
+from brokers.paper.market import Asset
 from brokers.paper.orders import MAX_TEXT, Order, is_text, new_order
-from brokers.paper.pricing import LARGEST, Quote, is_exact
-from brokers.paper.settings import PaperSettings
-from brokers.paper.store import Store
-from domain.messages import AccountReport, OrderReport, OrderRequest, PositionReport
+from brokers.paper.pricing import is_exact
+from domain.messages import (
+    AccountReport,
+    AssetReport,
+    OrderReport,
+    OrderRequest,
+    PositionReport,
+    QuoteReport,
+    SessionReport,
+)
 from domain.order_status import OrderStatus
 
 CURRENCY = "USD"  # of all accounts; a price in another currency is booked as if it were dollars
@@ -26,37 +32,13 @@ class DuplicateOrderId(OrderRejected):
     """The account has used this client order id before."""
 
 
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
-
-
-class PaperVenue:
+class PaperVenue(Controls):
     """A venue with any number of accounts; threads and processes may share its store.
 
-    What falls due (delayed fills, ends of the day) is done by the next call of any kind, as if done in time.
-    A write first locks its account, or all accounts in order of name, then anything else: nothing deadlocks.
+    What falls due (delayed fills, the opening of the market, ends of the day) is done by the next call for an
+    account, or the next change of a quote or of the session, as if done in time.
     Any call raises BrokerUnavailable if the store fails, a write OutcomeUnknown if its commit got no answer.
     """
-
-    def __init__(
-        self,
-        settings: PaperSettings,
-        *,
-        clock: Callable[[], datetime] = utc_now,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._settings, self._clock, self._sleep = settings, clock, sleep
-        self._store = Store(settings.url)
-        self._opened: set[str] = set()  # accounts known to exist
-
-    def open(self) -> None:
-        """Make the store unless it is there; the first call does so too."""
-        self._store.open()
-
-    def close(self) -> None:
-        """Release the connections."""
-        self._store.close()
 
     def submit(self, request: OrderRequest) -> OrderReport:
         """Place one order in one transaction; raises DuplicateOrderId or OrderRejected."""
@@ -69,10 +51,8 @@ class PaperVenue:
     def cancel(self, account: str, client_order_id: str) -> OrderReport:
         """End a working order; an ended one is reported as it is. OrderRejected if there is none."""
         with self._found(account, client_order_id) as (book, order):
-            if order.closed_at is None:
-                order.close(OrderStatus.CANCELED, book.now, "canceled")
-                book.save(order, new_fills=0)
-        return order.report()
+            answer = self._end(book, order)
+        return answer.deliver(self._sleep)
 
     def fill_rest(self, account: str, client_order_id: str, quantity: Decimal | None = None) -> OrderReport:
         """Fill what is left of an order, or `quantity`; of a canceled one too: fills can cross a cancel.
@@ -111,42 +91,34 @@ class PaperVenue:
     def account(self, account: str) -> AccountReport:
         """Return the account's money; an account that never traded has what new ones start with."""
         with self._reading(account) as (connection, now):
-            stored = holding_rows.cash(connection, account)
-        cash = self._settings.cash if stored is None else stored
-        return AccountReport(account=account, cash=cash, currency=CURRENCY, at=now)
+            found = holding_rows.worth(connection, account)
+        worth, blocked = (worth_of(self._settings.cash, []), "") if found is None else found
+        return AccountReport(
+            account=account,
+            cash=worth.cash,
+            currency=CURRENCY,
+            at=now,
+            buying_power=worth.buying_power(self._settings.leverage),
+            equity=worth.equity,
+            blocked=blocked,
+        )
 
-    def set_quote(
-        self, symbol: str, bid: Decimal, ask: Decimal, *, source: str = "manual", at: datetime | None = None
-    ) -> None:
-        """Set the best prices of a symbol, dollars, and fill the working orders they cross."""
-        if not is_text(symbol) or not is_text(source):
-            raise ValueError(f"symbol and source must be 1 to {MAX_TEXT} printable characters")
-        if not (is_exact(bid) and is_exact(ask) and 0 < bid <= ask < LARGEST):
-            raise ValueError("bid and ask must be above 0, with at most 8 decimals, the bid not above the ask")
-        if at is not None and at.tzinfo is None:
-            raise ValueError("a time without a zone")
-        new = Quote(bid, ask)
-        with self._all_locked() as (connection, books):
-            control_rows.save_quote(connection, symbol, new, at or self._clock(), source)
-            for book in books:
-                book.meet(symbol, new)
+    def assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
+        """Return what may be done with these symbols; all that can be one are known here."""
+        usable, now = list(filter(is_text, symbols)), self._clock()
+        with self._store.reading() as connection:
+            told = control_rows.assets_of(connection, usable)
+        return {symbol: told.get(symbol, Asset()).report(symbol, now) for symbol in usable}
 
-    def drop_quote(self, symbol: str) -> None:
-        """Forget the quote of a symbol: alert prices count again."""
-        with self._all_locked() as (connection, _):
-            control_rows.delete_quote(connection, symbol)
+    def quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
+        """Return the quotes in force of these symbols."""
+        with self._store.reading() as connection:
+            return control_rows.quotes_of(connection, list(filter(is_text, symbols)))
 
-    def instruct(self, instruction: Instruction, count: int = 1) -> None:
-        """Treat the next `count` orders it fits so; an order uses up the oldest one that fits."""
-        if count < 1:
-            raise ValueError("count must be at least 1")
-        with self._store.writing() as connection:
-            control_rows.insert_instruction(connection, instruction, count)
-
-    def forget_instructions(self) -> None:
-        """Treat coming orders as usual again."""
-        with self._store.writing() as connection:
-            control_rows.delete_instructions(connection)
+    def session(self) -> SessionReport:
+        """Return whether the market is open."""
+        with self._store.reading() as connection:
+            return control_rows.session(connection).report(self._clock())
 
     def _place(self, book: Book, request: OrderRequest) -> Answer:
         scene = order_rows.scene(book.connection, request, book.now)
@@ -159,14 +131,30 @@ class PaperVenue:
         if told is not None and (refusal := told.refusal()) is not None:
             return Answer(outcome=refusal)
         try:
-            order = new_order(request, scene.quote, self._settings, book.now)
+            order = new_order(
+                request, scene.quote, scene.session, self._settings, book.now, last_price=scene.last_price
+            )
+            book.admit(order, scene)
         except OrderRejected as e:
             return Answer(outcome=e).under(told)  # not raised: the instruction is used up all the same
         if told is None or told.prepare(order, book.now):
-            order.trade(scene.quote, self._settings, book.now)
+            order.enter(scene.quote, scene.session, self._settings, book.now)
         elif order.due_at is None:
             order.settle_ioc(book.now)
+            if order.closed_at is None and not scene.session.is_open_at(book.now):
+                order.hold(scene.session, book.now)
         book.add(order, scene.holding)
+        return Answer(outcome=order.report()).under(told)
+
+    def _end(self, book: Book, order: Order) -> Answer:
+        told = control_rows.use_cancel_instruction(book.connection, order.symbol)
+        if told is not None and (refusal := told.refusal()) is not None:
+            return Answer(outcome=refusal)
+        if order.closed_at is None and told is not None and told.kind is Kind.CANCEL_FILLS:
+            book.force(order, order.remaining)
+        elif order.closed_at is None:
+            order.close(OrderStatus.CANCELED, book.now, "canceled")
+            book.save(order, new_fills=0)
         return Answer(outcome=order.report()).under(told)
 
     @contextmanager
@@ -180,48 +168,3 @@ class PaperVenue:
             if not found:
                 raise OrderRejected("no such order")
             yield book, found[0]
-
-    @contextmanager
-    def _reading(self, account: str) -> Iterator[tuple[Connection, datetime]]:
-        now = self._clock()
-        with self._store.reading() as connection:
-            due = order_rows.is_any_due(connection, account, now)
-            if not due:
-                yield connection, now
-        if due:
-            try:
-                with self._locked(account) as book:
-                    book.catch_up()
-            except OutcomeUnknown as e:  # harmless: whoever comes next does what is still due
-                raise BrokerUnavailable(str(e)) from e
-            with self._store.reading() as connection:
-                yield connection, self._clock()
-
-    @contextmanager
-    def _locked(self, account: str) -> Iterator[Book]:
-        if account not in self._opened:
-            self._open_account(account)
-        with self._store.writing() as connection:
-            cash = holding_rows.lock(connection, account)
-            if cash is None:
-                self._opened.discard(account)
-                raise BrokerUnavailable("the paper store was emptied; the next call opens its accounts again")
-            yield Book(connection, self._settings, account, cash, self._clock())
-
-    @contextmanager
-    def _all_locked(self) -> Iterator[tuple[Connection, Sequence[Book]]]:
-        with self._store.writing(alone=True) as connection:
-            accounts, now = holding_rows.lock_all(connection), self._clock()
-            books = [Book(connection, self._settings, name, cash, now) for name, cash in accounts]
-            for book in books:
-                book.catch_up()  # at the quotes in force when they fell due
-            yield connection, books
-
-    def _open_account(self, account: str) -> None:
-        # Alone: whoever locks all accounts must not miss one in the making.
-        try:
-            with self._store.writing(alone=True) as connection:
-                holding_rows.open_account(connection, account, self._settings.cash, self._clock())
-        except OutcomeUnknown as e:  # no order depends on it yet
-            raise BrokerUnavailable(str(e)) from e
-        self._opened.add(account)

@@ -6,21 +6,21 @@ from decimal import Decimal
 from domain.checks.facts import Facts, only_reduces
 from domain.checks.rules import Rules
 from domain.checks.verdict import Finding, show, show_time
-from domain.enums import CheckMode, Scope, TickerType, WhenClosed
+from domain.enums import CheckMode, TickerType, WhenClosed
+from domain.stops import first_stop
 
 
 def stop(facts: Facts, rules: Rules) -> Finding | None:
     """No entry while a stop covers the signal."""
-    scopes = set(facts.subject.scopes)
-    found = next((s for s in facts.stops if (s.scope, s.scope_name) in scopes), None)
+    found = first_stop(facts.stops, facts.subject.account, facts.subject.name, facts.symbols)
     if found is None:
         return Finding(True, "No stop is in force.")
-    where = "the whole desk" if found.scope is Scope.DESK else f"{found.scope} {found.scope_name}"
-    since = show_time(found.at)
-    values = {"scope": where, "level": found.level, "since": since, "reason": found.reason}
+    since = "" if found.at is None else f" since {show_time(found.at)}"
+    values = {"stop": found.id, "scope": found.where, "level": found.level, "reason": found.reason}
     if facts.is_exit:
-        return Finding(True, f"A stop is in force for {where}, but the signal only makes the position smaller.", values)
-    return Finding(False, f"A stop is in force for {where} since {since}: {found.reason}.", values)
+        text = f"A stop is in force for {found.where}, but the signal only makes the position smaller."
+        return Finding(True, text, values)
+    return Finding(False, f"A stop is in force for {found.where}{since}: {found.reason}.", values)
 
 
 def exclusivity(facts: Facts, rules: Rules) -> Finding | None:

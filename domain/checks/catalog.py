@@ -8,6 +8,7 @@ from domain.enums import CheckMode, Scope, WhenClosed
 EVERYWHERE = (Scope.DESK, Scope.ACCOUNT, Scope.STOCK, Scope.PAIR)
 PLACES = (Scope.DESK, Scope.ACCOUNT)
 LENIENT, STRICT = "lenient", "strict"
+ALERT, TARGET = "alert", "target"
 BUYING_POWER, CASH = "buying_power", "cash"
 SLIP_FILLS = 20  # as many fills make up the mean of the slippage guard
 
@@ -44,6 +45,7 @@ CHECKS: dict[str, CheckSpec] = {
     "stop": CheckSpec(
         title="Stop",
         mode=REFUSE,
+        scopes=(),  # a stop that could be switched off would be none
         text="While a stop is in force nothing is opened or made larger; exits go on.",
     ),
     "registered": CheckSpec(
@@ -161,6 +163,13 @@ CHECKS: dict[str, CheckSpec] = {
         limit=Limit(unit="price or spread units"),
         text=f"When the last {SLIP_FILLS} fills of that name and side were worse than the alerts' prices by more "
         "than this on average, nothing is opened.",
+    ),
+    "sizing": CheckSpec(
+        title="Sizes",
+        mode=None,
+        choices=(ALERT, TARGET),
+        text="Orders are as large as the alert says, or as large as it takes to bring the desk's own book to the "
+        "alert's target position.",
     ),
     "quote_age": CheckSpec(
         title="Age of quotes",

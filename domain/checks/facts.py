@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from domain.checks.hours import Session
 from domain.checks.rules import Subject
-from domain.enums import MarketPosition, Scope, Side, StopLevel, WhenClosed
+from domain.enums import MarketPosition, Scope, Side, WhenClosed
 from domain.messages import QuoteReport
+from domain.stops import StopInForce
 
 ZERO = Decimal(0)
 
@@ -55,17 +56,6 @@ class LastTarget:
 
     rowid: int
     target: Decimal | None
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StopInForce:
-    """One stop that nobody has released yet."""
-
-    level: StopLevel
-    scope: Scope
-    scope_name: str
-    reason: str
     at: datetime
 
 

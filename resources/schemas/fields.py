@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from domain.errors import InvalidInput
@@ -16,6 +24,7 @@ from extensions import plain
 
 LARGEST = Decimal(10) ** 12 - 1  # with any decimals beyond, SQLite's check of the column would round up to 10 ** 12
 EIGHT = Decimal("1e-8")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 
 
@@ -60,6 +69,13 @@ def _symbol(text: str) -> str:
         raise ValueError(e.reason) from None
 
 
+def _name(text: str) -> str:
+    try:
+        return normalise_name(text)
+    except TickerError as e:
+        raise ValueError(e.reason) from None
+
+
 def to_time(value: Any) -> Any:
     """Return an aware UTC time from `YYYY-MM-DD HH:MM:SS`, with or without fraction, `T` or `Z`; raises ValueError."""
     rule = "must be a time as YYYY-MM-DD HH:MM:SS, UTC"
@@ -73,6 +89,22 @@ def to_time(value: Any) -> Any:
     if utc.year < 1970:  # nor do all databases write years of fewer than four digits alike
         raise ValueError(rule)
     return utc
+
+
+def to_day(value: Any) -> Any:
+    """Return a day from `YYYY-MM-DD`; raises ValueError."""
+    rule = "must be a day as YYYY-MM-DD, UTC"
+    if not isinstance(value, str) or not _DAY.fullmatch(value.strip()):
+        raise ValueError(rule)
+    try:
+        return date.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError(rule) from None
+
+
+def to_whole(value: Any) -> Any:
+    """Return digits as a number; everything else as it is, for the next check."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
 
 
 def to_order_id(value: Any) -> Any:
@@ -116,6 +148,9 @@ Time = Annotated[
     BeforeValidator(to_time),
     WithJsonSchema({"type": "string", "examples": ["2026-11-20 14:30:00"]}),
 ]
+Day = Annotated[
+    date, BeforeValidator(to_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-20"]})
+]
 OrderId = Annotated[
     str, BeforeValidator(to_order_id), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
 ]
@@ -124,6 +159,9 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)]
 Required = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Symbol = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_symbol)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=129), AfterValidator(_name)]
+RowId = Annotated[int, BeforeValidator(to_whole), Field(ge=1, le=2**53)]
+Limit = Annotated[int, BeforeValidator(to_whole), Field(ge=1, le=500)]
 Blank = BeforeValidator(none_if_blank)
 
 
@@ -137,6 +175,20 @@ class Tolerant(BaseModel):
     """A request that ignores fields it does not know, as alerts carry what people like to add."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+class TimeQuery(Tolerant):
+    """Filters of what has a time; times are UTC, `to` is excluded."""
+
+    from_: Time | None = Field(None, alias="from")
+    to: Time | None = None
+
+
+class PageQuery(TimeQuery):
+    """Filters of a list that is read page by page; `after` is `next_after` of the page before."""
+
+    limit: Limit = 50
+    after: RowId | None = None
 
 
 class Out(BaseModel):

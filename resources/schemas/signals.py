@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from domain.order_status import SignalStatus
 from models import Order, Signal
@@ -13,8 +13,7 @@ from resources.schemas.fields import (
     Out,
     OutNumber,
     OutOrderId,
-    Time,
-    Tolerant,
+    PageQuery,
     show_iso,
     show_order_id,
     show_time,
@@ -167,17 +166,8 @@ class SignalPage(Out):
     next_after: int | None = Field(description="`after` of the next page, null on the last")
 
 
-class SignalQuery(Tolerant):
+class SignalQuery(PageQuery):
     """Filters of a list of signals; times are UTC, `to` is excluded."""
 
-    limit: Annotated[
-        int, BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isascii() and v.isdigit() else v)
-    ] = Field(50, ge=1, le=500)
-    after: Annotated[
-        int | None,
-        BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isascii() and v.isdigit() else v),
-    ] = Field(None, ge=1, le=2**53)
     ticker: Annotated[str, StringConstraints(strip_whitespace=True, max_length=129)] | None = None
     status: SignalStatus | None = None
-    from_: Time | None = Field(None, alias="from")
-    to: Time | None = None

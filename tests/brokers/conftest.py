@@ -9,7 +9,7 @@ import pytest
 from brokers.paper.venue import PaperVenue
 from tests.brokers.paper_support import Clock, make_settings
 
-pytest.register_assert_rewrite("tests.brokers.contract")
+pytest.register_assert_rewrite(*(f"tests.brokers.contract_{part}" for part in ("orders", "market", "attached")))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

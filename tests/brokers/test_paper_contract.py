@@ -16,7 +16,8 @@ from brokers.paper.venue import PaperVenue
 from brokers.registry import open_broker
 from domain.enums import OrderType, TimeInForce
 from domain.messages import OrderRequest
-from tests.brokers.contract import LONG_AGO, BrokerContract
+from tests.brokers.contract import BrokerContract
+from tests.brokers.contract_venue import LONG_AGO
 from tests.brokers.paper_support import ACCOUNT, Clock, make_request, make_settings
 
 
@@ -28,6 +29,7 @@ class PaperBrokerVenue:
         self.clock.now = LONG_AGO + timedelta(hours=12)
         self.venue = PaperVenue(make_settings(url, commission=Decimal("0.01")), clock=self.clock)
         self.broker: Broker = PaperBroker(self.venue, ACCOUNT)
+        self.second_symbol = "MSFT"
         self._others: list[PaperVenue] = []
         self._url = url
 
@@ -65,6 +67,21 @@ class PaperBrokerVenue:
     def fill_rest(self, client_order_id: str) -> None:
         self.venue.fill_rest(ACCOUNT, client_order_id)
 
+    def quote(self, symbol: str, bid: Decimal, ask: Decimal) -> None:
+        self.venue.set_quote(symbol, bid, ask)
+
+    def close_the_market(self) -> None:
+        self.venue.set_session(False)
+
+    def open_the_market(self) -> None:
+        self.venue.set_session(True)
+
+    def block_the_account(self, reason: str) -> None:
+        self.venue.block(ACCOUNT, reason)
+
+    def restrict(self, symbol: str, **rules: Any) -> None:
+        self.venue.set_asset(symbol, **rules)
+
     def close(self) -> None:
         for venue in (self.venue, *self._others):
             venue.close()
@@ -88,7 +105,7 @@ def test_the_capabilities_are_what_the_venue_does():
     assert capabilities.short_selling
     assert capabilities.lookup_by_client_order_id
     assert capabilities.refuses_repeated_client_order_id
-    assert not capabilities.attached_pair_hedge
+    assert capabilities.attached_pair_hedge
 
 
 def test_an_order_for_another_account_is_refused(broker_venue: PaperBrokerVenue):
@@ -136,6 +153,9 @@ def test_a_store_that_is_away_is_said_at_the_first_call_not_before(tmp_path):
             lambda: broker.list_orders(LONG_AGO),
             broker.list_positions,
             broker.account,
+            lambda: broker.list_assets(["AAPL"]),
+            lambda: broker.list_quotes(["AAPL"]),
+            broker.session,
         ]
         for call in calls:
             with pytest.raises(BrokerUnavailable):

@@ -290,3 +290,56 @@ def test_an_incomplete_instruction_is_refused(values):
 def test_an_instruction_is_for_one_order_at_least(venue: PaperVenue):
     with pytest.raises(ValueError, match="count"):
         venue.instruct(Instruction(kind=Kind.WORK), count=0)
+
+
+def test_a_cancel_whose_answer_is_lost_is_done(venue: PaperVenue):
+    venue.instruct(Instruction(kind=Kind.CANCEL_DROP_ANSWER))
+    report = venue.submit(make_request(limit="99"))
+    with pytest.raises(OutcomeUnknown):
+        venue.cancel(ACCOUNT, report.client_order_id)
+    assert found(venue, report.client_order_id).status is S.CANCELED
+    assert venue.cancel(ACCOUNT, report.client_order_id).status is S.CANCELED
+
+
+def test_a_cancel_that_cannot_reach_the_venue_leaves_the_order_alone(venue: PaperVenue):
+    venue.instruct(Instruction(kind=Kind.CANCEL_UNAVAILABLE))
+    report = venue.submit(make_request(limit="99"))
+    with pytest.raises(BrokerUnavailable):
+        venue.cancel(ACCOUNT, report.client_order_id)
+    assert found(venue, report.client_order_id) == report
+    assert venue.cancel(ACCOUNT, report.client_order_id).status is S.CANCELED
+
+
+def test_an_order_may_fill_while_its_cancel_is_on_its_way(venue: PaperVenue):
+    venue.instruct(Instruction(kind=Kind.CANCEL_FILLS))
+    report = venue.submit(make_request(limit="99"))
+    venue.fill_rest(ACCOUNT, report.client_order_id, D(4))
+    filled = venue.cancel(ACCOUNT, report.client_order_id)
+    assert (filled.status, [fill.quantity for fill in filled.fills]) == (S.FILLED, [D(4), D(6)])
+    assert found(venue, report.client_order_id) == filled
+    assert [position.quantity for position in venue.positions(ACCOUNT)] == [10]
+
+
+def test_an_ended_order_stays_as_it_is_when_its_cancel_was_to_fill_it(venue: PaperVenue):
+    report = venue.submit(make_request(limit="99"))
+    ended = venue.cancel(ACCOUNT, report.client_order_id)
+    venue.instruct(Instruction(kind=Kind.CANCEL_FILLS))
+    assert venue.cancel(ACCOUNT, report.client_order_id) == ended
+
+
+def test_instructions_for_orders_and_for_cancels_do_not_take_each_others(venue: PaperVenue):
+    venue.instruct(Instruction(kind=Kind.CANCEL_UNAVAILABLE, symbol="AAPL"))
+    venue.instruct(Instruction(kind=Kind.REJECT, reason="no borrow"))
+    with pytest.raises(OrderRejected, match="no borrow"):
+        venue.submit(make_request())
+    venue.instruct(Instruction(kind=Kind.WORK), count=3)
+    apple, other, third = (venue.submit(make_request(symbol=symbol)) for symbol in ("AAPL", "MSFT", "AAPL"))
+    venue.instruct(Instruction(kind=Kind.REJECT))
+    assert venue.cancel(ACCOUNT, other.client_order_id).status is S.CANCELED
+    with pytest.raises(OrderRejected, match="no such order"):
+        venue.cancel(ACCOUNT, "never-sent")
+    with pytest.raises(BrokerUnavailable):
+        venue.cancel(ACCOUNT, apple.client_order_id)
+    assert venue.cancel(ACCOUNT, third.client_order_id).status is S.CANCELED
+    with pytest.raises(OrderRejected, match="as instructed"):
+        venue.submit(make_request())

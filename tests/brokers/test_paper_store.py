@@ -192,7 +192,7 @@ def test_an_order_that_comes_second_to_an_instruction_takes_the_next(venue: Pape
     for reason in ("first", "second"):
         venue.instruct(Instruction(kind=Kind.REJECT, reason=reason))
     with venue._store.reading() as connection:
-        seen = connection.execute(control_rows.NEXT_INSTRUCTION, {"symbol": "AAPL"}).scalar()
+        seen = connection.execute(control_rows.NEXT_FOR_ORDERS, {"symbol": "AAPL"}).scalar()
     with pytest.raises(OrderRejected, match="first"):
         venue.submit(make_request())
     with venue._store.writing() as connection:

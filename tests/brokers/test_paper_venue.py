@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brokers.errors import OrderRejected
+from brokers.paper import holding_rows
 from brokers.paper.positions import Holding, cash_flow
 from brokers.paper.pricing import EXACT
 from brokers.paper.venue import DuplicateOrderId, PaperVenue
@@ -20,6 +21,7 @@ from tests.brokers.paper_support import ACCOUNT, NOON, Clock, make_request, make
 
 D = Decimal
 S = OrderStatus
+FORTUNE = D(10) ** 28
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -27,6 +29,13 @@ def found(venue: PaperVenue, report: OrderReport) -> OrderReport:
     again = venue.find(ACCOUNT, report.client_order_id)
     assert again is not None
     return again
+
+
+def endow(venue: PaperVenue) -> None:
+    """Give the account more than the setting allows, so that the largest orders are within its buying power."""
+    venue.unblock(ACCOUNT)  # opens it
+    with venue._store.writing() as connection:
+        holding_rows.save_cash(connection, ACCOUNT, FORTUNE)
 
 
 def test_broker_order_ids_are_whole_numbers_that_rise_from_one(venue: PaperVenue):
@@ -50,6 +59,7 @@ def test_a_fill_is_stamped_with_the_moment_it_happened(venue: PaperVenue, clock:
 @pytest.mark.parametrize("quantity", ["0.00000001", "123456789012.12345678", "999999999999.99999999"])
 def test_decimals_are_kept_exactly(venue: PaperVenue, quantity: str):
     price = D("123456789012.12345678")
+    endow(venue)
     report = venue.submit(make_request(quantity=D(quantity), alert=price, side=Side.SELL))
     again = found(venue, report)
     assert again == report
@@ -61,7 +71,7 @@ def test_decimals_are_kept_exactly(venue: PaperVenue, quantity: str):
     (position,) = venue.positions(ACCOUNT)
     assert (position.quantity, position.average_price) == (D(quantity).copy_negate(), price)
     flow = cash_flow(Side.SELL, D(quantity), price, D(0))
-    assert venue.account(ACCOUNT).cash == EXACT.add(D(1_000_000), flow)
+    assert venue.account(ACCOUNT).cash == EXACT.add(FORTUNE, flow)
 
 
 @pytest.mark.parametrize(
@@ -97,10 +107,11 @@ def test_the_largest_orders_do_not_overflow_the_books(paper_url: str):
     largest = D("999999999999.99999999")
     charges = make_settings(paper_url, slippage_bps=D("9999"), commission=D(1000))
     with closing(PaperVenue(charges)) as venue:
+        endow(venue)
         for _ in range(3):
             report = venue.submit(make_request(quantity=largest, alert=largest))
             assert found(venue, report) == report
-        assert venue.account(ACCOUNT).cash < -(D(10) ** 24)
+        assert venue.account(ACCOUNT).cash < FORTUNE - D(10) ** 24
 
 
 def test_ids_that_cannot_exist_are_absent(venue: PaperVenue):
@@ -185,6 +196,9 @@ def test_slippage_and_commission_are_charged(paper_url: str):
         {"commission": D(-1)},
         {"reference_price": D(0)},
         {"cash": D("NaN")},
+        {"leverage": D(0)},
+        {"leverage": D("NaN")},
+        {"leverage": D(1001)},
     ],
 )
 def test_settings_out_of_range_are_refused(overrides: dict[str, Any]):
@@ -364,7 +378,7 @@ fills = st.lists(
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fills)
 def test_positions_and_cash_are_the_sum_of_the_fills(paper_url: str, done: list[tuple[str, Side, Decimal, Decimal]]):
-    charges = make_settings(paper_url, slippage_bps=D("12.5"), commission=D("0.003"))
+    charges = make_settings(paper_url, slippage_bps=D("12.5"), commission=D("0.003"), cash=D(10) ** 10)
     account = make_request().client_order_id  # a new one for each example
     with closing(PaperVenue(charges)) as venue:
         for symbol, side, quantity, price in done:

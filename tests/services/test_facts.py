@@ -7,14 +7,17 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from domain.checks.facts import LastTarget, Money, PlannedLeg, StopInForce
+from domain.checks.facts import LastTarget, PlannedLeg
 from domain.checks.run import after_sizing, before_sizing
 from domain.enums import CheckMode, MarketPosition, Scope, Side, StopLevel
 from extensions import database_time, db, reading, transaction
-from models import AccountState, BrokerAccount, DailyResult, Fill, Order, Position, Quote, Signal, Stop
+from models import BrokerAccount, DailyResult, Fill, Order, Position, Quote, Signal
 from services import check_rules, registry
 from services.check_rules import RuleForm
-from services.facts import gather, with_legs
+from services.decide import book_lines
+from services.facts import World, gather, with_legs
+from services.planning import read_book
+from services.stops import StopForm, release_stop, set_stop
 from tests.desk import LIFETIME, Desk
 from tests.factories import make_pair, make_stock
 
@@ -46,13 +49,12 @@ def statements():
 
 def look(rowid, **more):
     """Return the facts of a signal as its planning would gather them."""
-    rules = registry.snapshot(fresh=True).rules
+    known = registry.snapshot(fresh=True)
     db.session.rollback()
     with reading() as session:
         signal = session.get(Signal, rowid)
-        account = session.get(BrokerAccount, signal.account_id)
-        now = database_time()
-        return gather(session, signal, account, now, rules, desk_lifetime=LIFETIME, **more)
+        world = World(books=book_lines(read_book(session, signal)), quotes={}, money=None)
+        return gather(session, signal, database_time(), known, world, desk_lifetime=LIFETIME, **more)
 
 
 def limit(check, value="1", **more):
@@ -101,16 +103,16 @@ def other_account():
     return db.session.execute(sa.select(BrokerAccount.id).where(BrokerAccount.name == "external")).scalar_one()
 
 
-def test_untouched_rules_cost_two_statements(desk):
+def test_untouched_rules_cost_one_statement(desk):
     rowid = desk.alert("AAA")
-    rules = registry.snapshot(fresh=True).rules
+    known = registry.snapshot(fresh=True)
     with reading() as session:
         signal = session.get(Signal, rowid)
-        account = session.get(BrokerAccount, signal.account_id)
+        world = World(books=book_lines(read_book(session, signal)), quotes={}, money=None)
         now = database_time()
         with statements() as seen:
-            gather(session, signal, account, now, rules, desk_lifetime=LIFETIME)
-    assert len(seen) == 2
+            gather(session, signal, now, known, world, desk_lifetime=LIFETIME)
+    assert len(seen) == 1
 
 
 def test_all_checks_together_cost_one_statement_for_each_part(desk):
@@ -126,14 +128,14 @@ def test_all_checks_together_cost_one_statement_for_each_part(desk):
     for check in ("trading_hours", "duplicate"):
         switch_on(check)
     rowid = desk.alert("AAA")
-    rules = registry.snapshot(fresh=True).rules
+    known = registry.snapshot(fresh=True)
     with reading() as session:
         signal = session.get(Signal, rowid)
-        account = session.get(BrokerAccount, signal.account_id)
+        world = World(books=book_lines(read_book(session, signal)), quotes={}, money=None)
         now = database_time()
         with statements() as seen:
-            gather(session, signal, account, now, rules, desk_lifetime=LIFETIME)
-    assert len(seen) == 10
+            gather(session, signal, now, known, world, desk_lifetime=LIFETIME)
+    assert len(seen) == 7
 
 
 def test_what_the_alert_says_is_among_the_facts(desk):
@@ -165,15 +167,12 @@ def test_the_books_are_this_one_s_and_all_others_of_the_same_symbols(desk):
 
 
 def test_stops_count_until_they_are_released(desk):
-    with transaction() as session:
-        session.add(Stop(level="entries", scope="desk", reason="the news", actor="a person"))
-        done = Stop(level="cancel", scope="stock", scope_name="AAA", reason="over", actor="a person")
-        session.add(done)
-        session.flush()
-        done.released_at = done.at
+    form = StopForm(level=StopLevel.CANCEL, scope=Scope.STOCK, name="AAA", reason="over")
+    release_stop(set_stop(form, "a person").id, "done", "a person")
+    set_stop(StopForm(level=StopLevel.ENTRIES, scope=Scope.DESK, reason="the news"), "a person")
     facts = look(desk.alert("AAA"))
     (stop,) = facts.stops
-    assert stop == StopInForce(StopLevel.ENTRIES, Scope.DESK, "", "the news", stop.at)
+    assert (stop.level, stop.scope, stop.name, stop.reason) == (StopLevel.ENTRIES, Scope.DESK, "", "the news")
     assert abs(stop.at - facts.now) < timedelta(minutes=1)
 
 
@@ -221,30 +220,6 @@ def test_to_its_target_a_signal_s_duplicates_are_looked_for_by_themselves(desk):
     rowid, newer = desk.alert("AAA"), desk.alert("AAA", quantity="11")
     assert look(rowid).newer_waiting is None
     assert look(rowid, to_target=True).newer_waiting == newer
-
-
-def test_quotes_and_money_are_those_of_the_account(desk):
-    limit("price_deviation")
-    limit("funds_floor")
-    now = database_time()
-    db.session.rollback()
-    external = other_account()
-    db.session.rollback()
-    add(
-        Quote(account_id=desk.account_id, symbol="AAA", bid=D(9), ask=D(11), source="test", at=now),
-        Quote(account_id=external, symbol="AAA", bid=D(1), ask=D(2), source="test", at=now),
-        AccountState(account_id=desk.account_id, cash=D(5), buying_power=D("10.5")),
-    )
-    facts = look(desk.alert("AAA"))
-    assert {symbol: (quote.bid, quote.ask, quote.at) for symbol, quote in facts.quotes.items()} == {
-        "AAA": (D(9), D(11), now)
-    }
-    assert facts.money == Money(D(5), D("10.5"))
-
-
-def test_without_word_from_the_broker_there_is_no_money(desk):
-    limit("funds_floor")
-    assert look(desk.alert("AAA")).money is None
 
 
 def test_open_books_have_a_position_or_a_working_entry(desk):

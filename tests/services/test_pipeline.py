@@ -11,11 +11,12 @@ from flask import Flask
 
 from brokers.paper.instructions import Kind
 from domain.enums import Activity, OrderType, Side
-from domain.messages import OrderReport
+from domain.messages import OrderReport, OrderRequest
 from extensions import transaction
-from models import Fill, Order, OrderEvent, Signal
+from models import Fill, Order, OrderEvent
 from services import submit_orders
-from services.plan_signals import client_order_id
+from services.new_orders import client_order_id
+from services.planning import Book, Plan, Scene
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 
@@ -43,7 +44,10 @@ def test_a_single_is_filled_at_the_alert_s_price(desk: Desk) -> None:
     (order,) = desk.orders(rowid)
     assert desk.moves(order) == ["QUEUED", "CLAIMED", "SENDING", "FILLED"]
     assert signal.order_id1 == order.broker_order_id
-    assert [step["check"] for step in signal.trace] == ["ticker", "registered", "active", "age", "orders"]
+    assert [step["check"] for step in signal.trace] == [
+        "ticker", "registered", "active", "stop", "exclusivity", "age", "position size", "missed alert",
+        "buying power", "pre-flight", "orders",
+    ]  # fmt: skip
 
 
 def test_a_pair_is_filled_so_that_the_spread_equals_the_alert_s_price(desk: Desk) -> None:
@@ -76,7 +80,7 @@ def test_slippage_is_worse_for_buys_and_for_sells(context: Flask, tmp_path: Path
 
 def test_signals_of_one_stock_are_sent_in_order_of_arrival(desk: Desk) -> None:
     rowids = [desk.alert("LNT") for _ in range(4)]
-    while desk.plan():
+    while desk.plan() is not None:
         pass
     sent = []
     while desk.submit():
@@ -91,7 +95,7 @@ def test_a_waiting_signal_keeps_later_ones_of_its_stock_but_not_others(desk: Des
     desk.plan()
     assert [desk.signal(rowid).status for rowid in (first, second, other)] == ["created", "created", "waiting"]
     desk.tell(Kind.UNAVAILABLE, symbol="LNT")
-    while desk.plan() or desk.submit():
+    while desk.plan() is not None or desk.submit():
         pass
     assert [desk.signal(rowid).status for rowid in (first, second, other)] == ["created", "created", "filled"]
 
@@ -157,36 +161,6 @@ def test_an_order_without_any_price_is_rejected_by_the_venue(desk: Desk) -> None
     signal, (order,) = desk.signal(rowid), desk.orders(rowid)
     assert (signal.status, order.status) == ("error", "REJECTED")
     assert "price" in str(signal.error_text)
-
-
-def test_when_leg_1_is_rejected_leg_2_is_never_sent(desk: Desk) -> None:
-    desk.tell(Kind.REJECT, symbol="MA", reason="not shortable")
-    rowid = desk.alert("MA-3*V")
-    desk.work()
-    first, second = desk.orders(rowid)
-    assert (first.status, second.status, desk.signal(rowid).status) == ("REJECTED", "DENIED", "error")
-    assert desk.broker.find_order(second.client_order_id) is None
-    assert desk.broker.list_positions() == []
-
-
-def test_a_leg_without_the_other_is_a_critical_error(desk: Desk) -> None:
-    desk.tell(Kind.REJECT, symbol="V", reason="not shortable")
-    rowid = desk.alert("MA-3*V")
-    desk.work()
-    signal = desk.signal(rowid)
-    assert signal.status == "critical err"
-    assert "not shortable" in str(signal.error_text)
-
-
-def test_leg_2_waits_until_the_outcome_of_leg_1_is_known(desk: Desk) -> None:
-    desk.tell(Kind.DROP_ANSWER, symbol="MA")
-    rowid = desk.alert("MA-3*V")
-    desk.work()
-    first, second = desk.orders(rowid)
-    assert (first.status, second.status) == ("UNKNOWN", "QUEUED")
-    desk.look_up()
-    desk.work()
-    assert desk.signal(rowid).status == "filled"
 
 
 def test_an_order_whose_answer_was_lost_is_adopted_and_not_sent_again(desk: Desk) -> None:
@@ -323,8 +297,7 @@ def test_orders_of_others_at_the_venue_are_left_alone(desk: Desk) -> None:
 def test_a_worker_that_died_before_sending_gives_the_order_back(desk: Desk) -> None:
     rowid = desk.alert("LNT")
     desk.plan()
-    claim = submit_orders._claim((desk.account_id,), "dead worker")
-    assert claim is not None
+    (claim,) = submit_orders._claim((desk.account_id,), "dead worker") or []
     assert not desk.submit()  # one order of a stock is in one hand
     change(Order, claim.order_id, lease_until=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
     assert submit_orders.reap("worker") == 1
@@ -336,9 +309,8 @@ def test_a_worker_that_died_before_sending_gives_the_order_back(desk: Desk) -> N
 def test_a_worker_that_died_while_sending_leaves_the_order_to_a_look_up(desk: Desk) -> None:
     rowid = desk.alert("LNT")
     desk.plan()
-    claim = submit_orders._claim((desk.account_id,), "dead worker")
-    assert claim is not None
-    assert submit_orders._begin_sending(claim, "dead worker")
+    (claim,) = submit_orders._claim((desk.account_id,), "dead worker") or []
+    assert submit_orders._begin_sending([claim], "dead worker") == [claim]
     desk.broker.submit_order(claim.request)  # it arrived, and then the worker died
     change(Order, claim.order_id, lease_until=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
     submit_orders.reap("worker")
@@ -353,13 +325,12 @@ def test_a_worker_that_died_while_sending_leaves_the_order_to_a_look_up(desk: De
 def test_an_answer_after_the_lease_was_lost_touches_nothing(desk: Desk) -> None:
     rowid = desk.alert("LNT")
     desk.plan()
-    claim = submit_orders._claim((desk.account_id,), "slow worker")
-    assert claim is not None
-    submit_orders._begin_sending(claim, "slow worker")
+    (claim,) = submit_orders._claim((desk.account_id,), "slow worker") or []
+    submit_orders._begin_sending([claim], "slow worker")
     report = desk.broker.submit_order(claim.request)
     change(Order, claim.order_id, lease_until=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
     submit_orders.reap("worker")
-    submit_orders._record_report(claim, report, "slow worker")
+    submit_orders._record(claim, report, "slow worker")
     (order,) = desk.orders(rowid)
     assert order.status == "UNKNOWN"
     assert desk.moves(order)[-1] == "UNKNOWN"
@@ -371,7 +342,7 @@ def test_an_answer_about_another_order_is_never_adopted(desk: Desk, monkeypatch:
     rowid = desk.alert("LNT")
     real = desk.broker.submit_order
 
-    def mixed_up(request: submit_orders.OrderRequest) -> OrderReport:
+    def mixed_up(request: OrderRequest) -> OrderReport:
         report = real(request)
         return OrderReport(
             client_order_id="another", broker_order_id="99", symbol=report.symbol, side=report.side,
@@ -387,7 +358,7 @@ def test_an_answer_about_another_order_is_never_adopted(desk: Desk, monkeypatch:
 def test_an_error_that_no_adapter_foresaw_counts_as_unknown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     rowid = desk.alert("LNT")
 
-    def broken(request: submit_orders.OrderRequest) -> OrderReport:
+    def broken(request: OrderRequest) -> OrderReport:
         raise ZeroDivisionError
 
     monkeypatch.setattr(desk.broker, "submit_order", broken)
@@ -421,13 +392,13 @@ def test_a_signal_that_cannot_be_planned_does_not_hold_up_others(desk: Desk, mon
     from services import plan_signals
 
     bad, good = desk.alert("LNT"), desk.alert("MA-3*V")
-    real = plan_signals._check
+    real = plan_signals.decide_plan
 
-    def check(signal: Signal, *arguments: object) -> object:
-        if signal.id == bad:
+    def decide(scene: Scene) -> tuple[Book, Plan]:
+        if scene.signal.id == bad:
             raise ZeroDivisionError
-        return real(signal, *arguments)  # type: ignore[arg-type]
+        return real(scene)
 
-    monkeypatch.setattr(plan_signals, "_check", check)
+    monkeypatch.setattr(plan_signals, "decide_plan", decide)
     desk.work()
     assert [desk.signal(rowid).status for rowid in (bad, good)] == ["critical err", "filled"]

@@ -1,0 +1,133 @@
+"""Whether a broker will take all legs of a signal: asked of its own words, before any leg is sent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from domain.enums import OrderType, Side
+from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
+from domain.sizing import is_tradable
+from domain.trace import step
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegOrderPlan:
+    """One order that is to be sent; `held` is what the whole account holds of the symbol by our book."""
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    limit_price: Decimal | None
+    held: Decimal
+    price: Decimal | None  # what a share will cost about; None = nobody knows
+
+    @property
+    def increase(self) -> Decimal:
+        """Return by how many shares the holding grows in size."""
+        return max(ZERO, abs(self.held + self.side.sign * self.quantity) - abs(self.held))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerFacts:
+    """What the broker has said lately; None = it was not asked, or did not answer."""
+
+    order_types: frozenset[OrderType]
+    short_selling: bool
+    quantity_step: Decimal
+    assets: Mapping[str, AssetReport | None]  # None = the broker does not know the symbol
+    account: AccountReport | None
+    session: SessionReport | None
+    reserved: Decimal = ZERO  # for orders sent since the account was asked
+    quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
+
+    def step_of(self, symbol: str) -> Decimal:
+        """Return the smallest part of a share of a symbol that can be traded."""
+        asset = self.assets.get(symbol)
+        return max(asset.quantity_step, self.quantity_step) if asset else self.quantity_step
+
+
+@dataclass(slots=True)
+class Preflight:
+    """Every question with its answer; `refusal` is the first (reason, sentence) that speaks against sending."""
+
+    steps: list[dict[str, Any]]
+    refusal: tuple[str, str] | None = None
+    opens_at: datetime | None = None
+    is_closed: bool = False
+
+    def see(self, check: str, ok: bool, text: str, **values: object) -> bool:
+        """Put an answer on record; returns whether it was good."""
+        self.steps.append(step(check, ok, text, **values))
+        if not ok and self.refusal is None:
+            self.refusal = (check, text)
+        return ok
+
+
+def preflight(legs: Sequence[LegOrderPlan], broker: BrokerFacts) -> Preflight:
+    """Return whether the broker will take all these orders, each question on record."""
+    result = Preflight([])
+    for leg in legs:
+        _ask_leg(result, leg, broker)
+    if result.refusal is None:
+        _ask_session(result, broker)
+    if result.refusal is None:
+        _ask_money(result, legs, broker)
+    if result.refusal is None:
+        names = " and ".join(f"{leg.side} {leg.quantity} {leg.symbol}" for leg in legs)
+        result.see("pre-flight", True, f"The broker takes {names}.")
+    return result
+
+
+def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
+    if leg.order_type not in broker.order_types:
+        text = f"The broker does not take {leg.order_type} orders, as {leg.symbol} is registered for."
+        result.see("order type", False, text, order_type=leg.order_type)
+    if leg.order_type is OrderType.LIMIT and (leg.limit_price is None or leg.limit_price <= 0):
+        text = f"{leg.symbol} is registered for limit orders, but the alert has no price above 0."
+        result.see("limit price", False, text, price=leg.limit_price)
+    asset = broker.assets.get(leg.symbol)
+    if leg.symbol in broker.assets and (asset is None or not asset.tradable):
+        result.see("tradable", False, f"The broker does not trade {leg.symbol}.", symbol=leg.symbol)
+    size = broker.step_of(leg.symbol)
+    if not is_tradable(leg.quantity, size):
+        text = f"{leg.quantity} {leg.symbol} cannot be traded; the broker trades steps of {size:f}."
+        result.see("quantity", False, text, quantity=leg.quantity, step=size)
+    is_short = leg.side is Side.SELL and leg.held - leg.quantity < 0
+    if is_short and not (broker.short_selling and (asset is None or asset.shortable)):
+        text = f"Selling {leg.quantity} {leg.symbol} of {leg.held} held would be a short sale, which it does not allow."
+        result.see("shortable", False, text, symbol=leg.symbol, held=leg.held)
+
+
+def _ask_session(result: Preflight, broker: BrokerFacts) -> None:
+    account, session = broker.account, broker.session
+    if account is not None and account.blocked:
+        result.see("account", False, f"The broker takes no orders for this account: {account.blocked}.")
+    elif session is not None and not session.is_open:
+        until = "" if session.opens_at is None else f"; it opens at {session.opens_at:%Y-%m-%d %H:%M} UTC"
+        result.is_closed, result.opens_at = True, session.opens_at
+        result.see("market closed", False, f"The broker's market is closed{until}.", opens_at=session.opens_at)
+
+
+def _ask_money(result: Preflight, legs: Sequence[LegOrderPlan], broker: BrokerFacts) -> None:
+    growing = [leg for leg in legs if leg.increase > 0]
+    if not growing or broker.account is None:
+        return
+    power = broker.account.buying_power - broker.reserved
+    if any(leg.price is None for leg in growing):
+        names = ", ".join(leg.symbol for leg in growing if leg.price is None)
+        result.see("buying power", True, f"Not judged: no price of {names} is known.", buying_power=power)
+        return
+    need = cost(growing)
+    ok = need <= power
+    text = f"The legs together need {need:.2f}; the account can buy for {power:.2f}."
+    result.see("buying power", ok, text, need=f"{need:.2f}", buying_power=f"{power:.2f}")
+
+
+def cost(legs: Sequence[LegOrderPlan]) -> Decimal:
+    """Return what the growing holdings cost about, in the account's currency; legs without a price count nothing."""
+    return sum((leg.increase * abs(leg.price) for leg in legs if leg.price is not None), ZERO)

@@ -1,0 +1,82 @@
+"""An order in a worker's hands: the lease that makes it so, and the request that goes to the broker."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.enums import AssetClass, OrderType, Side, TimeInForce
+from domain.messages import AlertPrice, OrderRequest
+from domain.order_status import OrderStatus
+from models import Order, Signal
+
+LEASE = timedelta(seconds=45)
+SEND_WALL = timedelta(seconds=10)  # the longest a broker call may take; adapters keep to it
+GUARD = timedelta(seconds=15)  # what must be left of the lease when the call begins
+MOST_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An order in our hands until the lease ends; `epoch` tells our hand from a later one."""
+
+    order_id: int
+    account_id: int
+    epoch: int
+    began: float  # monotonic seconds, so that a clock that jumps cannot lengthen the lease
+    request: OrderRequest
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether there is time for a call before the lease ends."""
+        left = (LEASE - SEND_WALL - timedelta(seconds=5)).total_seconds() - (time.monotonic() - self.began)
+        return left > 0
+
+
+def take_lease(order: Order, worker: str, now: datetime) -> None:
+    """Give an order into a worker's hands; the epoch rises, so that an earlier hand can change nothing any more."""
+    order.lease_owner, order.lease_until = worker, now + LEASE
+    order.lease_epoch += 1
+
+
+def drop_lease(order: Order) -> None:
+    """Take an order out of any hands."""
+    order.lease_owner = order.lease_until = None
+
+
+def start_sending(order: Order, now: datetime) -> None:
+    """Count an attempt; the caller moves the order to SENDING and commits before the first byte leaves."""
+    order.sent_at = now
+    order.send_attempts += 1
+
+
+def make_claim(order: Order, signal: Signal | None, account: str, attached_to: str | None) -> Claim:
+    """Return the claim of a leased order with what is to be sent."""
+    alert = None
+    if signal is not None and signal.price is not None:
+        # Of one leg of a pair that is traded alone, the price of the spread says nothing.
+        both = signal.symbol2 is None or bool(signal.leg_quantity1 and signal.leg_quantity2)
+        hedge_ratio = signal.hedge_ratio if signal.symbol2 else None
+        alert = AlertPrice(price=signal.price, leg=order.leg, hedge_ratio=hedge_ratio) if both else None
+    request = OrderRequest(
+        client_order_id=order.client_order_id,
+        account=account,
+        symbol=order.symbol,
+        asset_class=AssetClass(order.asset_class),
+        currency=order.currency,
+        side=Side(order.side),
+        quantity=order.quantity,
+        order_type=OrderType(order.order_type),
+        time_in_force=TimeInForce(order.time_in_force),
+        limit_price=order.limit_price,
+        alert_price=alert,
+        attached_to=attached_to if order.attached else None,
+        hedge_ratio=signal.hedge_ratio if order.attached and signal else None,
+    )
+    return Claim(order.id, order.account_id, order.lease_epoch, time.monotonic(), request)
+
+
+def is_unsent(order: Order) -> bool:
+    """Tell whether surely no broker has heard of the order."""
+    return order.status in (OrderStatus.QUEUED, OrderStatus.CLAIMED) and order.send_attempts == 0

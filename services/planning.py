@@ -1,0 +1,331 @@
+"""From a signal to the orders it asks for: checks, sizes and terms, with every answer on its trace.
+
+The same code plans for real, inside the transaction that makes the orders, and for the
+question "what would happen", which stores nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.checks.rules import Subject
+from domain.enums import FailurePolicy, LegPolicy, MarketPosition, OrderType, Side, Source, TickerType, WhenClosed
+from domain.order_status import SignalStatus
+from domain.preflight import BrokerFacts, LegOrderPlan, cost, preflight
+from domain.sizing import leg2_quantity
+from domain.trace import step
+from extensions import plain
+from models import Instrument, Order, Pair, Position, Signal
+from models.order import OPEN
+from services.registry import Snapshot
+
+ZERO = Decimal(0)
+MARKET: tuple[OrderType, Decimal | None] = (OrderType.MARKET, None)
+
+
+class NotTradable(Exception):
+    """The signal must not be traded; says with which status and why. `hold_until`: not now, but then."""
+
+    def __init__(self, status: SignalStatus, reason: str, text: str, *, hold_until: datetime | None = None) -> None:
+        super().__init__(text)
+        self.status, self.reason, self.text, self.hold_until = status, reason, text, hold_until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One order to be made of a signal; quantity and step in shares."""
+
+    number: int
+    symbol: str
+    asset_class: str
+    currency: str
+    side: Side
+    quantity: Decimal
+    step: Decimal
+    order_type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    is_exit: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """What is to be sent for a signal, and how its legs belong together."""
+
+    legs: list[Leg]
+    policy: LegPolicy = LegPolicy.TOGETHER
+    on_failure: FailurePolicy = FailurePolicy.UNWIND
+    timeout: int | None = None
+    lead: int = 1
+    not_after: datetime | None = None
+    cost: Decimal = ZERO  # what the growing holdings need, about
+
+    @property
+    def is_exit(self) -> bool:
+        """Tell whether every leg only reduces what is held."""
+        return all(leg.is_exit for leg in self.legs)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What an account holds and works, as our own book has it; quantities signed."""
+
+    held: Mapping[tuple[str, str], Decimal]  # by (book, symbol)
+    average: Mapping[tuple[str, str], Decimal]
+    working: Sequence[Order]
+
+    def position(self, name: str, symbol: str) -> Decimal:
+        """Return the holding of a symbol in one book."""
+        return self.held.get((name, symbol), ZERO)
+
+    def coming(self, name: str, symbol: str) -> Decimal:
+        """Return what the open orders of one book may still bring."""
+        mine = (o for o in self.working if o.name == name and o.symbol == symbol)
+        return sum((Side(o.side).sign * (o.quantity - o.filled_quantity) for o in mine), ZERO)
+
+    def account_position(self, symbol: str) -> Decimal:
+        """Return the holding of a symbol in all books of the account."""
+        return sum((quantity for (_, held), quantity in self.held.items() if held == symbol), ZERO)
+
+
+@dataclass(slots=True, kw_only=True)
+class Scene:
+    """All that planning one signal may look at."""
+
+    session: Session
+    signal: Signal
+    now: datetime
+    broker: BrokerFacts
+    known: Snapshot
+    desk_lifetime: timedelta
+    attached_hedge: bool = False
+
+    @property
+    def subject(self) -> Subject:
+        """Return what is traded and where, as the rules ask for it."""
+        signal = self.signal
+        kind = TickerType(str(signal.ticker_type))
+        return Subject(self.known.account_name(signal.account_id or 0), str(signal.name), kind)
+
+    def see(self, check: str, ok: bool, text: str, **values: object) -> None:
+        """Put one answer on the signal's trace."""
+        self.signal.trace = [*self.signal.trace, step(check, ok, text, **values)]
+
+    def add(self, steps: Sequence[dict[str, Any]]) -> None:
+        """Put answers on the signal's trace."""
+        self.signal.trace = [*self.signal.trace, *steps]
+
+
+def read_book(session: Session, signal: Signal) -> Book:
+    """Return what the account holds and works of the signal's book and symbols."""
+    symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
+    mine = (Position.name == signal.name) | Position.symbol.in_(symbols)
+    positions = session.execute(
+        sa.select(Position.name, Position.symbol, Position.quantity, Position.average_price).where(
+            Position.account_id == signal.account_id, mine
+        )
+    ).all()
+    orders = sa.select(Order).where(
+        OPEN, Order.account_id == signal.account_id, (Order.name == signal.name) | Order.symbol.in_(symbols)
+    )
+    return Book(
+        {(row.name, row.symbol): row.quantity for row in positions},
+        {(row.name, row.symbol): row.average_price for row in positions},
+        session.execute(orders).scalars().all(),
+    )
+
+
+def size(scene: Scene, book: Book, *, to_target: bool) -> Plan:
+    """Return the legs a signal asks for; raises NotTradable."""
+    signal = scene.signal
+    if signal.source == Source.FLATTEN:
+        return _closing_plan(scene, book)
+    instruments = _instruments(scene)
+    if signal.ticker_type == TickerType.PAIR:
+        return _pair_plan(scene, book, instruments, to_target=to_target)
+    only = instruments[0]
+    side, quantity = Side(signal.side), signal.quantity
+    if to_target and signal.source == Source.WEBHOOK:
+        side, quantity = _to_target(scene, book, only.symbol)
+    order_type = OrderType(only.order_type)
+    limit = signal.price if order_type is OrderType.LIMIT else None
+    number = 2 if signal.name != only.symbol and not str(signal.name).startswith(f"{only.symbol}-") else 1
+    return Plan(legs=[_leg((scene, book), number, only, (side, quantity), (order_type, limit))])
+
+
+def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
+    """Ask whether the broker will take all legs; raises NotTradable, before any of them is sent."""
+    legs = [
+        LegOrderPlan(
+            symbol=leg.symbol,
+            side=leg.side,
+            quantity=leg.quantity,
+            order_type=leg.order_type,
+            limit_price=leg.limit_price,
+            held=book.account_position(leg.symbol),
+            price=_price(scene, book, leg),
+        )
+        for leg in plan.legs
+    ]
+    answer = preflight(legs, scene.broker)
+    scene.add(answer.steps)
+    plan.cost = cost(legs)
+    if answer.refusal is None:
+        return
+    reason, text = answer.refusal
+    if answer.is_closed:
+        choice = scene.signal.when_closed or scene.known.rules.choice("trading_hours", scene.subject)
+        until = answer.opens_at if choice == WhenClosed.HOLD else None
+        raise NotTradable(SignalStatus.CANCELED, reason, text, hold_until=until)
+    raise NotTradable(SignalStatus.ERROR, reason, text)
+
+
+def _closing_plan(scene: Scene, book: Book) -> Plan:
+    """Return the orders that close a book: the short leg first, for its loss has no bound."""
+    signal = scene.signal
+    legs = []
+    symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
+    known = {row.symbol: row for row in _instruments(scene)}
+    for number, symbol in enumerate(symbols, 1):
+        held = book.position(str(signal.name), symbol)
+        if held:
+            side = Side.SELL if held > 0 else Side.BUY
+            legs.append(_leg((scene, book), number, known[symbol], (side, abs(held))))
+    if not legs:
+        raise NotTradable(SignalStatus.CANCELED, "flat", f"{signal.name} is flat already.")
+    lead = next((leg.number for leg in legs if leg.side is Side.BUY), 1)
+    names = ", ".join(f"{leg.side} {leg.quantity} {leg.symbol}" for leg in legs)
+    scene.see("sizing", True, f"The book of {signal.name} is closed: {names}.")
+    return Plan(legs=legs, policy=LegPolicy.LEG1_FIRST, on_failure=FailurePolicy.COMPLETE, lead=lead)
+
+
+def _pair_plan(scene: Scene, book: Book, instruments: Sequence[Instrument], *, to_target: bool) -> Plan:
+    signal = scene.signal
+    first, second = instruments
+    name, hedge_ratio = str(signal.name), signal.hedge_ratio or Decimal(1)
+    side1, quantity1 = Side(signal.side), signal.quantity
+    step2 = scene.broker.step_of(second.symbol)
+    held1, held2 = book.position(name, first.symbol), book.position(name, second.symbol)
+    if to_target:
+        side1, quantity1 = _to_target(scene, book, first.symbol, allow_none=True)
+        target1 = held1 + book.coming(name, first.symbol) + side1.sign * quantity1
+        target2 = -leg2_quantity(target1, hedge_ratio, step2)
+        missing = target2 - held2 - book.coming(name, second.symbol)
+        side2, quantity2 = (Side.BUY if missing > 0 else Side.SELL), abs(missing)
+    elif signal.position == MarketPosition.FLAT and _closes(held1, side1, quantity1) and held1 * held2 < 0:
+        side2, quantity2 = (Side.SELL if held2 > 0 else Side.BUY), abs(held2)
+        scene.see("closing", True, f"The pair goes flat, so all {quantity2} {second.symbol} held are closed with it.")
+    else:
+        side2, quantity2 = side1.opposite, leg2_quantity(quantity1, hedge_ratio, step2)
+    _see_rounding(scene, book, quantity1, quantity2)
+    # A limit on one leg could leave the other one alone, so legs of a pair go to the market.
+    legs = [
+        _leg((scene, book), number, instrument, (side, quantity))
+        for number, instrument, side, quantity in ((1, first, side1, quantity1), (2, second, side2, quantity2))
+        if quantity > 0 or not to_target
+    ]
+    if not legs:
+        raise NotTradable(SignalStatus.CANCELED, "at target", f"{name} is where the alert wants it already.")
+    return _with_policy(scene, Plan(legs=legs))
+
+
+def _with_policy(scene: Scene, plan: Plan) -> Plan:
+    pair = scene.session.execute(sa.select(Pair).where(Pair.name == scene.signal.name)).scalar_one_or_none()
+    if pair is not None:
+        plan.policy, plan.on_failure = LegPolicy(pair.leg_policy), FailurePolicy(pair.on_leg_failure)
+        plan.timeout = pair.leg_timeout
+    apart = len(plan.legs) < 2 or plan.legs[0].side is plan.legs[1].side
+    if plan.policy is LegPolicy.ATTACHED and not scene.attached_hedge:
+        scene.see("legs", True, "The broker has no attached orders; leg 2 follows the fills of leg 1 instead.")
+        plan.policy = LegPolicy.LEG1_FIRST
+    if apart and plan.policy is not LegPolicy.TOGETHER:
+        plan.policy = LegPolicy.TOGETHER  # legs that do not hedge each other cannot follow each other
+    return plan
+
+
+def _to_target(scene: Scene, book: Book, symbol: str, *, allow_none: bool = False) -> tuple[Side, Decimal]:
+    """Return what brings our own book to the alert's target position."""
+    signal = scene.signal
+    if signal.position is None or (signal.position_size is None and signal.position != MarketPosition.FLAT):
+        text = "Sizes go by the alert's target position, but the alert names none (mar_pos and mar_pos_size)."
+        scene.see("sizing", False, text)
+        raise NotTradable(SignalStatus.CANCELED, "missing position size", text)
+    sign = {MarketPosition.LONG: 1, MarketPosition.SHORT: -1, MarketPosition.FLAT: 0}[MarketPosition(signal.position)]
+    target = sign * (signal.position_size or ZERO)
+    held, coming = book.position(str(signal.name), symbol), book.coming(str(signal.name), symbol)
+    missing = target - held - coming
+    text = f"The target is {target} {symbol}; the book holds {held} and works {coming}, so {abs(missing)} are missing."
+    scene.see("sizing", True, text, target=target, held=held, working=coming)
+    if missing == 0 and not allow_none:
+        raise NotTradable(SignalStatus.CANCELED, "at target", f"The book holds {held} {symbol} as the alert wants it.")
+    return (Side.BUY if missing > 0 else Side.SELL), abs(missing)
+
+
+def _closes(held: Decimal, side: Side, quantity: Decimal) -> bool:
+    return held != 0 and held + side.sign * quantity == 0
+
+
+def _see_rounding(scene: Scene, book: Book, quantity1: Decimal, quantity2: Decimal) -> None:
+    symbol1, symbol2 = str(scene.signal.symbol1), str(scene.signal.symbol2)
+    hedge_ratio = scene.signal.hedge_ratio or Decimal(1)
+    off = plain(quantity2 - quantity1 * hedge_ratio)
+    quote = scene.broker.quotes.get(symbol2)
+    price = quote.middle if quote else book.average.get((str(scene.signal.name), symbol2))
+    money = f"{abs(off) * price:.2f}" if price else "not known, there is no price"
+    text = (
+        f"{quantity1} {symbol1} are hedged by {quantity2} {symbol2} "
+        f"(ratio {hedge_ratio}, steps of {scene.broker.step_of(symbol2):f})."
+    )
+    scene.see(
+        "sizing", quantity2 > 0 or quantity1 == 0, text,
+        quantity1=quantity1, quantity2=quantity2, hedge_ratio=hedge_ratio, rounding=off, rounding_in_money=money,
+    )  # fmt: skip
+
+
+def _instruments(scene: Scene) -> list[Instrument]:
+    symbols = [symbol for symbol in (scene.signal.symbol1, scene.signal.symbol2) if symbol]
+    rows = scene.session.execute(sa.select(Instrument).where(Instrument.symbol.in_(symbols))).scalars()
+    known = {row.symbol: row for row in rows}
+    # What is not registered, or not any more, is traded as a stock at the market.
+    return [
+        known.get(symbol) or Instrument(symbol=symbol, asset_class="STK", currency="USD", order_type=OrderType.MARKET)
+        for symbol in symbols
+    ]
+
+
+def _leg(
+    where: tuple[Scene, Book],
+    number: int,
+    instrument: Instrument,
+    trade: tuple[Side, Decimal],
+    terms: tuple[OrderType, Decimal | None] = MARKET,
+) -> Leg:
+    (scene, book), (side, quantity) = where, trade
+    held = book.position(str(scene.signal.name), instrument.symbol)
+    return Leg(
+        number=number,
+        symbol=instrument.symbol,
+        asset_class=instrument.asset_class,
+        currency=instrument.currency,
+        side=side,
+        quantity=quantity,
+        step=scene.broker.step_of(instrument.symbol),
+        order_type=terms[0],
+        limit_price=terms[1],
+        is_exit=held * side.sign < 0 and quantity <= abs(held),
+    )
+
+
+def _price(scene: Scene, book: Book, leg: Leg) -> Decimal | None:
+    quote = scene.broker.quotes.get(leg.symbol)
+    if quote is not None:
+        return quote.ask if leg.side is Side.BUY else quote.bid
+    if scene.signal.ticker_type == TickerType.SINGLE and scene.signal.price is not None:
+        return scene.signal.price
+    return book.average.get((str(scene.signal.name), leg.symbol)) or None

@@ -1,0 +1,91 @@
+"""Positions and results: they change with each fill, in the fill's own transaction."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.enums import Side
+from domain.messages import FillReport
+from domain.position import Holding, add_fill
+from extensions import insert_or_update, utc_now
+from models import DailyResult, Fill, Order, Position
+
+logger = logging.getLogger(__name__)
+
+_KEY = (Position.account_id, Position.name, Position.symbol)
+_POSITION_AND_DAY = (
+    sa.select(Position, DailyResult)
+    .outerjoin(
+        DailyResult,
+        (DailyResult.account_id == Position.account_id)
+        & (DailyResult.name == Position.name)
+        & (DailyResult.symbol == Position.symbol)
+        & (DailyResult.day == sa.bindparam("day")),
+    )
+    .where(
+        Position.account_id == sa.bindparam("account_id"),
+        Position.name == sa.bindparam("name"),
+        Position.symbol == sa.bindparam("symbol"),
+    )
+    .with_for_update(of=Position)
+)
+
+
+def book_fill(session: Session, order: Order, fill: FillReport) -> bool:
+    """Store a fill with what it realised and add it to the position; False when it was stored before.
+
+    A fill is a fact: its execution id is stored once for an account, and never changed.
+    """
+    position, day = _locked(session, order, f"{fill.at:%Y-%m-%d}")
+    held = Holding(position.quantity, position.average_price)
+    after, realised = add_fill(held, Side(order.side), fill.quantity, fill.price)
+    row = insert_or_update(Fill).values(
+        account_id=order.account_id,
+        execution_id=fill.execution_id,
+        order_id=order.id,
+        quantity=fill.quantity,
+        price=fill.price,
+        commission=fill.commission,
+        synthetic=fill.synthetic,
+        realised=realised,
+        at=fill.at,
+    )
+    if session.execute(row.on_conflict_do_nothing().returning(Fill.id)).scalar() is None:
+        return False
+    position.quantity, position.average_price = after.quantity, after.average_price
+    position.realised += realised
+    position.commission += fill.commission
+    position.changed_at = utc_now()
+    day.realised += realised
+    day.commission += fill.commission
+    day.traded += fill.quantity
+    logger.info("order %s: filled %s at %s", order.client_order_id, fill.quantity, fill.price)
+    return True
+
+
+def _locked(session: Session, order: Order, day: str) -> tuple[Position, DailyResult]:
+    """Return the position of an order's book and its day, locked; made when they are not there yet."""
+    key = {"account_id": order.account_id, "name": order.name, "symbol": order.symbol}
+    found = session.execute(_POSITION_AND_DAY, {**key, "day": day}).one_or_none()
+    if found is None:
+        # Two workers may book the first fills of a position at once: one inserts, the other waits and finds it.
+        row = insert_or_update(Position).values(
+            **key,
+            quantity=Decimal(0),
+            average_price=Decimal(0),
+            realised=Decimal(0),
+            commission=Decimal(0),
+            changed_at=utc_now(),
+        )
+        session.execute(row.on_conflict_do_nothing())
+        found = session.execute(_POSITION_AND_DAY, {**key, "day": day}).one()
+    position: Position = found[0]
+    result: DailyResult | None = found[1]
+    if result is None:
+        result = DailyResult(**key, day=day, realised=Decimal(0), commission=Decimal(0), traded=Decimal(0))
+        session.add(result)
+    return position, result

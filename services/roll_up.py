@@ -1,0 +1,220 @@
+"""What a signal's orders come to, and what follows from it: both legs or none.
+
+Called after every change of an order, inside its transaction and under the lock of the signal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
+from domain.errors import IllegalTransition
+from domain.legs import UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send, imbalance, leg_states, next_moves
+from domain.order_status import CLOSED, OrderStatus, SignalStatus, check_signal_transition
+from domain.pricing import average_price
+from domain.rollup import LegState, RollUp, roll_up
+from domain.trace import step
+from extensions import announce
+from models import Instrument, Order, Signal
+from services import registry
+from services.new_orders import NewOrder, add_orders, make_order
+from services.order_moves import request_cancel
+
+logger = logging.getLogger(__name__)
+
+S = OrderStatus
+ZERO = Decimal(0)
+WHAT = {
+    Purpose.SIGNAL: "follows the fills of the other leg",
+    Purpose.COMPLETE: "a failed leg is sent again",
+    Purpose.UNWIND: "trades a leg back, because the other one failed",
+}
+FIX_DELAY = timedelta(seconds=5)  # before leg orders are tried again; the first try goes at once
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who changes orders, when, and in which transaction."""
+
+    session: Session
+    now: datetime
+    actor: str
+
+
+_ORDERS_OF_SIGNAL = (
+    sa.select(Order)
+    .where(Order.signal_id == sa.bindparam("signal_id"))
+    .order_by(Order.leg, Order.generation)
+    .with_for_update()
+)
+
+
+def refresh_signal(
+    session: Session, signal: Signal | None, order: Order | None, now: datetime, actor: str, *, timed_out: bool = False
+) -> None:
+    """Set a signal's status, prices and slip from its orders, and make what orders must follow; tells the listeners.
+
+    `order` is the one that has changed, when it is known. `signal` must be locked.
+    """
+    if signal is None:
+        return
+    session.flush()
+    alone = order is not None and signal.symbol2 is None
+    orders = [order] if alone and order is not None else _orders_of(session, signal.id)
+    plan = pair_plan(signal, orders)
+    if plan is not None:
+        orders = _follow_up(Hand(session, now, actor), signal, plan, orders, timed_out=timed_out)
+        signal.unbalanced_at = (signal.unbalanced_at or now) if imbalance(plan, _states(orders))[0] else None
+        legs: Sequence[LegState] = leg_states(plan, _states(orders))
+    else:
+        legs = [_single(order) for order in orders[-1:]]
+    side = Side(orders[0].side) if orders else Side(signal.side)
+    _show(session, signal, orders, roll_up(side, signal.price, signal.hedge_ratio if plan else None, legs))
+
+
+def pair_plan(signal: Signal, orders: Sequence[Order]) -> PairPlan | None:
+    """Return how a signal's two legs are traded; None for a signal of one leg."""
+    if not signal.leg_quantity1 or not signal.leg_quantity2:
+        return None
+    sides = {order.leg: Side(order.side) for order in orders if order.purpose != Purpose.UNWIND}
+    one = next(iter(sides))
+    smallest = Decimal("1e-8")
+    legs = tuple(
+        LegPlan(side=sides.get(number, sides[one].opposite), quantity=quantity, step=size or smallest)
+        for number, quantity, size in (
+            (1, signal.leg_quantity1, signal.leg_step1),
+            (2, signal.leg_quantity2, signal.leg_step2),
+        )
+    )
+    return PairPlan(
+        legs=(legs[0], legs[1]),
+        policy=LegPolicy(signal.leg_policy or LegPolicy.TOGETHER),
+        on_failure=FailurePolicy(signal.on_leg_failure or FailurePolicy.UNWIND),
+        lead=signal.lead_leg or 1,
+    )
+
+
+def _orders_of(session: Session, signal_id: int) -> list[Order]:
+    return list(session.execute(_ORDERS_OF_SIGNAL, {"signal_id": signal_id}).scalars())
+
+
+def _states(orders: Sequence[Order]) -> list[LegOrder]:
+    return [
+        LegOrder(
+            id=order.id,
+            leg=order.leg,
+            side=Side(order.side),
+            quantity=order.quantity,
+            filled=order.filled_quantity,
+            status=OrderStatus(order.status),
+            price=order.average_price,
+            purpose=Purpose(order.purpose),
+            reason=order.reason,
+            cancel_requested=order.cancel_requested_at is not None,
+        )
+        for order in orders
+    ]
+
+
+def _follow_up(hand: Hand, signal: Signal, plan: PairPlan, orders: list[Order], *, timed_out: bool) -> list[Order]:
+    """Make and end the orders that the others ask for; returns all orders of the signal."""
+    for _ in range(4):  # ending an order that was not sent may decide the next move at once
+        moves = next_moves(plan, _states(orders), timed_out=timed_out)
+        for move in moves:
+            if isinstance(move, Cancel):
+                ending = next(order for order in orders if order.id == move.order_id)
+                what = "not sent" if ending.status == S.QUEUED else "canceled"
+                request_cancel(
+                    hand.session, ending, f"{what}, because {move.why}", hand.actor, hand.now, unsent=S.DENIED
+                )
+            else:
+                orders.append(_send(hand, signal, move, orders))
+        hand.session.flush()
+        if not moves:
+            break
+    return sorted(orders, key=lambda order: (order.leg, order.generation))
+
+
+def _send(hand: Hand, signal: Signal, move: Send, orders: Sequence[Order]) -> Order:
+    siblings = [order for order in orders if order.leg == move.leg]
+    symbol = str(signal.symbol1 if move.leg == 1 else signal.symbol2)
+    terms: Order | Instrument | None = siblings[0] if siblings else _instrument(hand.session, symbol)
+    new = NewOrder(
+        leg=move.leg,
+        symbol=symbol,
+        asset_class=terms.asset_class if terms else orders[0].asset_class,
+        currency=terms.currency if terms else orders[0].currency,
+        side=move.side,
+        quantity=move.quantity,
+        purpose=move.purpose,
+        generation=max((order.generation for order in siblings), default=0) + 1,
+        is_exit=orders[0].is_exit or move.purpose is Purpose.UNWIND,
+        next_at=None if move.attempt <= 1 else hand.now + FIX_DELAY * (move.attempt - 1),
+    )
+    order = make_order(registry.snapshot().installation, signal, new, hand.now)
+    text = f"{WHAT[move.purpose]}: {move.side} {move.quantity} {symbol}."
+    signal.trace = [
+        *signal.trace,
+        step("legs", move.purpose is Purpose.SIGNAL, text, leg=move.leg, attempt=move.attempt),
+    ]
+    add_orders(hand.session, [order], WHAT[move.purpose], hand.actor)
+    level = logging.INFO if move.purpose is Purpose.SIGNAL else logging.CRITICAL
+    logger.log(level, "signal %s: %s", signal.id, text)
+    return order
+
+
+def _instrument(session: Session, symbol: str) -> Instrument | None:
+    return session.execute(sa.select(Instrument).where(Instrument.symbol == symbol)).scalar_one_or_none()
+
+
+def _show(session: Session, signal: Signal, orders: Sequence[Order], result: RollUp) -> None:
+    old = SignalStatus(signal.status)
+    reason = result.reason
+    if result.status is SignalStatus.CRITICAL and signal.leg_quantity2:
+        reason = f"{reason}; {_whats_next(orders)}"
+    status = result.status
+    if status is SignalStatus.CREATED and old in (SignalStatus.ERROR, SignalStatus.CANCELED):
+        status, reason = SignalStatus.CRITICAL, "an order that was taken for dead works at the broker"
+    try:
+        check_signal_transition(old, status)
+    except IllegalTransition as e:
+        logger.error("signal %s: %s Its orders are on record.", signal.id, e.message)
+    else:
+        signal.status = status
+        signal.status_reason = reason and reason[:255]
+    if signal.status in (SignalStatus.ERROR, SignalStatus.CRITICAL):
+        signal.error_text = reason and reason[:1000]
+    for leg in (1, 2):
+        own = [order for order in orders if order.leg == leg and order.purpose != Purpose.UNWIND]
+        known = [order.broker_order_id for order in own if order.broker_order_id is not None]
+        setattr(signal, f"order_id{leg}", known[-1] if known else None)
+        setattr(signal, f"leg_price{leg}", average_price((o.filled_quantity, o.average_price or ZERO) for o in own))
+    signal.filled_quantity, signal.fill_price, signal.slip = result.filled, result.fill_price, result.slip
+    announce(session)
+    if signal.status != old:
+        level = logging.CRITICAL if signal.status == SignalStatus.CRITICAL else logging.INFO
+        logger.log(level, "signal %s: %s -> %s%s", signal.id, old, signal.status, f", {reason}" if reason else "")
+
+
+def _whats_next(orders: Sequence[Order]) -> str:
+    working = [order for order in orders if order.status not in CLOSED]
+    if any(order.status in UNSETTLED for order in working):
+        return "the outcome of the other leg is awaited"
+    if any(order.purpose == Purpose.UNWIND for order in working):
+        return "the other leg is being traded back"
+    if any(order.purpose == Purpose.COMPLETE for order in working):
+        return "the failed leg is sent again"
+    if any(order.cancel_requested_at is not None for order in working):
+        return "the other leg is being canceled"
+    return "a person must decide"
+
+
+def _single(order: Order) -> LegState:
+    return LegState(OrderStatus(order.status), order.quantity, order.filled_quantity, order.average_price, order.reason)
