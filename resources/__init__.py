@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 
 from resources import (
+    actions,
     checks,
     errors,
     fills,
@@ -48,6 +49,14 @@ def init_app(app: Flask) -> None:
     api.add_resource(reports.Reconciliation, "/v3/reconciliation")
     api.add_resource(reports.HedgeDrift, "/v3/drift")
     api.add_resource(reports.Journal, "/v3/journal")
+
+    api.add_resource(actions.WhatWouldHappen, "/v3/whatif")
+    api.add_resource(actions.SignalSettle, "/v3/signal/<string:rowid>/settle")
+    api.add_resource(actions.OrderCancel, "/v3/order/<string:order>/cancel")
+    api.add_resource(actions.OrderResolve, "/v3/order/<string:order>/resolve")
+    api.add_resource(actions.Stops, "/v3/stops")
+    api.add_resource(actions.StopRelease, "/v3/stop/<string:stop>/release")
+    api.add_resource(actions.DriftHeal, "/v3/drift/heal")
 
     api.add_resource(stocks.StockRegister, "/v3/regstock")
     api.add_resource(stocks.Stocks, "/v3/stocks/<string:number_of_items>")

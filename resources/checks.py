@@ -15,8 +15,10 @@ class Checks(ApiResource):
     def get(self, query: ChecksQuery) -> TradeCheckList:
         """Show every check as it is for a stock, a pair, an account or the desk, and all rows that were set."""
         found = check_rules.in_force(stock=query.stock, pair=query.pair, account=query.account)
-        rows = [RuleOut.of(row) for row in check_rules.list_rules()]
-        return TradeCheckList(checks=[TradeCheckOut.of(check) for check in found], rows=rows)
+        rows = check_rules.list_rules()
+        return TradeCheckList(
+            checks=[TradeCheckOut.of(check) for check in found], rows=[RuleOut.of(row) for row in rows]
+        )
 
     @endpoint(Access.ADMIN, "checks", body=RuleIn, answers={200: RuleOut}, errors=(400, 401, 403))
     def put(self, body: RuleIn) -> RuleOut:

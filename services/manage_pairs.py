@@ -10,7 +10,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import Activity, Scope
+from domain.enums import Activity, FailurePolicy, LegPolicy, Scope
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from extensions import db, transaction
 from models import Instrument, Pair
@@ -23,7 +23,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairForm:
-    """What a client may say of a pair; contracts in shares of leg 1, hedge ratio = shares of leg 2 for one of leg 1."""
+    """What a client may say of a pair; contracts in shares of leg 1, hedge ratio = shares of leg 2 for one of leg 1.
+
+    How the legs belong together stays as it is where nothing is said; `leg_timeout` in seconds.
+    """
 
     symbol1: str
     symbol2: str
@@ -32,6 +35,9 @@ class PairForm:
     notes: str | None = None
     contracts: Decimal | None = None
     account: str | None = None
+    leg_policy: LegPolicy | None = None
+    on_leg_failure: FailurePolicy | None = None
+    leg_timeout: int | None = None
 
     @property
     def name(self) -> str:
@@ -103,6 +109,9 @@ def _fill(session: Session, pair: Pair, form: PairForm, *, is_new: bool) -> None
     pair.notes = form.notes
     pair.contracts = form.contracts
     pair.account_id = find_account(session, form.account)
+    pair.leg_policy = form.leg_policy or pair.leg_policy or LegPolicy.TOGETHER
+    pair.on_leg_failure = form.on_leg_failure or pair.on_leg_failure or FailurePolicy.UNWIND
+    pair.leg_timeout = form.leg_timeout or pair.leg_timeout
     if is_new:
         session.add(pair)
     session.flush()

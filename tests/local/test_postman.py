@@ -65,6 +65,7 @@ def test_it_is_a_collection_of_version_2_1():
         "Webhook",
         "Signals",
         "Outside executor",
+        "Execution",
         "Users",
         "Clean-up",
     ]
