@@ -119,6 +119,8 @@ def _position(text: str | None) -> MarketPosition | None:
     return MarketPosition(text) if text else None
 
 
+# As one row looked up: of `exists` PostgreSQL may make a hash of all orders.
+_ITS_ORDER = sa.select(Order.id).where(Order.signal_id == Signal.id).limit(1).correlate(Signal).scalar_subquery()
 _LAST = (
     sa.select(Signal.id, Signal.position, Signal.position_size, Signal.received_at)
     .where(
@@ -127,7 +129,7 @@ _LAST = (
         Signal.id < sa.bindparam("rowid"),
         Signal.status.not_in([*REFUSED, SignalStatus.WAITING, SignalStatus.REROUTED])
         # What was canceled at the broker had orders; what was refused had none.
-        | (Signal.status.in_(REFUSED) & sa.exists().where(Order.signal_id == Signal.id)),
+        | (Signal.status.in_(REFUSED) & _ITS_ORDER.is_not(None)),
     )
     .order_by(Signal.received_at.desc(), Signal.id.desc())
     .limit(1)
