@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +25,7 @@ ORDER_MEANING = {
     OrderStatus.PARTIALLY_FILLED: "Part of it is filled.",
     OrderStatus.CANCEL_PENDING: "Its end was asked for; the broker decides.",
 }
+LONG_REASON = 22  # characters a reason's column shows
 WHY = {
     Purpose.SIGNAL: "as the alert asked",
     Purpose.COMPLETE: "sends a failed leg again",
@@ -49,8 +50,8 @@ class OrderRow:
     status: str
     look: str
     reason: str
+    long_reason: bool
     purpose: str
-    account: str
     can_cancel: bool
 
 
@@ -68,9 +69,11 @@ class OrderDetail:
     synthetic: bool
 
 
-def order_row(order: Order, accounts: Mapping[int, str], now: datetime) -> OrderRow:
+def order_row(order: Order, now: datetime) -> OrderRow:
     """Return an order as a line of the list."""
     status = OrderStatus(order.status)
+    asked = order.cancel_reason if status not in CLOSED else None
+    reason = order.reason or asked or ORDER_MEANING.get(status, "")
     return OrderRow(
         id=order.id,
         signal_id=order.signal_id,
@@ -84,9 +87,9 @@ def order_row(order: Order, accounts: Mapping[int, str], now: datetime) -> Order
         average=price(order.average_price),
         status=status,
         look=ORDER_LOOK.get(status, "canceled"),
-        reason=order.reason or (order.cancel_reason if status not in CLOSED else None) or ORDER_MEANING.get(status, ""),
+        reason=reason,
+        long_reason=len(reason) > LONG_REASON,
         purpose=purpose_text(order),
-        account=accounts[order.account_id],
         can_cancel=status not in CLOSED and order.cancel_requested_at is None,
     )
 
@@ -95,7 +98,7 @@ def order_detail(record: OrderRecord, now: datetime) -> OrderDetail:
     """Return an order with its fills and moves ready to be shown."""
     order = record.order
     return OrderDetail(
-        row=order_row(order, {order.account_id: record.account}, now),
+        row=order_row(order, now),
         cancel_asked=order.cancel_requested_at is not None and order.status not in CLOSED,
         both_legs=order.signal_id is not None and "-" in order.name,
         is_manual=order.status == OrderStatus.MANUAL,
@@ -128,8 +131,8 @@ def _broker(order: Order) -> tuple[Fact, ...]:
         Fact("Our id", order.client_order_id),
         Fact("Broker's id", order.broker_order_id or ""),
         Fact("Sent", _exact(order.sent_at)),
-        Fact("Sent so often", str(order.send_attempts)),
-        Fact("Looked up", f"{order.lookups} times"),
+        Fact("Times sent", str(order.send_attempts)),
+        Fact("Times looked up", str(order.lookups)),
         Fact("Not sent after", _exact(order.not_after)),
         Fact("Sized by", "the broker, by the fills of leg 1" if order.attached else "the desk"),
         Fact("End asked for", _exact(order.cancel_requested_at)),
@@ -170,6 +173,6 @@ def _moves(record: OrderRecord) -> tuple[Move, ...]:
     )
 
 
-def order_rows(orders: Sequence[Order], accounts: Mapping[int, str], now: datetime) -> list[OrderRow]:
+def order_rows(orders: Sequence[Order], now: datetime) -> list[OrderRow]:
     """Return the lines of a list."""
-    return [order_row(order, accounts, now) for order in orders]
+    return [order_row(order, now) for order in orders]

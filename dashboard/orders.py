@@ -39,7 +39,7 @@ def orders() -> ResponseReturnValue:
         show=SHOW,
         accounts=list(accounts.values()),
         names=queries.latest_names(NAMES),
-        rows=order_rows(page.rows, page.accounts, now) if page else [],
+        rows=order_rows(page.rows, now) if page else [],
         older=page.next_after if page else None,
         nothing=_nothing(filters),
     )

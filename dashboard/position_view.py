@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from dashboard.words import Moment, maybe, moment, money, number, price, sign_look, signed, signed_money
+from dashboard.words import Moment, moment, money, number, price, sign_look, signed, signed_money
 from domain.enums import Route, Side
 from services.broker_view import AccountView
 from services.drift import PairDrift
@@ -152,12 +152,16 @@ def _facts(view: AccountView, now: datetime) -> BrokerFacts:
         buying_power=amount(state.buying_power if state else None),
         equity=amount(state.equity if state else None),
         market=_market(view, now),
-        heard=maybe(state.heard_at) if state else None,
-        compared=maybe(state.reconciled_at) if state else None,
+        heard=_moment(state.heard_at if state else None, now),
+        compared=_moment(state.reconciled_at if state else None, now),
         late=view.heard_age is not None and view.heard_age > LATE,
         trouble="; ".join(text for text in troubles if text),
         silence=silence,
     )
+
+
+def _moment(time: datetime | None, now: datetime) -> Moment | None:
+    return None if time is None else moment(time, now)
 
 
 def _market(view: AccountView, now: datetime) -> str:
@@ -177,15 +181,19 @@ def _book(book: Book, account_id: int) -> BookView:
     rows = {row.position.symbol: row for row in book.rows}
     symbols = [book.drift.leg1.symbol, book.drift.leg2.symbol] if book.drift else []
     symbols += [symbol for symbol in rows if symbol not in symbols]
+    hedge = None
+    if book.drift:
+        leg2 = rows.get(book.drift.leg2.symbol)
+        hedge = _hedge(book.drift, leg2.currency or "" if leg2 else "")
     legs = [_leg(f"{key}-{symbol}", symbol, rows.get(symbol)) for symbol in symbols]
-    return BookView(key=key, name=book.name, legs=tuple(legs), hedge=_hedge(book.drift) if book.drift else None)
+    return BookView(key=key, name=book.name, legs=tuple(legs), hedge=hedge)
 
 
 def _leg(key: str, symbol: str, row: ValuedPosition | None) -> Leg:
     if row is None:
         none = Figure(why="nothing was ever held of it in this book")
         return Leg(
-            key=key, symbol=symbol, held="0", side="", average="", quote=none, quote_lines=(), quoted=None, value=none,
+            key=key, symbol=symbol, held="0", side="flat", average="", quote=none, quote_lines=(), quoted=None, value=none,
             unrealised=none, realised=none, commission="",
         )  # fmt: skip
     held, quote, worth = row.position, row.quote, row.valuation
@@ -195,12 +203,12 @@ def _leg(key: str, symbol: str, row: ValuedPosition | None) -> Leg:
     return Leg(
         key=key,
         symbol=symbol,
-        held=signed(held.quantity),
-        side="long" if held.quantity > 0 else "short" if held.quantity < 0 else "flat",
+        side=side(held.quantity),
+        held=number(abs(held.quantity)),
         average=price(held.average_price) if held.quantity else "",
         quote=shown,
         quote_lines=tuple(lines),
-        quoted=maybe(quote.at) if quote else None,
+        quoted=moment(quote.at) if quote else None,
         value=missing if worth is None else Figure(money(worth.market_value)),
         unrealised=missing if worth is None else gain(worth.unrealised),
         realised=gain(held.realised),
@@ -224,7 +232,17 @@ def gain(value: Decimal) -> Figure:
     return Figure(signed_money(value), sign_look(value))
 
 
-def _hedge(row: PairDrift) -> Hedge:
+def side(quantity: Decimal) -> str:
+    """Return on which side of the market a holding is."""
+    return "long" if quantity > 0 else "short" if quantity < 0 else "flat"
+
+
+def sided(quantity: Decimal) -> str:
+    """Return a holding in words."""
+    return f"{side(quantity)} {number(abs(quantity))}" if quantity else "flat"
+
+
+def _hedge(row: PairDrift, currency: str) -> Hedge:
     drift, symbol2 = row.drift, row.leg2.symbol
     look, word = ("filled", "in balance") if drift.within else ("waiting", "drifted")
     if drift.orphan:
@@ -238,9 +256,11 @@ def _hedge(row: PairDrift) -> Hedge:
         ratio=number(row.hedge_ratio),
         look=look,
         word=word,
-        text=f"{symbol2} should be {signed(drift.coming_target2)}, is {signed(row.leg2.coming)}{orders}",
+        text=f"{symbol2} should be {sided(drift.coming_target2)}, is {sided(row.leg2.coming)}{orders}",
         imbalance=Figure(signed(drift.imbalance2)),
-        money=Figure(signed_money(row.imbalance_money), why=source) if known else Figure(why=source),
+        money=Figure(f"{signed_money(row.imbalance_money)} {currency}".strip(), why=source)
+        if known
+        else Figure(why=source),
         percent=percent,
         note=drift.note or "",
     )

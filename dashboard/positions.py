@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -70,7 +71,7 @@ def _page(form: Form) -> str:
     return render_template(
         "positions.html",
         now=now,
-        warnings=[warning for held in holdings for warning in _warnings(held.view)],
+        warnings=[warning for held in holdings for warning in _warnings(held.view, now)],
         proposals=offered,
         accounts=[account_block(held, now) for held in holdings],
         results=result_lines(now),
@@ -80,14 +81,14 @@ def _page(form: Form) -> str:
     )
 
 
-def _warnings(view: AccountView) -> list[Warn]:
+def _warnings(view: AccountView, now: datetime) -> list[Warn]:
     account = view.account.name
     found = [
         Warn(
             f"difference-{view.account.id}-{each.symbol}",
             f"{account}: the broker holds {number(each.theirs)} {each.symbol}, the desk's fills add up to "
             f"{number(each.ours)}.",
-            moment(each.first_seen_at),
+            moment(each.first_seen_at, now),
         )
         for each in view.differences
     ]
@@ -98,7 +99,7 @@ def _warnings(view: AccountView) -> list[Warn]:
             f"{order.status}, {number(order.filled_quantity)} filled. It is left alone."
         )
         key = f"foreign-{view.account.id}-{order.broker_order_id}"
-        found.append(Warn(key, text, moment(order.first_seen_at)))
+        found.append(Warn(key, text, moment(order.first_seen_at, now)))
     if len(working) > MOST_FOREIGN:
         rest = f"{account}: {len(working) - MOST_FOREIGN} more orders there are not the desk's."
         found.append(Warn(f"foreign-{view.account.id}", rest, None))

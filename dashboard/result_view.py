@@ -51,7 +51,7 @@ def result_lines(now: datetime) -> list[ResultLine]:
             lines.append(
                 ResultLine(
                     label,
-                    total.currency or "?",
+                    total.currency or "not known",
                     gain(total.realised),
                     money(total.commission),
                     gain(total.net),

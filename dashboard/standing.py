@@ -27,6 +27,7 @@ class Banner:
     """One line above the page; `key` stays the same as long as it speaks of the same thing."""
 
     key: str
+    look: str
     text: str
     link: str
     label: str
@@ -54,16 +55,23 @@ def banners() -> list[Banner]:
             since = moment(stop.at, now)
             when = f"{since.day} {since.clock[:5]}".strip()
             found.append(
-                Banner(f"banner-stop-{stop.id}", f"{stop_text(stop)}, {by(stop.actor)} since {when} UTC.", *_controls())
+                Banner(
+                    f"banner-stop-{stop.id}",
+                    "stop",
+                    f"{stop_text(stop)}, {by(stop.actor)} since {when} UTC.",
+                    *_controls(),
+                )
             )
         if len(stops) > MOST_STOPS:
-            found.append(Banner("banner-stops", f"{len(stops) - MOST_STOPS} more stops are in force.", *_controls()))
+            found.append(
+                Banner("banner-stops", "stop", f"{len(stops) - MOST_STOPS} more stops are in force.", *_controls())
+            )
     if differing := count_differences():
         symbols = "1 symbol" if differing == 1 else f"{differing} symbols"
         text = f"The broker holds other positions than the desk's own book says: {symbols} differ."
         if differing == 1:
             text = text.replace("differ.", "differs.")
-        found.append(Banner("banner-differences", text, url_for("positions.positions"), "Show positions"))
+        found.append(Banner("banner-differences", "bad", text, url_for("positions.positions"), "Show positions"))
     return found
 
 
