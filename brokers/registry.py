@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from brokers.base import Broker
+    from brokers.base import Broker, Capabilities
     from brokers.paper.settings import PaperSettings
 
     BrokerSettings = PaperSettings  # a union as soon as another broker needs settings
@@ -29,4 +29,19 @@ def _paper(account: str, settings: BrokerSettings) -> Broker:
     return PaperBroker(PaperVenue(settings), account)
 
 
+def _paper_can() -> Capabilities:
+    from brokers.paper.broker import PaperBroker
+
+    return PaperBroker.capabilities
+
+
+def capabilities_of(kind: str) -> Capabilities:
+    """Return what a broker can do, without a connection to it. ValueError naming the known brokers."""
+    try:
+        return CAPABILITIES[kind]()
+    except KeyError:
+        raise ValueError(f"unknown broker '{kind}'; known: {', '.join(sorted(CAPABILITIES))}") from None
+
+
+CAPABILITIES: dict[str, Callable[[], Capabilities]] = {"paper": _paper_can}
 CONSTRUCTORS: dict[str, Callable[[str, BrokerSettings], Broker]] = {"paper": _paper}

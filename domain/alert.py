@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from domain.enums import MarketPosition, Side
+from domain.enums import MarketPosition, Side, WhenClosed
 
 REPEAT_WINDOW = 60  # seconds; TradingView sends one event up to 4 times within about half of it
 
@@ -29,6 +29,8 @@ class Alert:
     strategy: str | None = None
     bar_time: str | None = None
     alert_at: datetime | None = None
+    lifetime: int | None = None  # seconds within which it is traded or not at all
+    when_closed: WhenClosed | None = None
     signal_id: str | None = None  # the sender's own name of the event
     body_sha256: str = ""
 

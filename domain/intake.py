@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from domain.enums import Activity, TickerType
+from domain.checks.rules import Rules, Subject
+from domain.enums import Activity, CheckMode, TickerType
 from domain.order_status import SignalStatus
 from domain.ticker import Pair, Single, TickerError, parse_ticker
 from domain.trace import step
@@ -20,6 +21,20 @@ class Tradable:
     account_id: int
     external: bool
     hedge_ratio: Decimal | None = None
+    account: str = ""  # the account's name
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the desk decides by: its rules, and where a ticker goes that is not registered and yet traded."""
+
+    rules: Rules
+    account_id: int | None = None
+    external: bool = False
+    account: str = ""
+
+
+BUILT_IN = Terms(Rules())
 
 
 @dataclass(slots=True)
@@ -48,6 +63,7 @@ def decide(
     ticker: str,
     find_instrument: Callable[[str], Tradable | None],
     find_pair: Callable[[str], Tradable | None],
+    terms: Terms = BUILT_IN,
 ) -> Decision:
     """Return what becomes of an alert for that ticker text, with each check. Never raises for a bad ticker."""
     result = Decision()
@@ -69,28 +85,52 @@ def decide(
         text = f"'{ticker}' is the pair {parsed.name} with hedge ratio {parsed.hedge_ratio}."
         result.trace.append(step("ticker", True, text, pair=parsed.name, hedge_ratio=parsed.hedge_ratio))
         found = find_pair(parsed.name)
-    return _check_registered(result, parsed, found)
+    return _check_registered(result, parsed, found, terms)
 
 
-def _check_registered(result: Decision, parsed: Single | Pair, found: Tradable | None) -> Decision:
+def _check_registered(result: Decision, parsed: Single | Pair, found: Tradable | None, terms: Terms) -> Decision:
     what = "pair" if isinstance(parsed, Pair) else "stock"
+    account = found.account if found else terms.account
+    subject = Subject(account, parsed.name, result.ticker_type)
     if found is None:
         text = f"No {what} {parsed.name} is registered."
-        result.trace.append(step("registered", False, text, name=parsed.name))
-        return result.refuse(SignalStatus.ERROR, "unknown ticker", text)
+        mode = terms.rules.mode("registered", subject)
+        if not _passes(result, mode, "registered", text, name=parsed.name):
+            return result.refuse(SignalStatus.ERROR, "unknown ticker", text)
+        result.account_id, result.external = terms.account_id, terms.external
+        return result
     result.account_id, result.external = found.account_id, found.external
-    result.trace.append(step("registered", True, f"The {what} {found.name} is registered.", name=found.name))
+    if terms.rules.mode("registered", subject) is not CheckMode.OFF:
+        result.trace.append(step("registered", True, f"The {what} {found.name} is registered.", name=found.name))
+    mode = terms.rules.mode("active", subject)
     if found.activity is not Activity.ACTIVE:
         state = "on the watch-list" if found.activity is Activity.WATCH else "passive"
         text = f"The {what} {found.name} is registered but {state}."
-        result.trace.append(step("active", False, text, activity=found.activity))
-        return result.refuse(SignalStatus.CANCELED, "passive ticker", text)
-    result.trace.append(step("active", True, f"The {what} {found.name} is active.", activity=found.activity))
-    if isinstance(parsed, Pair):
-        equal = parsed.hedge_ratio == found.hedge_ratio
-        relation = "equals" if equal else "differs from"
-        text = f"The alert's hedge ratio {parsed.hedge_ratio} {relation} the registered {found.hedge_ratio}."
-        result.trace.append(step("hedge", equal, text, alert=parsed.hedge_ratio, registered=found.hedge_ratio))
-        if not equal:
-            return result.refuse(SignalStatus.CANCELED, "wrong hedge", text)
+        if not _passes(result, mode, "active", text, activity=found.activity):
+            return result.refuse(SignalStatus.CANCELED, "passive ticker", text)
+    elif mode is not CheckMode.OFF:
+        result.trace.append(step("active", True, f"The {what} {found.name} is active.", activity=found.activity))
+    return _check_hedge(result, parsed, found, terms.rules.mode("hedge", subject))
+
+
+def _check_hedge(result: Decision, parsed: Single | Pair, found: Tradable, mode: CheckMode) -> Decision:
+    if not isinstance(parsed, Pair) or mode is CheckMode.OFF:
+        return result
+    equal = parsed.hedge_ratio == found.hedge_ratio
+    relation = "equals" if equal else "differs from"
+    text = f"The alert's hedge ratio {parsed.hedge_ratio} {relation} the registered {found.hedge_ratio}."
+    values = {"alert": parsed.hedge_ratio, "registered": found.hedge_ratio}
+    if equal:
+        result.trace.append(step("hedge", True, text, **values))
+    elif not _passes(result, mode, "hedge", text, **values):
+        return result.refuse(SignalStatus.CANCELED, "wrong hedge", text)
     return result
+
+
+def _passes(result: Decision, mode: CheckMode, check: str, text: str, **values: Any) -> bool:
+    """Put a check that failed on the trace; tell whether the signal is traded all the same."""
+    if mode is CheckMode.WARN:
+        values["outcome"] = "warning"
+    if mode is not CheckMode.OFF:
+        result.trace.append(step(check, False, text, **values))
+    return mode is not CheckMode.REFUSE

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from domain.enums import Scope, StopLevel
 
@@ -16,6 +17,8 @@ class StopInForce:
     level: StopLevel
     scope: Scope
     name: str
+    reason: str = ""
+    at: datetime | None = None
 
     def covers(self, account: str, book: str, symbols: Collection[str]) -> bool:
         """Tell whether it speaks of the book of a stock or pair; a stock's stop covers the pairs it is a leg of."""
@@ -34,10 +37,14 @@ class StopInForce:
         return LEVELS.index(self.level) >= LEVELS.index(level)
 
     @property
+    def where(self) -> str:
+        """Return in words what it covers."""
+        return "the whole desk" if self.scope is Scope.DESK else f"{self.scope} {self.name}"
+
+    @property
     def text(self) -> str:
         """Return it in words."""
-        of = {Scope.DESK: "for the whole desk"}.get(self.scope, f"for the {self.scope} {self.name}")
-        return f"stop {self.id} {of} is in force"
+        return f"stop {self.id} for {self.where} is in force"
 
 
 def first_stop(stops: Sequence[StopInForce], account: str, book: str, symbols: Collection[str]) -> StopInForce | None:

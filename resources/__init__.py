@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 
 from resources import (
+    actions,
+    checks,
     errors,
     fills,
     health,
@@ -48,12 +50,22 @@ def init_app(app: Flask) -> None:
     api.add_resource(reports.HedgeDrift, "/v3/drift")
     api.add_resource(reports.Journal, "/v3/journal")
 
+    api.add_resource(actions.WhatWouldHappen, "/v3/whatif")
+    api.add_resource(actions.SignalSettle, "/v3/signal/<string:rowid>/settle")
+    api.add_resource(actions.OrderCancel, "/v3/order/<string:order>/cancel")
+    api.add_resource(actions.OrderResolve, "/v3/order/<string:order>/resolve")
+    api.add_resource(actions.Stops, "/v3/stops")
+    api.add_resource(actions.StopRelease, "/v3/stop/<string:stop>/release")
+    api.add_resource(actions.DriftHeal, "/v3/drift/heal")
+
     api.add_resource(stocks.StockRegister, "/v3/regstock")
     api.add_resource(stocks.Stocks, "/v3/stocks/<string:number_of_items>")
     api.add_resource(stocks.Stock, "/v3/stock/<string:symbol>")
     api.add_resource(pairs.PairRegister, "/v3/regpair")
     api.add_resource(pairs.Pairs, "/v3/pairs/<string:number_of_items>")
     api.add_resource(pairs.Pair, "/v3/pair/<string:name>")
+
+    api.add_resource(checks.Checks, "/v3/checks")
 
     api.add_resource(users.UserRegister, "/v3/reguser")
     api.add_resource(users.Users, "/v3/users/<string:number_of_users>")

@@ -13,7 +13,10 @@ from werkzeug.routing import Rule
 
 from resources.base import Access, ApiResource, Endpoint
 
-TAGS = ("signals", "orders", "fills", "positions", "reports", "stocks", "pairs", "users", "tokens", "health")
+TAGS = (
+    "signals", "orders", "fills", "positions", "reports", "stops", "checks", "stocks", "pairs", "users", "tokens",
+    "health",
+)  # fmt: skip
 REF = "#/components/schemas/{model}"
 ERROR_SCHEMA = {
     "type": "object",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from domain.enums import Source
 from domain.errors import Conflict, NotFound
+from domain.order_status import SignalStatus
 from extensions import transaction
-from models import BrokerAccount
+from models import BrokerAccount, Signal
 from services import drift, journal
 from services.internal_signals import InternalSignal, add_signal
 
@@ -27,12 +29,12 @@ def heal(pair: str, account: str, state: str, actor: str, reason: str = "") -> i
         found = next((row for row in drift.look(pair) if row.account_id == account_id), None)
         if found is None:
             raise NotFound("item not found.")
-        key = f"heal:{state}"
         if found.state != state:
             raise Conflict(f"The pair {pair} has changed since this was proposed; look at it again.")
         proposal = found.drift.proposal
         if proposal is None:
             raise Conflict(f"Nothing is proposed for {pair}: {found.drift.note or 'its legs are in balance'}.")
+        key = _key(session, state)
         text = f"{proposal.side} {proposal.quantity:f} {proposal.symbol}"
         rowid, is_new = add_signal(
             session,
@@ -51,3 +53,19 @@ def heal(pair: str, account: str, state: str, actor: str, reason: str = "") -> i
             why = f": {reason}" if reason else ""
             journal.record(session, actor, "heal", f"pair {pair}", f"{text}, signal {rowid}{why}")
     return rowid
+
+
+def _key(session: Session, state: str) -> str:
+    """Return under which key a state is healed: a new one only when the last try came to nothing."""
+    key = f"heal:{state}:"
+    tries = (
+        session.execute(
+            sa.select(Signal.status)
+            .where(Signal.source == Source.HEAL, Signal.dedupe_key.startswith(key, autoescape=True))
+            .order_by(Signal.id)
+        )
+        .scalars()
+        .all()
+    )
+    failed = not tries or tries[-1] in (SignalStatus.CANCELED, SignalStatus.ERROR)
+    return f"{key}{len(tries) + failed}"

@@ -10,10 +10,11 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import Activity
+from domain.enums import Activity, FailurePolicy, LegPolicy, Scope
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from extensions import db, transaction
 from models import Instrument, Pair
+from services import check_rules
 from services.manage_stocks import find_account
 from services.registry import bump_version
 
@@ -22,7 +23,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairForm:
-    """What a client may say of a pair; contracts in shares of leg 1, hedge ratio = shares of leg 2 for one of leg 1."""
+    """What a client may say of a pair; contracts in shares of leg 1, hedge ratio = shares of leg 2 for one of leg 1.
+
+    How the legs belong together stays as it is where nothing is said; `leg_timeout` in seconds.
+    """
 
     symbol1: str
     symbol2: str
@@ -31,6 +35,9 @@ class PairForm:
     notes: str | None = None
     contracts: Decimal | None = None
     account: str | None = None
+    leg_policy: LegPolicy | None = None
+    on_leg_failure: FailurePolicy | None = None
+    leg_timeout: int | None = None
 
     @property
     def name(self) -> str:
@@ -80,6 +87,7 @@ def delete_pair(name: str) -> None:
         if pair is None:
             raise NotFound("item not found.")
         session.delete(pair)
+        check_rules.forget(session, Scope.PAIR, name)
     logger.info("pair %s deleted", name)
 
 
@@ -101,6 +109,9 @@ def _fill(session: Session, pair: Pair, form: PairForm, *, is_new: bool) -> None
     pair.notes = form.notes
     pair.contracts = form.contracts
     pair.account_id = find_account(session, form.account)
+    pair.leg_policy = form.leg_policy or pair.leg_policy or LegPolicy.TOGETHER
+    pair.on_leg_failure = form.on_leg_failure or pair.on_leg_failure or FailurePolicy.UNWIND
+    pair.leg_timeout = form.leg_timeout or pair.leg_timeout
     if is_new:
         session.add(pair)
     session.flush()

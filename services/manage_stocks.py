@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import Activity, AssetClass, OrderType
+from domain.enums import Activity, AssetClass, OrderType, Scope
 from domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from extensions import db, transaction
 from models import BrokerAccount, Instrument, Pair
+from services import check_rules
 from services.registry import bump_version
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def delete_stock(symbol: str) -> None:
         if pair is not None:
             raise Conflict(f"{symbol} is a leg of the pair {pair}; delete the pair first.")
         session.delete(stock)
+        check_rules.forget(session, Scope.STOCK, symbol)
     logger.info("stock %s deleted", symbol)
 
 

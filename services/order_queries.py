@@ -12,7 +12,7 @@ from sqlalchemy.orm import contains_eager
 
 from domain.enums import Purpose, Side
 from domain.errors import InvalidInput, NotFound
-from domain.order_status import OrderStatus
+from domain.order_status import CLOSED, OrderStatus
 from extensions import db
 from models import Fill, Order, OrderEvent
 from models.order import OPEN, UNUSUAL
@@ -119,7 +119,7 @@ def _order_conditions(wanted: OrderFilter) -> list[Any]:
     if wanted.is_open is not None:
         # As a list, because SQLite does not know how few are open and would walk all of a symbol's.
         is_open = Order.id.in_(sa.select(Order.id).where(OPEN).correlate(None))
-        conditions.append(is_open if wanted.is_open else sa.not_(OPEN))
+        conditions.append(is_open if wanted.is_open else Order.status.in_(sorted(CLOSED)))
     return conditions + _made_between(wanted.since, wanted.until)
 
 
@@ -144,8 +144,8 @@ def _made_between(since: datetime | None, until: datetime | None) -> list[Any]:
 
 def list_fills(wanted: FillFilter, limit: int, after: int | None = None) -> Page[Fill, int]:
     """Return fills with their orders, latest execution first, those before the fill `after`; raises InvalidInput."""
-    newest = Fill.at.desc(), Fill.id.desc()
-    query = sa.select(Fill.id).join(Order, Order.id == Fill.order_id).order_by(*newest).limit(limit + 1)
+    query = sa.select(Fill.id).join(Order, Order.id == Fill.order_id)
+    query = query.order_by(Fill.at.desc(), Fill.id.desc()).limit(limit + 1)
     equal = {
         Order.symbol: wanted.symbol,
         Order.name: wanted.name,
@@ -164,10 +164,11 @@ def list_fills(wanted: FillFilter, limit: int, after: int | None = None) -> Page
         if at is None:
             raise InvalidInput({"after": "there is no such fill"})
         query = query.where(sa.tuple_(Fill.at, Fill.id) < sa.tuple_(sa.literal(at, Fill.at.type), sa.literal(after)))
-    # Where a symbol's fills must be sorted, only their numbers are.
+    # The numbers first: where a symbol's fills must be sorted, little is to be moved.
+    numbers = db.session.execute(query).scalars().all()
     whole = sa.select(Fill).join(Order, Order.id == Fill.order_id).options(contains_eager(Fill.order))
-    shown = whole.where(Fill.id.in_(query)).order_by(*newest)
-    return cut(db.session.execute(shown).scalars().all(), limit, lambda fill: fill.id)
+    found = {fill.id: fill for fill in db.session.execute(whole.where(Fill.id.in_(numbers))).scalars()}
+    return cut([found[number] for number in numbers if number in found], limit, lambda fill: fill.id)
 
 
 def list_events(

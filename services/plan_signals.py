@@ -18,17 +18,19 @@ from sqlalchemy.orm import Session, aliased, lazyload
 
 from brokers.base import Broker
 from brokers.errors import BrokerError
-from domain.enums import LegPolicy, MarketPosition, Source
-from domain.intake import decide
+from domain.checks.rules import Subject
+from domain.enums import LegPolicy, MarketPosition, TickerType
 from domain.order_status import OrderStatus, SignalStatus
 from extensions import announce, transaction, utc_now
 from models import Order, OrderEvent, Signal
 from models.signal import WAITING
 from services import registry
 from services.claims import Claim, make_claim, start_sending, take_lease
+from services.decide import decide_plan
+from services.facts import needs_quotes
 from services.market import Market, NotKnown
 from services.new_orders import NewOrder, add_orders, make_order
-from services.planning import Book, NotTradable, Plan, Scene, check_with_broker, read_book, size
+from services.planning import Book, NotTradable, Plan, Scene
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +96,8 @@ def _plan(desk: Desk, *, fast: bool, quotes: bool) -> list[Claim] | None:
         signal, now = found
         claims: list[Claim] = []
         try:
-            scene, book, plan = _decide(desk, session, signal, now, quotes=quotes)
+            scene = _scene(desk, session, signal, now, quotes=quotes)
+            book, plan = decide_plan(scene)
         except NotTradable as e:
             _refuse(signal, e)
         except (SQLAlchemyError, NotKnown):
@@ -143,46 +146,22 @@ def _next_waiting() -> sa.Select[Signal, datetime]:
     )
 
 
-def _decide(desk: Desk, session: Session, signal: Signal, now: datetime, *, quotes: bool) -> tuple[Scene, Book, Plan]:
-    """Return what to send for a signal; every check goes on its trace. Raises NotTradable, NotKnown."""
-    account_id = signal.account_id or 0
+def _scene(desk: Desk, session: Session, signal: Signal, now: datetime, *, quotes: bool) -> Scene:
+    """Return all that planning a signal may look at; raises NotKnown."""
+    account_id, known = signal.account_id or 0, registry.snapshot(fresh=True)
     symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
-    scene = Scene(
+    subject = Subject(known.account_name(account_id), str(signal.name), TickerType(str(signal.ticker_type)))
+    # The price of a pair's alert says nothing of what its legs cost.
+    quotes = quotes or len(symbols) == 2 or needs_quotes(known.rules, subject)
+    return Scene(
         session=session,
         signal=signal,
         now=now,
-        lifetime=desk.lifetime,
-        # The price of a pair's alert says nothing of what its legs cost.
-        broker=desk.market.facts(account_id, symbols, quotes=quotes or len(symbols) == 2),
+        broker=desk.market.facts(account_id, symbols, quotes=quotes),
+        known=known,
+        desk_lifetime=desk.lifetime,
         attached_hedge=desk.brokers[account_id].capabilities.attached_pair_hedge,
     )
-    _check_age(scene)
-    if signal.source == Source.WEBHOOK:
-        _check_registry(scene)
-    book = read_book(session, signal)
-    plan = size(scene, book, to_target=False)
-    check_with_broker(scene, book, plan)
-    return scene, book, plan
-
-
-def _check_age(scene: Scene) -> None:
-    signal = scene.signal
-    since = max(signal.received_at, signal.held_until or signal.received_at)
-    lifetime = timedelta(seconds=signal.lifetime) if signal.lifetime else scene.lifetime
-    age = scene.now - since
-    seconds, most = f"{age.total_seconds():.3f}", f"{lifetime.total_seconds():.0f}"
-    ok = age <= lifetime
-    scene.see("age", ok, f"The alert is {seconds} s old; up to {most} s are allowed.", age=seconds, limit=most)
-    if not ok:
-        raise NotTradable(SignalStatus.CANCELED, "expired", f"The alert is {seconds} s old, more than {most} s.")
-
-
-def _check_registry(scene: Scene) -> None:
-    known = registry.snapshot(fresh=True)
-    decision = decide(scene.signal.ticker, known.find_instrument, known.find_pair)
-    if decision.status is not SignalStatus.WAITING:  # it was tradable on arrival; the registry has changed since
-        scene.add(decision.trace)
-        raise NotTradable(decision.status, decision.reason or "", decision.error_text or "")
 
 
 def _refuse(signal: Signal, e: NotTradable) -> None:
@@ -197,9 +176,7 @@ def _refuse(signal: Signal, e: NotTradable) -> None:
 
 
 def _make_orders(scene: Scene, plan: Plan, desk: Desk) -> list[Order]:
-    signal, installation = scene.signal, registry.snapshot().installation
-    lifetime = timedelta(seconds=signal.lifetime) if signal.lifetime else desk.lifetime
-    since = max(signal.received_at, signal.held_until or signal.received_at)
+    signal, installation = scene.signal, scene.known.installation
     both = len(plan.legs) == 2
     if both:
         first, second = plan.legs
@@ -225,14 +202,14 @@ def _make_orders(scene: Scene, plan: Plan, desk: Desk) -> list[Order]:
                 limit_price=leg.limit_price,
                 is_exit=leg.is_exit,
                 attached=both and plan.policy is LegPolicy.ATTACHED and leg.number == 2,
-                not_after=since + lifetime,
+                not_after=plan.not_after,
             ),
             scene.now,
         )
         for leg in now_sent
     ]
     names = ", ".join(f"{leg.side} {leg.quantity} {leg.symbol} {leg.order_type}" for leg in plan.legs)
-    account = registry.snapshot().account_name(signal.account_id or 0)
+    account = scene.known.account_name(signal.account_id or 0)
     how = f", {plan.policy}, on failure {plan.on_failure}" if both else ""
     scene.see("orders", True, f"Orders for account {account}: {names}{how}.", account=account)
     return orders
@@ -261,5 +238,5 @@ def _send_at_once(scene: Scene, orders: Sequence[Order], desk: Desk) -> list[Cla
                 order_id=order.id, seq=seq, from_status=old, to_status=new, cause=cause, actor=desk.worker, epoch=epoch
             )
             session.add(event)
-    account = registry.snapshot().account_name(signal.account_id or 0)
+    account = scene.known.account_name(signal.account_id or 0)
     return [make_claim(order, signal, account, None) for order in at_once]

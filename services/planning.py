@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from domain.checks.rules import Subject
 from domain.enums import FailurePolicy, LegPolicy, MarketPosition, OrderType, Side, Source, TickerType, WhenClosed
 from domain.order_status import SignalStatus
 from domain.preflight import BrokerFacts, LegOrderPlan, cost, preflight
@@ -23,6 +24,7 @@ from domain.trace import step
 from extensions import plain
 from models import Instrument, Order, Pair, Position, Signal
 from models.order import OPEN
+from services.registry import Snapshot
 
 ZERO = Decimal(0)
 MARKET: tuple[OrderType, Decimal | None] = (OrderType.MARKET, None)
@@ -61,6 +63,7 @@ class Plan:
     on_failure: FailurePolicy = FailurePolicy.UNWIND
     timeout: int | None = None
     lead: int = 1
+    not_after: datetime | None = None
     cost: Decimal = ZERO  # what the growing holdings need, about
 
     @property
@@ -98,9 +101,17 @@ class Scene:
     session: Session
     signal: Signal
     now: datetime
-    lifetime: timedelta
     broker: BrokerFacts
+    known: Snapshot
+    desk_lifetime: timedelta
     attached_hedge: bool = False
+
+    @property
+    def subject(self) -> Subject:
+        """Return what is traded and where, as the rules ask for it."""
+        signal = self.signal
+        kind = TickerType(str(signal.ticker_type))
+        return Subject(self.known.account_name(signal.account_id or 0), str(signal.name), kind)
 
     def see(self, check: str, ok: bool, text: str, **values: object) -> None:
         """Put one answer on the signal's trace."""
@@ -169,7 +180,8 @@ def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
         return
     reason, text = answer.refusal
     if answer.is_closed:
-        until = answer.opens_at if scene.signal.when_closed == WhenClosed.HOLD else None
+        choice = scene.signal.when_closed or scene.known.rules.choice("trading_hours", scene.subject)
+        until = answer.opens_at if choice == WhenClosed.HOLD else None
         raise NotTradable(SignalStatus.CANCELED, reason, text, hold_until=until)
     raise NotTradable(SignalStatus.ERROR, reason, text)
 

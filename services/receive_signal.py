@@ -50,7 +50,7 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
         known = registry.snapshot(fresh=attempt > 0)
         if passphrase is not None and not known.accepts(passphrase):
             raise NotAuthenticated("incorrect passphrase.", "wrong_passphrase")
-        decision = decide(alert.ticker, known.find_instrument, known.find_pair)
+        decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms)
         values = _values(alert, decision, key, known.version)
         # At the edge of a minute deliveries of one body pass one by one, so that none is missed.
         rowid = insert_signal(values, int(alert.body_sha256[:15], 16) if key.near_edge else None)

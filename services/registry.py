@@ -1,4 +1,4 @@
-"""What a process remembers of accounts, stocks, pairs and passphrases, and how it knows that it is still true."""
+"""What a process remembers of accounts, stocks, pairs, passphrases and rules, and how it knows that it still holds."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session
 
-from domain.enums import Activity, Route, Scope, StopLevel
-from domain.intake import Tradable
+from domain.checks.catalog import CHECKS
+from domain.checks.rules import RuleRow, Rules
+from domain.enums import Activity, CheckMode, Route, Scope, StopLevel
+from domain.intake import Terms, Tradable
 from domain.stops import StopInForce
 from extensions import db
-from models import BrokerAccount, Instrument, Pair, RegistryVersion, Stop, WebhookSecret
+from models import BrokerAccount, CheckRule, Instrument, Pair, RegistryVersion, Stop, WebhookSecret
 from models.control import IN_FORCE
 
 MAX_REMEMBERED = 20_000
+
+
+class AccountRef(NamedTuple):
+    """A broker account by number and name."""
+
+    id: int
+    name: str
 
 
 class Unasked:
@@ -39,9 +49,16 @@ class Snapshot:
     default_account: BrokerAccount
     secrets: tuple[tuple[str, datetime | None], ...]
     accounts: Mapping[int, str]
+    rules: Rules = field(default_factory=Rules)
     stops: tuple[StopInForce, ...] = ()
     instruments: dict[str, Tradable | None] = field(default_factory=dict)
     pairs: dict[str, Tradable | None] = field(default_factory=dict)
+
+    @property
+    def terms(self) -> Terms:
+        """Return what alerts are decided by."""
+        account = self.default_account
+        return Terms(self.rules, account.id, account.route == Route.EXTERNAL, account.name)
 
     def account_name(self, account_id: int) -> str:
         """Return the name of an account."""
@@ -79,7 +96,8 @@ class Snapshot:
         self, name: str, activity: str, account: BrokerAccount | None, hedge_ratio: Decimal | None = None
     ) -> Tradable:
         account = account or self.default_account
-        return Tradable(name, Activity(activity), account.id, account.route == Route.EXTERNAL, hedge_ratio)
+        external = account.route == Route.EXTERNAL
+        return Tradable(name, Activity(activity), account.id, external, hedge_ratio, account.name)
 
     @staticmethod
     def _keep(kept: dict[str, Tradable | None], name: str, found: Tradable | None) -> Tradable | None:
@@ -103,14 +121,35 @@ def _load() -> Snapshot:
     account = db.session.execute(sa.select(BrokerAccount).where(BrokerAccount.is_default)).scalar_one()
     db.session.expunge(account)
     secrets = db.session.execute(sa.select(WebhookSecret.sha256, WebhookSecret.expires_at)).all()
-    stops = db.session.execute(sa.select(Stop.id, Stop.level, Stop.scope, Stop.scope_name).where(IN_FORCE)).all()
+    stops = db.session.execute(sa.select(Stop).where(IN_FORCE).order_by(Stop.id)).scalars()
+    accounts = db.session.execute(sa.select(BrokerAccount.id, BrokerAccount.name)).all()
     return Snapshot(
         row.version,
         row.installation,
         account,
         tuple((row.sha256, row.expires_at) for row in secrets),
-        {row.id: row.name for row in db.session.execute(sa.select(BrokerAccount.id, BrokerAccount.name)).all()},
-        tuple(StopInForce(row.id, StopLevel(row.level), Scope(row.scope), row.scope_name) for row in stops),
+        {row.id: row.name for row in accounts},
+        _load_rules(),
+        tuple(
+            StopInForce(row.id, StopLevel(row.level), Scope(row.scope), row.scope_name, row.reason, row.at)
+            for row in stops
+        ),
+    )
+
+
+def _load_rules() -> Rules:
+    rows = db.session.execute(sa.select(CheckRule)).scalars()
+    return Rules(
+        RuleRow(
+            Scope(row.scope),
+            row.scope_name,
+            row.check_name,
+            CheckMode(row.mode) if row.mode else None,
+            row.limit_value,
+            row.choice,
+        )
+        for row in rows
+        if row.check_name in CHECKS  # one that a later version of the desk has known says nothing to this one
     )
 
 

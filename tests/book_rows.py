@@ -87,7 +87,9 @@ def result(day: str, symbol: str = "LNT", realised: str = "0", **fields: Any) ->
     return DailyResult(**{**values, "day": day, "symbol": symbol, "realised": Decimal(realised), **fields})
 
 
-def filled_signal(name: str = "LNT", side: str = "buy", slip: str = "0.1", filled: str = "10", **fields: Any) -> Signal:
+def filled_signal(
+    name: str = "LNT", side: str = "buy", slip: str | None = "0.1", filled: str = "10", **fields: Any
+) -> Signal:
     number = next(_numbers)
     symbol1, _, symbol2 = name.partition("-")
     values = {
@@ -106,6 +108,6 @@ def filled_signal(name: str = "LNT", side: str = "buy", slip: str = "0.1", fille
         "status": "filled",
         "filled_quantity": Decimal(filled),
         "fill_price": Decimal(50),
-        "slip": Decimal(slip),
+        "slip": None if slip is None else Decimal(slip),
     }
     return Signal(**{**values, **fields})

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, exists, or_, select, update
@@ -50,6 +51,7 @@ _SCENE = (
         quotes.c.ask,
         positions.c.quantity,
         positions.c.average_price,
+        positions.c.last_price,
         assets.c.tradable,
         assets.c.shortable,
         assets.c.quantity_step,
@@ -82,6 +84,7 @@ class Scene:
     instruction_id: int | None
     quote: Quote | None
     holding: Holding
+    last_price: Decimal | None  # of the account's last fill of this symbol
     asset: Asset
     session: Session
 
@@ -101,6 +104,7 @@ def scene(connection: Connection, request: OrderRequest, now: datetime) -> Scene
         instruction_id=row.instruction_id,
         quote=None if row.bid is None else Quote(row.bid, row.ask),
         holding=Holding() if row.quantity is None else Holding(row.quantity, row.average_price),
+        last_price=row.last_price,
         asset=(
             Asset()
             if row.tradable is None

@@ -208,19 +208,30 @@ class Order:
 
 
 def new_order(
-    request: OrderRequest, quote: Quote | None, session: Session, settings: PaperSettings, at: datetime
+    request: OrderRequest,
+    quote: Quote | None,
+    session: Session,
+    settings: PaperSettings,
+    at: datetime,
+    *,
+    last_price: Decimal | None = None,
 ) -> Order:
-    """Return the accepted order, without an id; raises OrderRejected naming the rule it breaks."""
+    """Return the accepted order, without an id; raises OrderRejected naming the rule it breaks.
+
+    A market order trades at the quote, else at the alert's price, else at `last_price`, that of the last fill.
+    """
     _check(request)
-    has_to_trade_at_the_alert = request.order_type is OrderType.MARKET and quote is None
+    needs_price = request.order_type is OrderType.MARKET and quote is None
     try:
         alert_price = alert_leg_price(request.alert_price, settings.reference_price)
     except OrderRejected:
-        if has_to_trade_at_the_alert:
+        if needs_price:
             raise
         alert_price = None
-    if has_to_trade_at_the_alert and alert_price is None:
-        raise OrderRejected("no price")
+    if needs_price and alert_price is None:
+        if last_price is None:
+            raise OrderRejected("no price")
+        alert_price = Price(last_price, synthetic=True)
     return Order(
         account=request.account,
         client_order_id=request.client_order_id,

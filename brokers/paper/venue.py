@@ -131,7 +131,9 @@ class PaperVenue(Controls):
         if told is not None and (refusal := told.refusal()) is not None:
             return Answer(outcome=refusal)
         try:
-            order = new_order(request, scene.quote, scene.session, self._settings, book.now)
+            order = new_order(
+                request, scene.quote, scene.session, self._settings, book.now, last_price=scene.last_price
+            )
             book.admit(order, scene)
         except OrderRejected as e:
             return Answer(outcome=e).under(told)  # not raised: the instruction is used up all the same

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from domain.alert import Alert
-from domain.enums import MarketPosition, Side
+from domain.enums import MarketPosition, Side, WhenClosed
 from domain.errors import InvalidInput
 from domain.order_status import SignalStatus
 from resources.schemas.fields import (
@@ -59,6 +59,12 @@ Size = Annotated[NotNegative | None, Blank]
 OptionalNumber = Annotated[Number | None, Blank]
 OptionalText = Annotated[Text | None, BeforeValidator(_cut), Blank]  # no alert is lost for a long comment
 
+Lifetime = Annotated[
+    Annotated[int, BeforeValidator(_no_yes), Field(ge=1, le=86400)] | None,
+    Blank,
+]
+ClosedMarket = Annotated[WhenClosed | None, BeforeValidator(_lower), Blank]
+
 
 class AlertIn(Tolerant):
     """An alert as the webhook takes it."""
@@ -80,6 +86,8 @@ class AlertIn(Tolerant):
     )
     bar_time: OptionalText = None
     strategy: OptionalText = None
+    lifetime: Lifetime = Field(None, description="seconds from receipt, or from the open it waits for, 1 to 86400")
+    when_closed: ClosedMarket = Field(None, description="what becomes of it while its market is closed: expire or hold")
 
     @model_validator(mode="before")
     @classmethod
@@ -104,6 +112,8 @@ class AlertIn(Tolerant):
             strategy=self.strategy,
             bar_time=self.bar_time,
             alert_at=self.timestamp,
+            lifetime=self.lifetime,
+            when_closed=self.when_closed,
             signal_id=self.signal_id,
             body_sha256=body_sha256,
         )

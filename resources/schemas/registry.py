@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from domain.enums import Activity, AssetClass, OrderType
+from domain.enums import Activity, AssetClass, FailurePolicy, LegPolicy, OrderType
 from domain.errors import InvalidInput
 from domain.ticker import Pair as PairTicker
 from domain.ticker import TickerError, parse_ticker
@@ -106,6 +106,15 @@ class PairIn(Closed):
     )
     contracts: Annotated[Positive | None, Blank] = None
     account: Annotated[AccountName | None, Blank] = None
+    leg_policy: Annotated[LegPolicy | None, Blank] = Field(
+        None, description="when leg 2 is sent: together, leg1_first or attached; absent: as it is, at first together"
+    )
+    on_leg_failure: Annotated[FailurePolicy | None, Blank] = Field(
+        None, description="when one leg fails: unwind, complete or hold; absent: as it is, at first unwind"
+    )
+    leg_timeout: Annotated[Annotated[int, Field(ge=1, le=86400, strict=True)] | None, Blank] = Field(
+        None, description="seconds one leg may work while the other is filled; absent: as it is"
+    )
 
     @model_validator(mode="after")
     def _legs_from_name(self) -> PairIn:
@@ -136,6 +145,9 @@ class PairIn(Closed):
             notes=self.notes,
             contracts=self.contracts,
             account=self.account,
+            leg_policy=self.leg_policy,
+            on_leg_failure=self.on_leg_failure,
+            leg_timeout=self.leg_timeout,
         )
 
 
@@ -148,6 +160,9 @@ class PairOut(Out):
     notes: str | None
     contracts: OutNumber | None
     account: str | None
+    leg_policy: str
+    on_leg_failure: str
+    leg_timeout: int | None
 
     @classmethod
     def of(cls, row: Pair) -> PairOut:
@@ -161,6 +176,9 @@ class PairOut(Out):
             notes=row.notes,
             contracts=row.contracts,
             account=row.account.name if row.account else None,
+            leg_policy=row.leg_policy,
+            on_leg_failure=row.on_leg_failure,
+            leg_timeout=row.leg_timeout,
         )
 
 

@@ -61,9 +61,11 @@ def test_it_is_a_collection_of_version_2_1():
         "Tokens",
         "Stocks",
         "Pairs",
+        "Checks",
         "Webhook",
         "Signals",
         "Outside executor",
+        "Execution",
         "Users",
         "Clean-up",
     ]

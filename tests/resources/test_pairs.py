@@ -10,6 +10,7 @@ from tests.factories import exact, make_pair, make_stock, together
 PAIR = {
     "name": "LNT-FTS", "ticker1": "LNT", "ticker2": "FTS", "hedge": Decimal("1.25"),
     "status": 0, "notes": None, "contracts": None, "account": None,
+    "leg_policy": "together", "on_leg_failure": "unwind", "leg_timeout": None,
 }  # fmt: skip
 BODY = {"ticker1": "LNT", "ticker2": "FTS", "hedge": 1.25}
 

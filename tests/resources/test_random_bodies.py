@@ -16,6 +16,7 @@ BASES = {
         "passphrase": PASSPHRASE, "ticker": "LNT", "order_action": "buy", "order_contracts": 100, "order_price": 1.5, "mar_pos": "long",
         "mar_pos_size": 1, "pre_mar_pos": "flat", "pre_mar_pos_size": 0, "order_comment": "x", "order_status": "waiting",
         "timestamp": "2026-11-20 14:30:00", "signal_id": "1", "bar_time": "1", "strategy": "s",
+        "lifetime": 60, "when_closed": "hold",
     },
     "PUT /v3/webhook": {
         "passphrase": PASSPHRASE, "rowid": 1, "order_status": "created", "order_id1": 1, "order_id2": 2, "stk_price1": 1, "stk_price2": 2,
@@ -32,6 +33,7 @@ BASES = {
     "PUT /v3/regstock": {"symbol": "LNT", "active": 1},
     "POST /v3/regpair": {"ticker1": "X", "ticker2": "Y", "hedge": 1, "status": 0, "notes": "", "name": "X-Y", "contracts": 1},
     "PUT /v3/regpair": {"ticker1": "MA", "ticker2": "V", "hedge": 1, "status": 0},
+    "PUT /v3/checks": {"check": "max_notional", "scope": "stock", "name": "LNT", "mode": "warn", "limit": 1, "choice": "strict"},
     "POST /v3/reguser": {"username": "u", "password": "a long password", "role": "user"},
     "PUT /v3/reguser": {"username": "u", "password": "a long password", "role": "user"},
 }  # fmt: skip

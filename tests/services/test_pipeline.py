@@ -16,7 +16,7 @@ from extensions import transaction
 from models import Fill, Order, OrderEvent
 from services import submit_orders
 from services.new_orders import client_order_id
-from services.planning import Scene
+from services.planning import Book, Plan, Scene
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 
@@ -45,7 +45,8 @@ def test_a_single_is_filled_at_the_alert_s_price(desk: Desk) -> None:
     assert desk.moves(order) == ["QUEUED", "CLAIMED", "SENDING", "FILLED"]
     assert signal.order_id1 == order.broker_order_id
     assert [step["check"] for step in signal.trace] == [
-        "ticker", "registered", "active", "age", "buying power", "pre-flight", "orders",
+        "ticker", "registered", "active", "stop", "exclusivity", "age", "position size", "missed alert",
+        "buying power", "pre-flight", "orders",
     ]  # fmt: skip
 
 
@@ -391,13 +392,13 @@ def test_a_signal_that_cannot_be_planned_does_not_hold_up_others(desk: Desk, mon
     from services import plan_signals
 
     bad, good = desk.alert("LNT"), desk.alert("MA-3*V")
-    real = plan_signals._check_age
+    real = plan_signals.decide_plan
 
-    def check(scene: Scene) -> None:
+    def decide(scene: Scene) -> tuple[Book, Plan]:
         if scene.signal.id == bad:
             raise ZeroDivisionError
-        real(scene)
+        return real(scene)
 
-    monkeypatch.setattr(plan_signals, "_check_age", check)
+    monkeypatch.setattr(plan_signals, "decide_plan", decide)
     desk.work()
     assert [desk.signal(rowid).status for rowid in (bad, good)] == ["critical err", "filled"]
