@@ -193,8 +193,8 @@ def _leg(key: str, symbol: str, row: ValuedPosition | None) -> Leg:
     if row is None:
         none = Figure(why="nothing was ever held of it in this book")
         return Leg(
-            key=key, symbol=symbol, held="0", side="flat", average="", quote=none, quote_lines=(), quoted=None, value=none,
-            unrealised=none, realised=none, commission="",
+            key=key, symbol=symbol, held="0", side="flat", average="", quote=none, quote_lines=(), quoted=None,
+            value=none, unrealised=none, realised=none, commission="–",
         )  # fmt: skip
     held, quote, worth = row.position, row.quote, row.valuation
     missing = Figure(why=f"no quote of {symbol}" if quote is None else f"nobody trades {symbol} on that side now")

@@ -47,36 +47,23 @@ def banners() -> list[Banner]:
     """Return what people who are logged in must know on whatever page they are."""
     if current_viewer() is None or g.get("without_banners"):
         return []
-    found = []
-    stops = list_stops(in_force=True)
-    if stops:
-        now = database_time()
-        for stop in stops[:MOST_STOPS]:
-            since = moment(stop.at, now)
-            when = f"{since.day} {since.clock[:5]}".strip()
-            found.append(
-                Banner(
-                    f"banner-stop-{stop.id}",
-                    "stop",
-                    f"{stop_text(stop)}, {by(stop.actor)} since {when} UTC.",
-                    *_controls(),
-                )
-            )
-        if len(stops) > MOST_STOPS:
-            found.append(
-                Banner("banner-stops", "stop", f"{len(stops) - MOST_STOPS} more stops are in force.", *_controls())
-            )
+    found = [_stop_banner(stop) for stop in (stops := list_stops(in_force=True))[:MOST_STOPS]]
+    controls = url_for("controls.controls")
+    if more := len(stops) - len(found):
+        text = "1 more stop is in force." if more == 1 else f"{more} more stops are in force."
+        found.append(Banner("banner-stops", "stop", text, controls, "Show controls"))
     if differing := count_differences():
-        symbols = "1 symbol" if differing == 1 else f"{differing} symbols"
-        text = f"The broker holds other positions than the desk's own book says: {symbols} differ."
-        if differing == 1:
-            text = text.replace("differ.", "differs.")
+        symbols = "1 symbol differs" if differing == 1 else f"{differing} symbols differ"
+        text = f"The broker holds other positions than the desk's own book says: {symbols}."
         found.append(Banner("banner-differences", "bad", text, url_for("positions.positions"), "Show positions"))
     return found
 
 
-def _controls() -> tuple[str, str]:
-    return url_for("controls.controls"), "Show controls"
+def _stop_banner(stop: Stop) -> Banner:
+    since = moment(stop.at, database_time())
+    when = f"{since.day} {since.clock[:5]}".strip()
+    text = f"{stop_text(stop)}, {by(stop.actor)} since {when} UTC."
+    return Banner(f"banner-stop-{stop.id}", "stop", text, url_for("controls.controls"), "Show controls")
 
 
 def stop_text(stop: Stop) -> str:
