@@ -47,7 +47,8 @@ def banners() -> list[Banner]:
     """Return what people who are logged in must know on whatever page they are."""
     if current_viewer() is None or g.get("without_banners"):
         return []
-    found = [_stop_banner(stop) for stop in (stops := list_stops(in_force=True))[:MOST_STOPS]]
+    stops = list_stops(in_force=True)
+    found = [_stop_banner(stop) for stop in stops[:MOST_STOPS]]
     controls = url_for("controls.controls")
     if more := len(stops) - len(found):
         text = "1 more stop is in force." if more == 1 else f"{more} more stops are in force."

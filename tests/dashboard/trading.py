@@ -10,7 +10,8 @@ from flask import Flask
 from domain.enums import Scope, StopLevel
 from extensions import db
 from models import AccountState, DailyResult, ForeignOrder, Order, PositionDifference, Stop
-from services import stops
+from services import check_rules, stops
+from services.check_rules import RuleForm
 from tests import book_rows
 from tests.dashboard.support import add_signal
 from tests.factories import make_pair, make_stock
@@ -35,7 +36,9 @@ def account_said(**fields: Any) -> AccountState:
     return AccountState(**{**said, **fields})
 
 
-def set_stop(app: Flask, level: str = "entries", scope: str = "desk", name: str = "", reason: str = "CPI at 14:30") -> int:
+def set_stop(
+    app: Flask, level: str = "entries", scope: str = "desk", name: str = "", reason: str = "CPI at 14:30"
+) -> int:
     """Put a stop in force and return its number."""
     form = stops.StopForm(level=StopLevel(level), scope=Scope(scope), name=name, reason=reason)
     with app.app_context():
@@ -64,7 +67,9 @@ def add_drifted_pair(app: Flask) -> None:
     book_rows.add(
         app,
         book_rows.position("LNT", "100", "61.204", name="LNT-FTS", realised=Decimal("412.5"), commission=Decimal("7")),
-        book_rows.position("FTS", "-120", "48.91", name="LNT-FTS", realised=Decimal("-80.25"), commission=Decimal("6.3")),
+        book_rows.position(
+            "FTS", "-120", "48.91", name="LNT-FTS", realised=Decimal("-80.25"), commission=Decimal("6.3")
+        ),
         book_rows.quote("LNT", "62.11", "62.14", source="paper"),
         book_rows.quote("FTS", "48.52", "48.55", source="paper"),
         book_rows.step("LNT", "1"),
@@ -95,12 +100,62 @@ def trade(app: Flask) -> None:
         error_text="leg 2 (sell 60 V) was rejected: shares cannot be borrowed",
         ticker="MA-3*V", ticker_type="pair", name="MA-V", symbol1="MA", symbol2="V", age=4000,
     )  # fmt: skip
-    add_order(app, symbol="KO", name="KO-PEP", quantity="50", status="PARTIALLY_FILLED", filled_quantity=Decimal(15), average_price=Decimal("71.2150"), signal_id=working, sent_at=now, broker_order_id="9a6e0e55")
-    add_order(app, symbol="PEP", name="KO-PEP", leg=2, side="sell", quantity="20", status="ACCEPTED", signal_id=working, sent_at=now)
-    ma = add_order(app, symbol="MA", name="MA-V", quantity="20", filled_quantity=Decimal(20), average_price=Decimal("512.3312"), signal_id=critical)
+    add_order(
+        app,
+        symbol="KO",
+        name="KO-PEP",
+        quantity="50",
+        status="PARTIALLY_FILLED",
+        filled_quantity=Decimal(15),
+        average_price=Decimal("71.2150"),
+        signal_id=working,
+        sent_at=now,
+        broker_order_id="9a6e0e55",
+    )
+    add_order(
+        app,
+        symbol="PEP",
+        name="KO-PEP",
+        leg=2,
+        side="sell",
+        quantity="20",
+        status="ACCEPTED",
+        signal_id=working,
+        sent_at=now,
+    )
+    ma = add_order(
+        app,
+        symbol="MA",
+        name="MA-V",
+        quantity="20",
+        filled_quantity=Decimal(20),
+        average_price=Decimal("512.3312"),
+        signal_id=critical,
+    )
     book_rows.add(app, book_rows.fill(ma, "20", "512.3312", at=now, commission=Decimal("0.35")))
-    add_order(app, symbol="V", name="MA-V", leg=2, side="sell", quantity="60", status="REJECTED", reason="shares cannot be borrowed", signal_id=critical)
-    add_order(app, symbol="CVX", name="XOM-CVX", leg=2, side="sell", quantity="60", status="MANUAL", purpose="complete", generation=2, reason="no answer came, and this broker cannot be asked for one order")
+    add_order(
+        app,
+        symbol="V",
+        name="MA-V",
+        leg=2,
+        side="sell",
+        quantity="60",
+        status="REJECTED",
+        reason="shares cannot be borrowed",
+        signal_id=critical,
+    )
+    add_order(
+        app,
+        symbol="CVX",
+        name="XOM-CVX",
+        leg=2,
+        side="sell",
+        quantity="60",
+        status="MANUAL",
+        purpose="complete",
+        generation=2,
+        reason="no answer came, and this broker cannot be asked for one order",
+    )
     add_order(app, symbol="AAPL", quantity="10", status="QUEUED")
     book_rows.add(
         app,
@@ -121,5 +176,10 @@ def trade(app: Flask) -> None:
         book_rows.filled_signal("LNT-FTS", "sell", "-0.013", "80", received_at=now, price=Decimal("-0.3")),
         book_rows.filled_signal("AAPL", "buy", "-0.02", "12.5", received_at=now),
     )  # fmt: skip
+    with app.app_context():
+        check_rules.set_rule(RuleForm(check="max_notional", limit=Decimal(25000)), "user anna")
+        check_rules.set_rule(
+            RuleForm(check="open_positions", scope=Scope.ACCOUNT, scope_name="paper", limit=Decimal(8)), "user anna"
+        )
     set_stop(app)
     set_stop(app, "flatten", "pair", "MA-V", reason="leg 2 cannot be borrowed")
