@@ -147,13 +147,9 @@ def _check_form(form: RuleForm) -> None:
     spec = CHECKS.get(form.check)
     if spec is None:
         raise InvalidInput({"check": f"must be one of: {', '.join(CHECKS)}"})
-    wrong: dict[str, str] = {}
-    if form.scope not in spec.scopes:
-        wrong["scope"] = f"must be one of: {', '.join(spec.scopes)}"
-    if form.scope is Scope.DESK and form.scope_name:
-        wrong["name"] = "must be empty for the whole desk"
-    elif form.scope is not Scope.DESK and not form.scope_name:
-        wrong["name"] = "'name' cannot be empty!"
+    if not spec.scopes:
+        raise InvalidInput({"check": "this one always holds and cannot be set"})
+    wrong = _scope_rules(spec, form)
     if form.mode is not None and spec.mode is None:
         wrong["mode"] = "this is a number that other checks use; it has no mode"
     if form.limit is not None and (rule := _limit_rule(spec.limit, form.limit)):
@@ -165,6 +161,17 @@ def _check_form(form: RuleForm) -> None:
         wrong["mode"] = "one of mode, limit and choice is needed"
     if wrong:
         raise InvalidInput(wrong)
+
+
+def _scope_rules(spec: CheckSpec, form: RuleForm) -> dict[str, str]:
+    wrong: dict[str, str] = {}
+    if form.scope not in spec.scopes:
+        wrong["scope"] = f"must be one of: {', '.join(spec.scopes)}"
+    if form.scope is Scope.DESK and form.scope_name:
+        wrong["name"] = "must be empty for the whole desk"
+    elif form.scope is not Scope.DESK and not form.scope_name:
+        wrong["name"] = "'name' cannot be empty!"
+    return wrong
 
 
 def _limit_rule(limit: Limit | None, value: Decimal) -> str | None:

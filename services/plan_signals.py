@@ -22,13 +22,13 @@ from domain.checks.rules import Subject
 from domain.enums import LegPolicy, MarketPosition, TickerType
 from domain.order_status import OrderStatus, SignalStatus
 from extensions import announce, transaction, utc_now
-from models import Order, OrderEvent, Signal
+from models import Order, OrderEvent, RegistryVersion, Signal
 from models.signal import WAITING
-from services import registry
+from services import crash_points, registry
 from services.claims import Claim, make_claim, start_sending, take_lease
 from services.decide import decide_plan
 from services.facts import needs_quotes
-from services.market import Market, NotKnown
+from services.market import Market, Need, NotKnown
 from services.new_orders import NewOrder, add_orders, make_order
 from services.planning import Book, NotTradable, Plan, Scene
 
@@ -61,12 +61,11 @@ def plan_next(desk: Desk) -> list[Claim] | None:
 
     Signals of accounts that are not the desk's are left alone.
     """
-    fast, quotes = True, False
+    fast = True
     for _ in range(4):
         try:
-            return _plan(desk, fast=fast, quotes=quotes)
+            return _plan(desk, fast=fast)
         except NotKnown as wanted:
-            quotes = quotes or wanted.quotes
             _ask(desk, wanted)
         except IntegrityError:
             # Another worker has put an order of the same symbol into flight: this one queues behind it.
@@ -88,16 +87,20 @@ def _ask(desk: Desk, wanted: NotKnown) -> None:
             )
 
 
-def _plan(desk: Desk, *, fast: bool, quotes: bool) -> list[Claim] | None:
+def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
     with transaction() as session:
         found = session.execute(_next_waiting(), {"accounts": tuple(desk.brokers)}).one_or_none()
         if found is None:
             return None
-        signal, now = found
+        signal, now, version = found
         claims: list[Claim] = []
         try:
-            scene = _scene(desk, session, signal, now, quotes=quotes)
-            book, plan = decide_plan(scene)
+            scene = _scene(desk, session, signal, now, version)
+            try:
+                book, plan = decide_plan(scene)
+                orders = _make_orders(scene, plan, desk)
+            finally:
+                signal.trace = [*signal.trace, *scene.trace]
         except NotTradable as e:
             _refuse(signal, e)
         except (SQLAlchemyError, NotKnown):
@@ -106,24 +109,25 @@ def _plan(desk: Desk, *, fast: bool, quotes: bool) -> list[Claim] | None:
             logger.exception("signal %s: planning failed", signal.id)
             signal.status, signal.status_reason = SignalStatus.CRITICAL, "planning failed; the log says why"
         else:
-            orders = _make_orders(scene, plan, desk)
+            signal.status = SignalStatus.CREATED
             if fast and signal.account_id in desk.ready and not _must_queue(orders, book):
                 claims = _send_at_once(scene, orders, desk)
             else:
                 add_orders(session, orders, "planned", desk.worker)
             desk.market.reserve(signal.account_id or 0, plan.cost)
-            signal.status = SignalStatus.CREATED
             logger.info(
                 "signal %s: planned as %s",
                 signal.id,
                 ", ".join(f"{leg.side} {leg.quantity} {leg.symbol}" for leg in plan.legs),
             )
         announce(session)
+        crash_points.reach("plan before commit")
+    crash_points.reach("plan after commit")
     return claims
 
 
 @functools.cache
-def _next_waiting() -> sa.Select[Signal, datetime]:
+def _next_waiting() -> sa.Select[Signal, datetime, int]:
     """Return the query of the next signal to plan; made once, for it is asked all the time."""
     # The row lock is the claim: it lasts as long as this transaction, and ends with a worker that dies.
     earlier = aliased(Signal)
@@ -136,7 +140,7 @@ def _next_waiting() -> sa.Select[Signal, datetime]:
     accounts = Signal.account_id.in_(sa.bindparam("accounts", expanding=True))
     exits_first = sa.case((Signal.position == MarketPosition.FLAT, 0), else_=1)
     return (
-        sa.select(Signal, utc_now())
+        sa.select(Signal, utc_now(), sa.select(RegistryVersion.version).scalar_subquery())
         .options(lazyload(Signal.account))
         .where(WAITING, Signal.external.is_(False), accounts, ~same_lane)
         .where(Signal.held_until.is_(None) | (Signal.held_until <= utc_now()))
@@ -146,18 +150,20 @@ def _next_waiting() -> sa.Select[Signal, datetime]:
     )
 
 
-def _scene(desk: Desk, session: Session, signal: Signal, now: datetime, *, quotes: bool) -> Scene:
+def _scene(desk: Desk, session: Session, signal: Signal, now: datetime, version: int) -> Scene:
     """Return all that planning a signal may look at; raises NotKnown."""
-    account_id, known = signal.account_id or 0, registry.snapshot(fresh=True)
+    account_id, known = signal.account_id or 0, registry.snapshot(version=version)
     symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
     subject = Subject(known.account_name(account_id), str(signal.name), TickerType(str(signal.ticker_type)))
     # The price of a pair's alert says nothing of what its legs cost.
-    quotes = quotes or len(symbols) == 2 or needs_quotes(known.rules, subject)
+    quotes = Need.ESTIMATE if len(symbols) == 2 else Need.NONE
+    if needs_quotes(known.rules, subject):
+        quotes = Need.CHECK
     return Scene(
         session=session,
         signal=signal,
         now=now,
-        broker=desk.market.facts(account_id, symbols, quotes=quotes),
+        broker=desk.market.facts(account_id, symbols, quotes),
         known=known,
         desk_lifetime=desk.lifetime,
         attached_hedge=desk.brokers[account_id].capabilities.attached_pair_hedge,

@@ -96,7 +96,7 @@ def what_if(alert: Alert) -> WhatIf:
                 result.status = SignalStatus.WAITING
         else:
             _fill_in(result, signal, book, plan)
-        result.trace = signal.trace
+        result.trace = [*signal.trace, *scene.trace]
     return result
 
 

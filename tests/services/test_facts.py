@@ -155,6 +155,7 @@ def test_the_books_are_this_one_s_and_all_others_of_the_same_symbols(desk):
         order(desk, "AAA", "AAA", "sell", "4", "1.5", status="PARTIALLY_FILLED"),
         order(desk, "AAA", "AAA", "sell", "4", status="CANCELED"),
         order(desk, "AAA-DDD", "AAA", "buy", "2", status="QUEUED"),
+        order(desk, "AAA-EEE", "AAA", account_id=other_account()),
     )
     facts = look(desk.alert("AAA"))
     assert [(line.name, line.held, line.working, line.is_worked) for line in facts.books] == [
@@ -184,6 +185,7 @@ def test_the_last_target_is_that_of_the_last_signal_that_was_not_refused(desk):
     desk.work()
     first = look(desk.alert("AAA", **at(MarketPosition.LONG, 20)))
     assert first.last == LastTarget(1, D(10), first.last.at)
+    assert look(1).last is None  # nor is it its own forerunner
     assert look(desk.alert("AAA")).last.rowid == 1  # one that waits has led nowhere yet
     with transaction() as session:
         session.execute(sa.update(Signal).where(Signal.id == 2).values(status="canceled"))
