@@ -78,10 +78,10 @@ def read_look(args: Mapping[str, str]) -> Look:
         look.scope = Scope(args.get("scope") or Scope.DESK)
         if look.scope is not Scope.DESK:
             look.name = book_name(look.scope, name)
-    except ValueError:
-        look.message = f"must be one of: {', '.join(Scope)}"
     except TickerError as e:
         look.message = e.reason
+    except ValueError:
+        look.message = f"must be one of: {', '.join(Scope)}"
     else:
         if look.scope is not Scope.DESK and not look.name:
             look.message = "a name is needed, unless it is the whole desk"

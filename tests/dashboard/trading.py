@@ -6,14 +6,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from domain.enums import Scope, StopLevel
 from extensions import db
-from models import AccountState, DailyResult, ForeignOrder, Order, PositionDifference, Stop
-from services import check_rules, stops
+from models import AccountState, DailyResult, ForeignOrder, JournalEntry, Order, PositionDifference, Stop
+from services import check_rules, drift, stops
 from services.check_rules import RuleForm
 from tests import book_rows
-from tests.dashboard.support import add_signal
+from tests.dashboard.support import add_signal, form_token
 from tests.factories import make_pair, make_stock
 
 HOSTILE = "\"'><img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>{{7*7}}"
@@ -54,7 +56,7 @@ def count_stops(app: Flask) -> int:
 
 def add_order(app: Flask, **fields: Any) -> int:
     """Store an order with its first event; returns its number."""
-    row: Order = book_rows.order(**fields)
+    row: Order = book_rows.order(moves=1, **fields)
     (order_id,) = book_rows.add(app, row)
     book_rows.add(app, book_rows.event(order_id, at=datetime.now(UTC)))
     found: int = order_id
@@ -183,3 +185,23 @@ def trade(app: Flask) -> None:
         )
     set_stop(app)
     set_stop(app, "flatten", "pair", "MA-V", reason="leg 2 cannot be borrowed")
+
+
+def send(client: FlaskClient, path: str, deed: str, **fields: Any) -> TestResponse:
+    """Fill in a form of a page and send it, as a browser does."""
+    fields = {"reason": "the news", **fields}
+    token = form_token(client, "/guide")
+    return client.post(path, data={"csrf_token": token, "deed": deed, **fields})
+
+
+def drift_state(app: Flask, pair: str = "LNT-FTS") -> str:
+    """Return the word that names the state in which a pair is now."""
+    with app.app_context():
+        return drift.report(pair)[0].state
+
+
+def journal(app: Flask) -> list[tuple[str, str, str, str]]:
+    """Return what was done by hand, oldest first: who, what, to what, and the text."""
+    with app.app_context():
+        rows = db.session.execute(sa.select(JournalEntry).order_by(JournalEntry.id)).scalars()
+        return [(row.actor, row.action, row.subject, row.text) for row in rows]
