@@ -88,6 +88,7 @@ class _Leg:
     plan: LegPlan
     orders: list[LegOrder]
     want: Decimal = field(init=False)
+    follows: bool = False  # it is sent as the other leg fills, so what it lacks need not have failed
 
     def __post_init__(self) -> None:
         self.want = self.plan.quantity
@@ -114,7 +115,10 @@ class _Leg:
         """The order that ended short and left this leg short, if it did."""
         if any(o.purpose is not Purpose.UNWIND for o in self.open) or self.net >= self.want:
             return None
-        return next((o for o in reversed(self.forward) if o.status in SHORT), None)
+        short = next((o for o in reversed(self.forward) if o.status in SHORT), None)
+        if self.follows and short is not None and any(_makes_good(o, short) for o in self.forward):
+            return None
+        return short
 
     def tries(self, purpose: Purpose) -> int:
         return sum(o.purpose is purpose for o in self.orders)
@@ -131,7 +135,8 @@ def next_moves(plan: PairPlan, orders: Sequence[LegOrder], *, timed_out: bool) -
     lead, follow = legs[plan.lead - 1], legs[2 - plan.lead]
     if plan.policy is LegPolicy.LEG1_FIRST and not follow.failed:
         lacking = follow.want - follow.ordered
-        if lacking >= follow.plan.step:
+        ending = any(o.cancel_requested for o in follow.open)  # first its cancel must be done: it may yet be filled
+        if lacking >= follow.plan.step and not ending:
             return [Send(follow.number, follow.plan.side, lacking, Purpose.SIGNAL, len(follow.forward))]
     broken = _broken(plan, lead, follow)
     if broken:
@@ -163,8 +168,13 @@ def _legs(plan: PairPlan, orders: Sequence[LegOrder]) -> tuple[_Leg, _Leg]:
     )
     if plan.policy is LegPolicy.LEG1_FIRST:
         lead, follow = (first, second) if plan.lead == 1 else (second, first)
-        follow.want = _matching(follow, lead)
+        follow.want, follow.follows = _matching(follow, lead), True
     return first, second
+
+
+def _makes_good(order: LegOrder, short: LegOrder) -> bool:
+    """Tell whether an order has brought all that one which ended short had left."""
+    return order.purpose is Purpose.COMPLETE and order.status is S.FILLED and order.id > short.id
 
 
 def _matching(leg: _Leg, other: _Leg) -> Decimal:
@@ -212,10 +222,17 @@ def _complete(broken: Sequence[_Leg], legs: Sequence[_Leg], *, timed_out: bool) 
         return []  # neither leg came to be: there is nothing to complete
     moves: list[Move] = []
     for leg in broken:
-        tries = leg.tries(Purpose.COMPLETE)
-        if tries < MOST_FIXES and not timed_out and leg.want - leg.net >= leg.plan.step:
-            moves.append(Send(leg.number, leg.plan.side, leg.want - leg.net, Purpose.COMPLETE, tries + 1))
+        tries, lacking = leg.tries(Purpose.COMPLETE), _to_complete(leg, legs[1] if leg is legs[0] else legs[0])
+        if tries < MOST_FIXES and not timed_out and lacking >= leg.plan.step:
+            moves.append(Send(leg.number, leg.plan.side, lacking, Purpose.COMPLETE, tries + 1))
     return moves
+
+
+def _to_complete(leg: _Leg, other: _Leg) -> Decimal:
+    """Return what to send again of a failed leg; of a pair that was canceled as a whole only the missing hedge."""
+    if leg.failed is not None and leg.failed.cancel_requested and all(o.cancel_requested for o in other.open):
+        return min(leg.want, _matching(leg, other)) - leg.net
+    return leg.want - leg.net
 
 
 def _unwind(broken: _Leg, lead: _Leg, follow: _Leg) -> list[Move]:

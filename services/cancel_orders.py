@@ -15,7 +15,7 @@ from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, Outcom
 from domain.errors import Conflict, NotFound
 from domain.messages import OrderReport
 from domain.order_status import CLOSED, OrderStatus
-from extensions import database_time, reading, transaction
+from extensions import database_time, transaction
 from models import Order, Signal
 from models.order import WORKING
 from services import crash_points, journal
@@ -97,9 +97,6 @@ def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
 
 def _due_cancel(accounts: tuple[int, ...]) -> Due | None:
     due = sa.and_(WORKING, Order.status == S.CANCEL_PENDING, Order.account_id.in_(accounts))
-    with reading() as session:  # most of the time there is none, and then nothing need be locked
-        if not session.execute(sa.select(sa.exists().where(due))).scalar_one():
-            return None
     with transaction() as session:
         now = database_time()
         query = (

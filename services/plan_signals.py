@@ -27,10 +27,11 @@ from models.signal import WAITING
 from services import crash_points, registry
 from services.claims import Claim, make_claim, start_sending, take_lease
 from services.decide import decide_plan
+from services.desk_book import Book
 from services.facts import needs_quotes
 from services.market import Market, Need, NotKnown
 from services.new_orders import NewOrder, add_orders, make_order
-from services.planning import Book, NotTradable, Plan, Scene
+from services.planning import NotTradable, Plan, Scene
 
 logger = logging.getLogger(__name__)
 

@@ -129,9 +129,6 @@ def has_working_orders(account_id: int) -> bool:
 
 def _due_lookup(accounts: tuple[int, ...]) -> LookUp | None:
     due = sa.and_(IN_FLIGHT, Order.status == S.UNKNOWN, Order.account_id.in_(accounts))
-    with reading() as session:  # most of the time there is none, and then nothing need be locked
-        if not session.execute(sa.select(sa.exists().where(due))).scalar_one():
-            return None
     with transaction() as session:
         now = database_time()
         query = (

@@ -24,7 +24,8 @@ from extensions import database_time, reading
 from models import AccountState, AssetState, BrokerAccount, Quote, Signal
 from services import registry
 from services.decide import decide_plan
-from services.planning import Book, Leg, NotTradable, Plan, Scene
+from services.desk_book import Book
+from services.planning import Leg, NotTradable, Plan, Scene
 
 NEVER_STORED = 2**62  # as the rowid: later than all that is stored
 

@@ -15,8 +15,8 @@ from models import BrokerAccount, DailyResult, Fill, Order, Position, Quote, Sig
 from services import check_rules, registry
 from services.check_rules import RuleForm
 from services.decide import book_lines
+from services.desk_book import read_book
 from services.facts import World, gather, with_legs
-from services.planning import read_book
 from services.stops import StopForm, release_stop, set_stop
 from tests.desk import LIFETIME, Desk
 from tests.factories import make_pair, make_stock

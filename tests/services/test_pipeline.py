@@ -15,8 +15,9 @@ from domain.messages import OrderReport, OrderRequest
 from extensions import transaction
 from models import Fill, Order, OrderEvent
 from services import submit_orders
+from services.desk_book import Book
 from services.new_orders import client_order_id
-from services.planning import Book, Plan, Scene
+from services.planning import Plan, Scene
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 

@@ -1,0 +1,368 @@
+"""Two legs or none: whatever becomes of each order, the pair comes to an end that is told as it is."""
+
+import os
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
+from domain.legs import (
+    MOST_FIXES,
+    UNSETTLED,
+    Cancel,
+    LegOrder,
+    LegPlan,
+    PairPlan,
+    Send,
+    imbalance,
+    leg_states,
+    next_moves,
+)
+from domain.order_status import CLOSED, OrderStatus, SignalStatus
+from domain.rollup import roll_up
+
+D = Decimal
+S = OrderStatus
+UNWIND, COMPLETE, HOLD = FailurePolicy.UNWIND, FailurePolicy.COMPLETE, FailurePolicy.HOLD
+TOGETHER, LEG1_FIRST, ATTACHED = LegPolicy.TOGETHER, LegPolicy.LEG1_FIRST, LegPolicy.ATTACHED
+TOLD_WELL = {SignalStatus.FILLED, SignalStatus.CANCELED, SignalStatus.ERROR}
+FAIL_AT_ARRIVAL = [S.REJECTED, S.DENIED, S.STALE]
+
+
+def make_plan(policy=TOGETHER, on_failure=UNWIND, quantities=("10", "30"), steps=("1", "1"), lead=1):
+    legs = tuple(
+        LegPlan(side=side, quantity=D(quantity), step=D(step))
+        for side, quantity, step in zip((Side.BUY, Side.SELL), quantities, steps, strict=True)
+    )
+    return PairPlan(legs=(legs[0], legs[1]), policy=policy, on_failure=on_failure, lead=lead)
+
+
+@dataclass
+class Venue:
+    """The orders of one pair; `choose` says what becomes of each, one event after another."""
+
+    plan: PairPlan
+    orders: list[LegOrder] = field(default_factory=list)
+    hidden: dict[int, OrderStatus] = field(default_factory=dict)  # what an order in doubt really is
+    by_hand: bool = False
+
+    def __post_init__(self):
+        first = (self.plan.lead,) if self.plan.policy is LEG1_FIRST else (1, 2)
+        for number in first:
+            leg = self.plan.legs[number - 1]
+            self.add(Send(number, leg.side, leg.quantity, Purpose.SIGNAL, 0))
+
+    def add(self, move):
+        self.orders.append(
+            LegOrder(
+                id=len(self.orders) + 1, leg=move.leg, side=move.side, quantity=move.quantity, filled=D(0),
+                status=S.QUEUED, purpose=move.purpose,
+            )
+        )  # fmt: skip
+
+    def change(self, order, **values):
+        self.orders[order.id - 1] = replace(self.orders[order.id - 1], **values)
+
+    def follow_up(self, *, timed_out=False):
+        """Do what the orders ask for, as the desk does after each change; holds the rules of sending."""
+        for _ in range(4):
+            moves = next_moves(self.plan, self.orders, timed_out=timed_out)
+            if any(order.status in UNSETTLED for order in self.orders):
+                assert moves == [], "nothing is done while an outcome is not known"
+            for move in moves:
+                if isinstance(move, Cancel):
+                    self.cancel(self.orders[move.order_id - 1])
+                else:
+                    assert move.quantity >= self.plan.legs[move.leg - 1].step
+                    self.add(move)
+            self.check()
+            if not moves:
+                return
+        raise AssertionError("the moves do not come to rest")
+
+    def cancel(self, order):
+        assert order.is_open, "only what is open is canceled"
+        status = S.CANCELED if order.status is S.QUEUED else S.CANCEL_PENDING
+        status = order.status if order.status in UNSETTLED else status
+        self.change(order, status=status, cancel_requested=True)
+
+    def check(self):
+        """Hold what must be true at every moment."""
+        for number, leg in enumerate(self.plan.legs, 1):
+            own = [order for order in self.orders if order.leg == number]
+            net = sum((o.filled if o.side is leg.side else -o.filled for o in own), D(0))
+            bought = sum((o.quantity - o.filled for o in own if o.is_open and o.side is leg.side), D(0))
+            sold = sum((o.quantity - o.filled for o in own if o.is_open and o.side is not leg.side), D(0))
+            assert net + bought <= leg.quantity, f"leg {number} would be over-traded"
+            assert net - sold >= 0, f"leg {number} would be traded back through zero"
+            fixes = [o for o in own if o.purpose is not Purpose.SIGNAL]
+            assert sum(o.purpose is Purpose.UNWIND for o in fixes) <= MOST_FIXES
+            assert sum(o.purpose is Purpose.COMPLETE for o in fixes) <= MOST_FIXES
+        told = self.told()
+        assert told not in TOLD_WELL or self.is_balanced, f"told as {told}, but the legs do not balance"
+        if all(order.status in CLOSED for order in self.orders) and not self.is_balanced:
+            assert told is SignalStatus.CRITICAL
+
+    @property
+    def is_balanced(self):
+        return imbalance(self.plan, self.orders) == (0, 0)
+
+    def told(self):
+        return roll_up(Side.BUY, None, D(3), leg_states(self.plan, self.orders)).status
+
+    def net(self, number):
+        side = self.plan.legs[number - 1].side
+        return sum((o.filled if o.side is side else -o.filled for o in self.orders if o.leg == number), D(0))
+
+    def fill(self, order, quantity):
+        filled = order.filled + quantity
+        whole = filled == order.quantity
+        part = order.status if order.status is S.CANCEL_PENDING else S.PARTIALLY_FILLED
+        self.change(order, filled=filled, status=S.FILLED if whole else part, price=D(100))
+
+    def happen(self, choose):
+        """Let one thing happen to one open order; `choose` picks from a list."""
+        order = choose([order for order in self.orders if order.is_open])
+        if order.status is S.QUEUED:
+            event = choose(["fill", "part", "accept", "fail", "doubt"])
+        elif order.status is S.UNKNOWN:
+            event = choose(["fill", "part", "accept", "end", "absent", "manual"])
+        elif order.status is S.MANUAL:
+            event = choose(["fill", "part", "accept", "end"])
+        elif order.status is S.CANCEL_PENDING:
+            event = choose(["end", "fill", "part", "refuse"])
+        else:
+            event = choose(["fill", "part", "end", "lost", "by hand", "too long"])
+        self.do(event, order, choose)
+        if event == "too long" and not self.is_balanced:
+            self.follow_up(timed_out=True)
+        self.follow_up()
+
+    def do(self, event, order, choose):
+        rest = order.quantity - order.filled
+        step = self.plan.legs[order.leg - 1].step
+        match event:
+            case "fill":
+                self.fill(order, rest)
+            case "part":
+                self.fill(order, choose([step * n for n in range(1, int(rest / step) + 1)] or [rest]))
+            case "accept":
+                back = S.PARTIALLY_FILLED if order.filled else S.ACCEPTED
+                self.change(order, status=S.CANCEL_PENDING if order.cancel_requested else back)
+            case "refuse":
+                self.change(order, status=S.PARTIALLY_FILLED if order.filled else S.ACCEPTED, cancel_requested=False)
+            case "fail":
+                self.change(order, status=choose(FAIL_AT_ARRIVAL))
+            case "end":
+                rejected = [S.REJECTED] if not order.filled else []
+                self.change(order, status=choose([S.CANCELED, S.EXPIRED, *rejected]))
+            case "doubt" | "lost":
+                self.change(order, status=S.UNKNOWN)
+            case "absent":
+                self.change(order, status=S.MANUAL if order.filled else S.QUEUED)
+            case "manual":
+                self.change(order, status=S.MANUAL)
+            case "by hand":
+                self.by_hand = True
+                for each in self.orders:
+                    if each.is_open and not each.cancel_requested:
+                        self.cancel(each)
+
+    def settle(self, choose):
+        """Let everything come to its end: outcomes become known, cancels are done, the rest is filled."""
+        for _ in range(200):
+            open_ = [order for order in self.orders if order.is_open]
+            if not open_:
+                return
+            order = open_[0]
+            event = "end" if order.status is S.CANCEL_PENDING else choose(["fill", "fail"])
+            self.do("end" if event == "fail" and order.status is not S.QUEUED else event, order, choose)
+            self.follow_up()
+        raise AssertionError("orders are made without end")
+
+
+PLANS = st.builds(
+    make_plan,
+    policy=st.sampled_from(LegPolicy),
+    on_failure=st.sampled_from(FailurePolicy),
+    quantities=st.sampled_from([("10", "30"), ("7", "9"), ("1", "1"), ("3", "1"), ("0.5", "2.25"), ("10", "12.5")]),
+    steps=st.sampled_from([("1", "1"), ("0.01", "1"), ("1", "0.25"), ("0.01", "0.01"), ("1e-8", "1e-8")]).filter(bool),
+    lead=st.sampled_from([1, 2]),
+).map(lambda plan: replace(plan, legs=tuple(_tradable(leg) for leg in plan.legs)))
+
+
+def _tradable(leg):
+    return leg if leg.quantity % leg.step == 0 and leg.quantity / leg.step < 10_000 else replace(leg, step=D("0.25"))
+
+
+@settings(max_examples=500 * int(os.environ.get("LONGER", "1")), deadline=None)
+@given(plan=PLANS, data=st.data(), events=st.integers(0, 12))
+def test_whatever_becomes_of_the_orders_a_pair_comes_to_an_end_that_is_told_as_it_is(plan, data, events):
+    venue = Venue(plan)
+    venue.check()
+
+    def choose(options):
+        return data.draw(st.sampled_from(options))
+
+    for _ in range(events):
+        if not any(order.is_open for order in venue.orders):
+            break
+        venue.happen(choose)
+    venue.settle(choose)
+    venue.check()
+    assert next_moves(plan, venue.orders, timed_out=False) == []
+    own_fills = sum(order.filled > 0 for order in venue.orders)
+    assert len(venue.orders) <= 2 + 4 * MOST_FIXES + own_fills + events
+    tries = {
+        (number, purpose): sum(o.leg == number and o.purpose is purpose for o in venue.orders)
+        for number in (1, 2)
+        for purpose in Purpose
+    }
+    ahead, _ = imbalance(plan, venue.orders)
+    if plan.on_failure is UNWIND and ahead:
+        assert tries[ahead, Purpose.UNWIND] == MOST_FIXES
+    if plan.on_failure is COMPLETE and ahead:
+        assert tries[3 - ahead, Purpose.COMPLETE] == MOST_FIXES
+    if plan.on_failure is HOLD:
+        assert tries[1, Purpose.UNWIND] == tries[2, Purpose.UNWIND] == 0
+        assert tries[1, Purpose.COMPLETE] == tries[2, Purpose.COMPLETE] == 0
+    if venue.told() is SignalStatus.FILLED:
+        assert [venue.net(1), venue.net(2)] == [leg.quantity for leg in plan.legs]
+
+
+def order(id_, leg, status, filled="0", quantity=None, **more):
+    purpose = more.pop("purpose", Purpose.SIGNAL)
+    side = (Side.BUY, Side.SELL)[leg - 1]
+    whole = D(quantity or ("10", "30")[leg - 1])
+    return LegOrder(
+        id=id_, leg=leg, side=side.opposite if purpose is Purpose.UNWIND else side, quantity=whole,
+        filled=whole if status == "FILLED" else D(filled), status=S(status), purpose=purpose, price=D(1), **more,
+    )  # fmt: skip
+
+
+def moves(plan, *orders, timed_out=False):
+    return [
+        (m.order_id,) if isinstance(m, Cancel) else (m.leg, m.side.value, m.quantity, m.purpose.value)
+        for m in next_moves(plan, orders, timed_out=timed_out)
+    ]
+
+
+@pytest.mark.parametrize("policy", LegPolicy)
+@pytest.mark.parametrize("on_failure", FailurePolicy)
+@pytest.mark.parametrize("doubtful", sorted(UNSETTLED))
+def test_while_an_outcome_is_not_known_nothing_is_done(policy, on_failure, doubtful):
+    plan = make_plan(policy, on_failure)
+    assert moves(plan, order(1, 1, doubtful), order(2, 2, "REJECTED")) == []
+    assert moves(plan, order(1, 1, "FILLED"), order(2, 2, doubtful), timed_out=True) == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "orders", "expected"),
+    [
+        (make_plan(), [order(1, 1, "FILLED"), order(2, 2, "REJECTED")], [(1, "sell", 10, "unwind")]),
+        (make_plan(), [order(1, 1, "FILLED"), order(2, 2, "CANCELED", "15")], [(1, "sell", 5, "unwind")]),
+        (make_plan(), [order(1, 1, "ACCEPTED"), order(2, 2, "REJECTED")], [(1,)]),
+        (make_plan(), [order(1, 1, "CANCEL_PENDING", cancel_requested=True), order(2, 2, "REJECTED")], []),
+        (make_plan(), [order(1, 1, "REJECTED"), order(2, 2, "QUEUED")], [(2,)]),
+        (make_plan(on_failure=HOLD), [order(1, 1, "REJECTED"), order(2, 2, "QUEUED")], [(2,)]),
+        (make_plan(on_failure=HOLD), [order(1, 1, "FILLED"), order(2, 2, "REJECTED")], []),
+        (
+            make_plan(on_failure=COMPLETE),
+            [order(1, 1, "FILLED"), order(2, 2, "EXPIRED", "12")],
+            [(2, "sell", 18, "complete")],
+        ),
+        (make_plan(on_failure=COMPLETE), [order(1, 1, "REJECTED"), order(2, 2, "REJECTED")], []),
+        (make_plan(LEG1_FIRST), [order(1, 1, "PARTIALLY_FILLED", "5")], [(2, "sell", 15, "signal")]),
+        (make_plan(LEG1_FIRST), [order(1, 1, "REJECTED")], []),
+        (
+            make_plan(LEG1_FIRST),
+            [order(1, 1, "CANCELED", "7"), order(2, 2, "FILLED", quantity="15")],
+            [(2, "sell", 6, "signal")],
+        ),
+        (
+            make_plan(LEG1_FIRST, lead=2),
+            [order(1, 2, "PARTIALLY_FILLED", "15")],
+            [(1, "buy", 5, "signal")],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_done_next(plan, orders, expected):
+    assert moves(plan, *orders) == expected
+
+
+def test_what_took_too_long_is_canceled_and_what_is_filled_is_not():
+    plan = make_plan()
+    working = [order(1, 1, "FILLED"), order(2, 2, "PARTIALLY_FILLED", "12")]
+    assert moves(plan, *working) == []
+    assert moves(plan, *working, timed_out=True) == [(2,)]
+
+
+def test_an_unwinding_that_fails_is_tried_again_but_not_for_ever():
+    failed = [order(1, 1, "FILLED"), order(2, 2, "REJECTED")]
+    for n in range(MOST_FIXES):
+        assert moves(make_plan(), *failed) == [(1, "sell", 10, "unwind")]
+        failed.append(order(3 + n, 1, "REJECTED", purpose=Purpose.UNWIND))
+    assert moves(make_plan(), *failed) == []
+
+
+def test_a_fill_that_comes_after_the_unwinding_is_traded_back_too():
+    plan = make_plan()
+    done = [order(1, 1, "FILLED"), order(3, 1, "FILLED", purpose=Purpose.UNWIND)]
+    assert moves(plan, *done, order(2, 2, "CANCELED")) == []
+    assert moves(plan, *done, order(2, 2, "CANCELED", "6")) == [(2, "buy", 6, "unwind")]
+
+
+@pytest.mark.parametrize("policy", LegPolicy)
+def test_what_a_person_cancels_is_not_sent_again_to_complete_it(policy):
+    plan = make_plan(policy, COMPLETE)
+    ended = order(1, 1, "CANCELED", cancel_requested=True)
+    assert moves(plan, ended) == []
+    assert moves(plan, ended, order(2, 2, "CANCEL_PENDING", cancel_requested=True)) == []
+
+
+@pytest.mark.parametrize("policy", LegPolicy)
+def test_of_a_pair_that_a_person_cancels_only_the_missing_hedge_is_completed(policy):
+    plan = make_plan(policy, COMPLETE)
+    first = order(1, 1, "CANCELED", "5", cancel_requested=True)
+    second = order(2, 2, "CANCELED", "6", cancel_requested=True)
+    assert moves(plan, first, second) == [(2, "sell", 9, "complete")]
+    third = order(3, 2, "FILLED", quantity="9", purpose=Purpose.COMPLETE)
+    assert moves(plan, first, second, third) == []
+    assert Venue(plan, [first, second, third]).told() is SignalStatus.PART_FILLED
+
+
+def test_a_leg_whose_cancel_was_the_desk_s_own_is_completed_while_the_other_one_works_on():
+    plan = make_plan(on_failure=COMPLETE)
+    working = order(1, 1, "PARTIALLY_FILLED", "5")
+    slow = order(2, 2, "CANCELED", cancel_requested=True)
+    assert moves(plan, working, slow) == [(2, "sell", 30, "complete")]
+
+
+def test_once_a_failed_follower_is_completed_it_follows_again():
+    plan = make_plan(LEG1_FIRST, COMPLETE)
+    orders = [order(1, 1, "PARTIALLY_FILLED", "1"), order(2, 2, "REJECTED", quantity="3")]
+    orders.append(order(3, 2, "FILLED", quantity="3", purpose=Purpose.COMPLETE))
+    for filled in range(2, 11):
+        orders[0] = order(1, 1, "FILLED" if filled == 10 else "PARTIALLY_FILLED", str(filled))
+        assert moves(plan, *orders) == [(2, "sell", 3, "signal")]
+        orders.append(order(2 + filled, 2, "FILLED", quantity="3"))
+    assert moves(plan, *orders) == []
+    assert [leg.status for leg in leg_states(plan, orders)] == [S.FILLED, S.FILLED]
+
+
+def test_while_a_follower_is_being_canceled_no_other_one_is_sent():
+    plan = make_plan(LEG1_FIRST)
+    ending = order(2, 2, "CANCEL_PENDING", "3", quantity="15", cancel_requested=True)
+    unsent = order(3, 2, "CANCELED", quantity="15", cancel_requested=True)
+    assert moves(plan, order(1, 1, "FILLED"), ending, unsent) == []
+    assert moves(plan, order(1, 1, "FILLED"), ending, unsent, timed_out=True) == []
+
+
+def test_the_larger_leg_is_named_with_what_it_has_too_much():
+    plan = make_plan()
+    assert imbalance(plan, [order(1, 1, "FILLED"), order(2, 2, "CANCELED", "15")]) == (1, 5)
+    assert imbalance(plan, [order(1, 1, "CANCELED", "2"), order(2, 2, "FILLED")]) == (2, 24)
+    assert imbalance(plan, [order(1, 1, "CANCELED", "5"), order(2, 2, "CANCELED", "15")]) == (0, 0)
