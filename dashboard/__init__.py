@@ -1,4 +1,4 @@
-"""Pages for people: read-only over services/queries, log-in by a session kept in the database."""
+"""Pages for people: they read and act through services alone; log-in by a session kept in the database."""
 
 from __future__ import annotations
 

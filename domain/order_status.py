@@ -57,8 +57,9 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
 }
 
 # What only the comparison with the broker's own book may do, because the broker has shown it: an order that we
-# took for dead lives there, or one that we took for alive is not to be found there.
+# took for dead, or that was to be sent again, lives there, or one that we took for alive is not to be found there.
 BY_EVIDENCE: dict[OrderStatus, frozenset[OrderStatus]] = {
+    S.QUEUED: _FROM_BROKER,
     **{dead: _FROM_BROKER - {dead} for dead in (S.REJECTED, S.DENIED, S.STALE, S.CANCELED, S.EXPIRED)},
     **{live: frozenset({S.UNKNOWN}) for live in (S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCEL_PENDING)},
 }

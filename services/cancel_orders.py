@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from brokers.base import Broker
@@ -135,22 +136,32 @@ def _refused(broker: Broker, due: Due, reason: str, worker: str) -> None:
     except BrokerError as e:
         _try_again(due, str(e), worker)
         return
-    with transaction() as session:
-        locked = lock_order(session, due.order_id)
-        order = locked.order
-        if order.status != S.CANCEL_PENDING:
-            return
-        if report is None:
-            order.lookups, order.next_at = 0, locked.now
-            move_order(session, order, S.UNKNOWN, f"cancel refused and not found: {reason}", worker, by_evidence=True)
-        elif is_same_order(order, report) and report.status in CLOSED:
-            apply_report(session, locked, report, worker)
-        else:
-            order.cancel_requested_at = order.cancel_reason = None
-            back = S.PARTIALLY_FILLED if order.filled_quantity > 0 else S.ACCEPTED
-            move_order(session, order, back, f"the broker refused the cancel: {reason}", worker)
-            refresh_signal(session, locked.signal, order, locked.now, worker)
-            logger.error("order %s: the broker refused the cancel: %s", due.client_order_id, reason)
+    try:
+        with transaction() as session:
+            locked = lock_order(session, due.order_id)
+            if locked.order.status == S.CANCEL_PENDING:
+                _book_refusal(session, locked, report, reason, worker)
+    except IntegrityError:
+        # Not found, and the outcome of another order of this symbol is not known either: one after the other.
+        _try_again(due, f"refused and not found: {reason}", worker)
+
+
+def _book_refusal(session: Session, locked: Locked, report: OrderReport | None, reason: str, worker: str) -> None:
+    order, tries = locked.order, locked.order.cancel_tries
+    if report is None:
+        order.lookups, order.next_at = 0, locked.now
+        move_order(session, order, S.UNKNOWN, f"cancel refused and not found: {reason}", worker, by_evidence=True)
+    elif is_same_order(order, report) and report.status in CLOSED:
+        apply_report(session, locked, report, worker)
+    else:
+        order.cancel_requested_at = order.cancel_reason = None
+        back = S.PARTIALLY_FILLED if order.filled_quantity > 0 else S.ACCEPTED
+        move_order(session, order, back, f"the broker refused the cancel: {reason}", worker)
+        refresh_signal(session, locked.signal, order, locked.now, worker)
+        logger.error("order %s: the broker refused the cancel: %s", order.client_order_id, reason)
+        if order.status == S.CANCEL_PENDING:  # its pair still needs it ended, but not without a pause
+            order.cancel_tries = tries
+            _later(locked)
 
 
 def _try_again(due: Due, reason: str, worker: str) -> None:

@@ -67,6 +67,7 @@ class _Known:
     quotes_at: dict[str, float] = field(default_factory=dict)
     wanted: dict[str, float] = field(default_factory=dict)  # when quotes of a symbol were last needed
     reserved: Decimal = Decimal(0)
+    away_until: float = -1e9
 
 
 class Market:
@@ -97,6 +98,15 @@ class Market:
             reserved=known.reserved,
             quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes},
         )
+
+    def pass_over(self, account_id: int, seconds: float) -> None:
+        """Plan nothing for an account for a while, because its broker cannot be asked."""
+        self._known[account_id].away_until = time.monotonic() + seconds
+
+    def reachable(self) -> tuple[int, ...]:
+        """Return the accounts whose brokers can be asked, as far as is known."""
+        now = time.monotonic()
+        return tuple(account_id for account_id, known in self._known.items() if known.away_until <= now)
 
     def reserve(self, account_id: int, amount: Decimal) -> None:
         """Count money as spent until the account is asked again."""

@@ -18,17 +18,18 @@ from sqlalchemy.orm import Session, aliased, lazyload
 
 from brokers.base import Broker
 from brokers.errors import BrokerError
+from domain.checks.alert_rules import not_after
 from domain.checks.rules import Subject
 from domain.enums import LegPolicy, MarketPosition, TickerType
 from domain.order_status import OrderStatus, SignalStatus
-from extensions import announce, transaction, utc_now
+from extensions import announce, database_time, transaction, utc_now
 from models import Order, OrderEvent, RegistryVersion, Signal
 from models.signal import WAITING
 from services import crash_points, registry
 from services.claims import Claim, make_claim, start_sending, take_lease
 from services.decide import decide_plan
 from services.desk_book import Book
-from services.facts import needs_quotes
+from services.facts import needs_quotes, said
 from services.market import Market, Need, NotKnown
 from services.new_orders import NewOrder, add_orders, make_order
 from services.planning import NotTradable, Plan, Scene
@@ -42,7 +43,7 @@ AT_ONCE = (
     (S.QUEUED, S.CLAIMED, "claimed"),
     (S.CLAIMED, S.SENDING, "attempt 1"),
 )
-BROKER_AWAY = timedelta(seconds=2)  # until a signal is tried again whose broker cannot be asked
+BROKER_AWAY = 2.0  # seconds until a broker is asked again that could not be asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +80,26 @@ def _ask(desk: Desk, wanted: NotKnown) -> None:
         desk.market.ask(wanted)
     except BrokerError as e:
         logger.warning("account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
-        with transaction() as session:
-            waiting = sa.update(Signal).where(WAITING, Signal.account_id == wanted.account_id)
-            session.execute(
-                waiting.where(Signal.held_until.is_(None) | (Signal.held_until < utc_now() + BROKER_AWAY)).values(
-                    held_until=utc_now() + BROKER_AWAY
-                )
-            )
+        desk.market.pass_over(wanted.account_id, BROKER_AWAY)
+        _expire_waiting(desk, wanted.account_id)
+
+
+def _expire_waiting(desk: Desk, account_id: int) -> None:
+    """Cancel what waits too long for a broker that cannot be asked: it is never traded late."""
+    with transaction() as session:
+        query = sa.select(Signal).where(WAITING, Signal.account_id == account_id, Signal.external.is_(False))
+        now, known = database_time(), registry.snapshot(fresh=True)
+        account = registry.AccountRef(account_id, known.account_name(account_id))
+        for signal in session.execute(query.order_by(Signal.id).with_for_update(of=Signal)).scalars():
+            latest = not_after(said(signal, account, now, desk_lifetime=desk.lifetime), known.rules)
+            if latest is not None and latest < now:
+                _refuse(signal, NotTradable(SignalStatus.CANCELED, "expired", "The broker could not be asked in time."))
+                announce(session)
 
 
 def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
     with transaction() as session:
-        found = session.execute(_next_waiting(), {"accounts": tuple(desk.brokers)}).one_or_none()
+        found = session.execute(_next_waiting(), {"accounts": desk.market.reachable()}).one_or_none()
         if found is None:
             return None
         signal, now, version = found

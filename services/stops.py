@@ -218,6 +218,9 @@ def _close_book(session: Session, stop: StopInForce, account_id: int, held: Sequ
         .scalars()
         .all()
     )
+    working = sa.exists().where(OPEN, Order.account_id == account_id, Order.name == name)
+    if session.execute(sa.select(working)).scalar_one():  # to close now what it still trades would trade it twice
+        return f"{name}: {what}, orders of it are still open"
     if earlier:
         last = earlier[-1]
         if last.status in (SignalStatus.WAITING, SignalStatus.CREATED, SignalStatus.LEG_FILLED) or last.unbalanced_at:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from brokers.base import Broker, Capabilities
@@ -19,6 +20,7 @@ from models import Order
 from models.order import IN_FLIGHT, WORKING
 from services import crash_points
 from services.book import Locked, apply_report, can_be_adopted, fail_order, is_same_order, lock_order
+from services.claims import MOST_ATTEMPTS
 from services.foreign_orders import see_foreign
 from services.order_moves import move_order, note
 from services.roll_up import refresh_signal
@@ -99,11 +101,11 @@ def book_report(account_id: int, report: OrderReport, worker: str) -> None:
         see_foreign(account_id, report)
         return
     # An order in SENDING belongs to the worker that sends it; its own answer is on the way.
-    if known.status in (S.CLAIMED, S.SENDING, S.QUEUED) or not _is_news(known, report):
+    if known.status in (S.CLAIMED, S.SENDING) or not _is_news(known, report):
         return
     with transaction() as session:
         locked = lock_order(session, known.id)
-        if locked.order.status in (S.CLAIMED, S.SENDING, S.QUEUED):
+        if locked.order.status in (S.CLAIMED, S.SENDING):
             return
         if not is_same_order(locked.order, report):
             logger.error("order %s: the broker reports other terms under this id; ignored", report.client_order_id)
@@ -166,6 +168,8 @@ def _absent(session: Session, locked: Locked, able: Capabilities, worker: str) -
         fail_order(session, locked, S.CANCELED, order.cancel_reason or "canceled before it arrived", worker)
     elif order.not_after is not None and order.not_after <= now:
         fail_order(session, locked, S.STALE, "never arrived, and now it is too old to send", worker)
+    elif order.send_attempts >= MOST_ATTEMPTS:
+        fail_order(session, locked, S.DENIED, f"did not arrive in {order.send_attempts} attempts", worker)
 
 
 def _to_manual(session: Session, locked: Locked, reason: str, worker: str) -> None:
@@ -176,16 +180,19 @@ def _to_manual(session: Session, locked: Locked, reason: str, worker: str) -> No
 
 def _doubt(account_id: int, client_order_id: str, worker: str) -> None:
     """Look an order up again that works in our book and is not to be found at the broker."""
-    with transaction() as session:
-        query = sa.select(Order.id).where(Order.client_order_id == client_order_id, Order.account_id == account_id)
-        locked = lock_order(session, session.execute(query).scalar_one())
-        if locked.order.status not in (S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCEL_PENDING):
-            return
-        logger.error("order %s: working in our book, but the broker does not know it", client_order_id)
-        locked.order.lookups, locked.order.next_at = 0, locked.now
-        move_order(
-            session, locked.order, S.UNKNOWN, "working in our book, not found at the broker", worker, by_evidence=True
-        )
+    cause = "working in our book, not found at the broker"
+    try:
+        with transaction() as session:
+            query = sa.select(Order.id).where(Order.client_order_id == client_order_id, Order.account_id == account_id)
+            locked = lock_order(session, session.execute(query).scalar_one())
+            if locked.order.status not in (S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCEL_PENDING):
+                return
+            logger.error("order %s: working in our book, but the broker does not know it", client_order_id)
+            locked.order.lookups, locked.order.next_at = 0, locked.now
+            move_order(session, locked.order, S.UNKNOWN, cause, worker, by_evidence=True)
+    except IntegrityError:
+        # Another order of this symbol is in flight, and there can be one only: this one's turn comes with a later poll.
+        logger.info("order %s: looked up once the other order of its symbol is settled", client_order_id)
 
 
 def _is_news(known: sa.Row[int, str, object, str | None], report: OrderReport) -> bool:

@@ -46,8 +46,6 @@ class Venue:
 
     plan: PairPlan
     orders: list[LegOrder] = field(default_factory=list)
-    hidden: dict[int, OrderStatus] = field(default_factory=dict)  # what an order in doubt really is
-    by_hand: bool = False
 
     def __post_init__(self):
         first = (self.plan.lead,) if self.plan.policy is LEG1_FIRST else (1, 2)
@@ -142,34 +140,35 @@ class Venue:
         self.follow_up()
 
     def do(self, event, order, choose):
-        rest = order.quantity - order.filled
-        step = self.plan.legs[order.leg - 1].step
+        """Change an order as the event says."""
+        if event == "by hand":
+            for each in self.orders:
+                if each.is_open and not each.cancel_requested:
+                    self.cancel(each)
+        elif event in ("fill", "part"):
+            rest, step = order.quantity - order.filled, self.plan.legs[order.leg - 1].step
+            parts = [step * n for n in range(1, int(rest / step) + 1)] or [rest]
+            self.fill(order, rest if event == "fill" else choose(parts))
+        elif event != "too long":
+            self.change(order, **self.values_after(event, order, choose))
+
+    @staticmethod
+    def values_after(event, order, choose):
+        working = S.PARTIALLY_FILLED if order.filled else S.ACCEPTED
         match event:
-            case "fill":
-                self.fill(order, rest)
-            case "part":
-                self.fill(order, choose([step * n for n in range(1, int(rest / step) + 1)] or [rest]))
             case "accept":
-                back = S.PARTIALLY_FILLED if order.filled else S.ACCEPTED
-                self.change(order, status=S.CANCEL_PENDING if order.cancel_requested else back)
+                return {"status": S.CANCEL_PENDING if order.cancel_requested else working}
             case "refuse":
-                self.change(order, status=S.PARTIALLY_FILLED if order.filled else S.ACCEPTED, cancel_requested=False)
+                return {"status": working, "cancel_requested": False}
             case "fail":
-                self.change(order, status=choose(FAIL_AT_ARRIVAL))
+                return {"status": choose(FAIL_AT_ARRIVAL)}
             case "end":
-                rejected = [S.REJECTED] if not order.filled else []
-                self.change(order, status=choose([S.CANCELED, S.EXPIRED, *rejected]))
-            case "doubt" | "lost":
-                self.change(order, status=S.UNKNOWN)
+                return {"status": choose([S.CANCELED, S.EXPIRED, *([] if order.filled else [S.REJECTED])])}
             case "absent":
-                self.change(order, status=S.MANUAL if order.filled else S.QUEUED)
+                return {"status": S.MANUAL if order.filled else S.QUEUED}
             case "manual":
-                self.change(order, status=S.MANUAL)
-            case "by hand":
-                self.by_hand = True
-                for each in self.orders:
-                    if each.is_open and not each.cancel_requested:
-                        self.cancel(each)
+                return {"status": S.MANUAL}
+        return {"status": S.UNKNOWN}
 
     def settle(self, choose):
         """Let everything come to its end: outcomes become known, cancels are done, the rest is filled."""

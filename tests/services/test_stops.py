@@ -14,7 +14,7 @@ from domain.enums import MarketPosition, Scope, Side, StopLevel
 from domain.errors import Conflict, InvalidInput, NotFound
 from extensions import db, transaction
 from models import JournalEntry, Order, Signal, Stop
-from services import registry, stops
+from services import registry, stops, submit_orders
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 
@@ -191,3 +191,46 @@ def test_a_stop_survives_a_restart(desk: Desk, context: Flask) -> None:
     rowid = desk.alert("LNT")
     desk.work()
     assert desk.signal(rowid).status_reason == "stopped"
+
+
+def pass_rounds(desk: Desk) -> None:
+    """Let a minute pass between the tries to close a position."""
+    for _ in range(4):
+        stops.carry_out(desk.brokers, "worker")
+        desk.work()
+        with transaction() as session:
+            for signal in session.execute(sa.select(Signal)).scalars():
+                signal.received_at -= timedelta(seconds=60)
+
+
+def test_while_a_closing_order_still_works_no_other_one_is_sent(desk: Desk) -> None:
+    desk.alert("LNT", quantity="10")
+    desk.work()
+    desk.tell(Kind.PARTIAL, symbol="LNT", quantity=Decimal(4))
+    stop(StopLevel.FLATTEN)
+    pass_rounds(desk)
+    assert held(desk) == {"LNT": 6}
+    assert "still open" in str(stops.list_stops()[0].progress)
+    closing = db.session.execute(sa.select(Order).where(Order.side == "sell")).scalar_one()
+    desk.venue.fill_rest("paper", closing.client_order_id)
+    desk.poll()
+    pass_rounds(desk)
+    assert held(desk) == {}
+    assert stops.list_stops()[0].progress == "no position is left"
+
+
+def test_what_is_being_traded_back_is_not_closed_a_second_time(desk: Desk) -> None:
+    desk.tell(Kind.REJECT, symbol="V", reason="not shortable")
+    desk.alert("MA-3*V", quantity="20")
+    claims = desk.plan(ready=True)
+    submit_orders.send(claims or [], desk.brokers, "worker")
+    desk.tell(Kind.WORK, symbol="MA")
+    desk.work()
+    stop(StopLevel.FLATTEN)
+    pass_rounds(desk)
+    back = db.session.execute(sa.select(Order).where(Order.purpose == "unwind")).scalar_one()
+    desk.venue.fill_rest("paper", back.client_order_id)
+    desk.poll()
+    pass_rounds(desk)
+    assert held(desk) == {}
+    assert db.session.execute(sa.select(sa.func.count(Order.id))).scalar_one() == 3
