@@ -13,10 +13,10 @@ ifneq ($(shell { cat $(VENV)/.made && $(BIN)/python -c '' || echo broken; } 2>&1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint demo clean stale
+.PHONY: help run test check lint faults faults-short demo clean stale
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.run ## set up what is missing and start the desk
 	@exec $(BIN)/python run.py
@@ -33,6 +33,12 @@ lint: $(VENV)/.dev ## check style and types
 	@$(BIN)/ruff format --check --quiet --diff
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
+
+faults: $(VENV)/.dev ## kill, stop and mislead a running desk, then audit it (FAULTS=200 on each database, SEED=…)
+	@exec $(BIN)/python -m faults $(if $(FAULTS),--faults $(FAULTS),--long) $(if $(SEED),--seed $(SEED))
+
+faults-short: $(VENV)/.dev ## the same with 10 faults on each database
+	@exec $(BIN)/python -m faults $(if $(SEED),--seed $(SEED))
 
 demo: $(VENV)/.run ## show a running desk with made-up trading
 	@exec $(BIN)/python local/demo.py

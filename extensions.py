@@ -291,9 +291,25 @@ def _readable(fd: int) -> bool:
     return bool(poll.poll(0))
 
 
+def _end_session(error: BaseException | None) -> None:
+    """Give the session up at the end of a request, also when its connection has died meanwhile.
+
+    By then the answer stands: an error here would turn a 201, or a 503, into a bare 500.
+    """
+    if not db.session.registry.has():
+        return
+    try:
+        db.session.remove()
+    except sa.exc.SQLAlchemyError:
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
+            db.session().invalidate()
+        db.session.registry.clear()
+
+
 def init_extensions(app: Flask) -> None:
     """Bind all extensions to the app."""
     db.init_app(app)
+    app.teardown_appcontext(_end_session)  # runs before Flask-SQLAlchemy's own, which would raise
     migrate.init_app(app, db, directory=str(app.root_path) + "/migrations")
     jwt.init_app(app)
     with app.app_context():

@@ -41,6 +41,7 @@ from services import (
     tend_legs,
 )
 from services.accounts import open_brokers
+from services.due import look
 from services.health import HEARTBEAT
 from services.market import Market
 from services.wake import make_waker
@@ -102,13 +103,18 @@ class Pipeline:
             claims = plan_signals.plan_next(desk)
             if claims:
                 submit_orders.send(claims, ready, self.name)
-            busy = claims is not None
-            while not stop.asked and submit_orders.submit_next(ready, self.name):
-                busy = True
-            while not stop.asked and cancel_orders.cancel_next(ready, self.name):
-                busy = True
-        while not stop.asked and sync_broker.resolve_next(ready, self.name):
-            pass
+            busy = self._work_on_orders(ready, stop) or claims is not None
+
+    def _work_on_orders(self, ready: Mapping[int, Broker], stop: Stop) -> bool:
+        """Send, cancel and look up what is due now; tells whether anything was done."""
+        due, done = look(ready), False
+        while due.sending and not stop.asked and submit_orders.submit_next(ready, self.name):
+            done = True
+        while due.canceling and not stop.asked and cancel_orders.cancel_next(ready, self.name):
+            done = True
+        while due.looking_up and not stop.asked and sync_broker.resolve_next(ready, self.name):
+            done = True
+        return done
 
     def _is_due(self, step: str, seconds: float) -> bool:
         now = time.monotonic()

@@ -81,11 +81,14 @@ class Stage:
 
     def database(self, kind: str, name: str) -> str:
         """Return the URL of a new, empty database."""
-        if kind == SQLITE:
-            return f"sqlite:///{self.folder}/{name}.db"
+        return f"sqlite:///{self.folder}/{name}.db" if kind == SQLITE else self.cluster.create_database(name)
+
+    @property
+    def cluster(self) -> Cluster:
+        """Return the PostgreSQL server, which is started at first use."""
         if self._cluster is None:
             self._cluster = _start_cluster(self.durable)
-        return self._cluster.create_database(name)
+        return self._cluster
 
     def start(self, name: str, command: Sequence[str], env: dict[str, str]) -> Child:
         """Start a process that ends with the stage."""
@@ -110,13 +113,14 @@ class Stage:
         child.stop()
         self.children.remove(child)
 
-    def close(self) -> None:
-        """Stop everything and remove the folder."""
+    def close(self, *, keep: bool = False) -> None:
+        """Stop everything and remove the folder, unless it is to be kept."""
         for child in reversed(self.children):
             child.stop()
         if self._cluster is not None:
             self._cluster.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,23 @@
-"""Pages for people: read-only over services/queries, log-in by a session kept in the database."""
+"""Pages for people: they read and act through services alone; log-in by a session kept in the database."""
 
 from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from dashboard import auth, docs, error_pages, events, pages, security, sessions, viewer
+from dashboard import (
+    auth,
+    controls,
+    docs,
+    error_pages,
+    events,
+    orders,
+    pages,
+    positions,
+    security,
+    sessions,
+    standing,
+    viewer,
+)
 from extensions import db
 
 # These answer programs, or serve files that are the same for all: no session, no user, no form token.
@@ -16,10 +29,11 @@ def init_app(app: Flask) -> None:
     app.session_interface = sessions.DeskSessions(app, NO_SESSION)
     security.init_app(app)
     viewer.init_app(app)
+    standing.init_app(app)
     pages.init_app(app)
     events.init_app(app)
     app.extensions["error_page"] = error_pages.error_page
-    for blueprint in (auth.bp, docs.bp, events.bp, pages.bp):
+    for blueprint in (auth.bp, controls.bp, docs.bp, events.bp, orders.bp, pages.bp, positions.bp):
         app.register_blueprint(blueprint)
 
     @app.before_request

@@ -9,7 +9,10 @@ from typing import Any
 
 from dashboard.view import SignalRow, position_text, signal_row
 from dashboard.words import ORDER_LOOK, Moment, maybe, moment, number, sign_look, signed
-from models import Order, OrderEvent, Signal
+from domain.order_status import CLOSED, SIGNAL_TRANSITIONS, SignalStatus
+from models import Fill, Order, OrderEvent, Signal
+
+WAITS = (SignalStatus.WAITING, SignalStatus.REROUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class FillLine:
 class LegLine:
     """One leg's order with its fills."""
 
+    id: int
     leg: int
+    purpose: str
     symbol: str
     side: str
     quantity: str
@@ -87,6 +92,9 @@ class Detail:
     trace: tuple[Step, ...]
     external: bool
     synthetic: bool
+    can_cancel: bool
+    waits: bool
+    can_settle: bool
 
 
 def detail(row: Signal, events: Sequence[OrderEvent], now: datetime) -> Detail:
@@ -113,7 +121,18 @@ def detail(row: Signal, events: Sequence[OrderEvent], now: datetime) -> Detail:
         trace=tuple(_step(entry) for entry in row.trace),
         external=row.external,
         synthetic=any(fill.synthetic for order in row.orders for fill in order.fills),
+        can_cancel=_can_cancel(row),
+        waits=row.status in WAITS,
+        can_settle=row.status == SignalStatus.CRITICAL and all(order.status in CLOSED for order in row.orders),
     )
+
+
+def _can_cancel(row: Signal) -> bool:
+    """Tell whether there is something left to cancel; what was asked for once is not asked for again."""
+    if row.external:
+        return SignalStatus.CANCELED in SIGNAL_TRANSITIONS[SignalStatus(row.status)]
+    working = (order.cancel_requested_at is None for order in row.orders if order.status not in CLOSED)
+    return row.status in WAITS or any(working)
 
 
 def _alert(row: Signal) -> tuple[Fact, ...]:
@@ -166,21 +185,29 @@ def _result(row: Signal) -> tuple[Fact, ...]:
     )
 
 
+def purpose_text(order: Order) -> str:
+    """Return why an order exists, and which try it is where it is not the first."""
+    return f"{order.purpose}, try {order.generation}" if order.generation > 1 else order.purpose
+
+
+def fill_line(fill: Fill) -> FillLine:
+    """Return an execution ready to be shown."""
+    return FillLine(
+        at=moment(fill.at),
+        quantity=number(fill.quantity),
+        price=number(fill.price, 2),
+        commission=number(fill.commission, 2),
+        execution_id=fill.execution_id,
+        synthetic=fill.synthetic,
+    )
+
+
 def _leg(order: Order) -> LegLine:
-    fills = [
-        FillLine(
-            at=moment(fill.at),
-            quantity=number(fill.quantity),
-            price=number(fill.price, 2),
-            commission=number(fill.commission, 2),
-            execution_id=fill.execution_id,
-            synthetic=fill.synthetic,
-        )
-        for fill in order.fills
-    ]
     limit = f" {number(order.limit_price, 2)}" if order.limit_price is not None else ""
     return LegLine(
+        id=order.id,
         leg=order.leg,
+        purpose=purpose_text(order),
         symbol=order.symbol,
         side=order.side,
         quantity=number(order.quantity),
@@ -193,7 +220,7 @@ def _leg(order: Order) -> LegLine:
         client_order_id=order.client_order_id,
         broker_order_id=order.broker_order_id or "",
         sent=maybe(order.sent_at),
-        fills=tuple(fills),
+        fills=tuple(fill_line(fill) for fill in order.fills),
     )
 
 

@@ -13,14 +13,19 @@ from jinja2 import StrictUndefined
 
 from dashboard.detail import detail
 from dashboard.filters import read_filters
+from dashboard.forms import Form, sent_form
+from dashboard.result_view import result_today
 from dashboard.view import health, signal_row, status_counts
-from dashboard.viewer import current_viewer, readers_only
+from dashboard.viewer import actor, admins_only, current_viewer, readers_only
 from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
 from domain.ticker import TickerError, normalise_name
 from extensions import database_time
-from services import queries
+from services import order_queries, position_queries, queries
+from services.edit_signal import cancel_signal
 from services.queries import SignalFilter
+from services.stops import list_stops
+from services.tend_legs import settle_signal
 
 bp = Blueprint("pages", __name__)
 
@@ -69,8 +74,19 @@ def dashboard() -> ResponseReturnValue:
         name=name,
         rows=[signal_row(row, state.now) for row in rows],
         empty=not rows and not queries.has_signals(),
+        strip=_strip(state.now) if current_viewer() is not None else None,
         **_guide(),
     )
+
+
+def _strip(now: datetime) -> dict[str, object]:
+    """Return the figures of execution in one line."""
+    return {
+        "orders": order_queries.count_open(),
+        "books": position_queries.count_books(),
+        "results": result_today(now),
+        "stops": len(list_stops(in_force=True)),
+    }
 
 
 @bp.get("/signals")
@@ -106,15 +122,48 @@ def signals() -> ResponseReturnValue:
 @readers_only
 def signal(rowid: str) -> ResponseReturnValue:
     """Show everything about one signal."""
-    if not (rowid.isascii() and rowid.isdigit() and len(rowid) <= 18):
-        abort(404)
+    return _signal_page(rowid, Form())
+
+
+@bp.post("/signals/<string:rowid>")
+@admins_only
+def signal_deed(rowid: str) -> ResponseReturnValue:
+    """Cancel a signal, or settle one that needed a person."""
+    number, form = _rowid(rowid), sent_form()
+    reason = form.reason()
+
+    def act() -> str:
+        if form.deed == "settle":
+            settle_signal(number, reason, actor())
+            return f"Signal {number} is settled."
+        canceled = cancel_signal(number, reason, actor())
+        if canceled.status == SignalStatus.CANCELED:
+            return f"Signal {number} is canceled."
+        return "The end of its orders was asked for; the broker decides."
+
+    if form.deed not in ("cancel", "settle"):
+        abort(400, "This form is not known.")
     try:
-        row = queries.get_signal(int(rowid))
+        done = form.run(act, url_for("pages.signal", rowid=number))
+    except NotFound:
+        abort(404)
+    return done if done is not None else form.answer(_signal_page(rowid, form))
+
+
+def _signal_page(rowid: str, form: Form) -> str:
+    try:
+        row = queries.get_signal(_rowid(rowid))
     except NotFound:
         abort(404)
     now = database_time()
     shown = detail(row, queries.list_order_events(row.id), now)
-    return render_template("signal.html", now=now, signal=shown)
+    return render_template("signal.html", now=now, signal=shown, form=form)
+
+
+def _rowid(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        abort(404)
+    return int(text)
 
 
 @bp.get("/guide")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from flask import Flask, current_app, g, redirect, request, session, url_for
+from flask import Flask, abort, current_app, g, redirect, request, session, url_for
 
 from models import User
 from services.manage_users import find_user_by_id
@@ -24,7 +24,7 @@ class Viewer:
 
 def init_app(app: Flask) -> None:
     """Let templates ask who looks."""
-    app.jinja_env.globals.update(viewer=current_viewer, login_url=login_url)
+    app.jinja_env.globals.update(viewer=current_viewer, is_admin=is_admin, login_url=login_url)
 
 
 def current_viewer() -> Viewer | None:
@@ -73,6 +73,41 @@ def readers_only(view: Callable[..., Any]) -> Callable[..., Any]:
         return redirect(login_url(), 303)
 
     return guarded
+
+
+def members_only(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Send everybody who is not logged in to the log-in, also where signals may be read without one."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        return redirect(login_url(), 303) if current_viewer() is None else view(*args, **kwargs)
+
+    return guarded
+
+
+def admins_only(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let only admins through: for what changes the desk."""
+
+    @members_only
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if not is_admin():
+            abort(403, "Only an admin of this desk may do that.")
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def is_admin() -> bool:
+    """Tell whether an admin looks."""
+    found = current_viewer()
+    return found is not None and found.is_admin
+
+
+def actor() -> str:
+    """Return who does something, as it goes on record."""
+    found = current_viewer()
+    return f"user {found.username}" if found else "nobody"
 
 
 def login_url() -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from domain.enums import Scope
 from domain.order_status import SignalStatus
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -88,6 +89,35 @@ def signed(value: Decimal | None, decimals: int = 0) -> str:
     """Return a number with its sign in front, also when it is positive."""
     text = number(value, decimals)
     return f"+{text}" if value is not None and value > 0 else text
+
+
+CENT, PLACE = Decimal("0.01"), Decimal("0.0001")
+
+
+def money(value: Decimal | None) -> str:
+    """Return an amount of money to the cent; what is less than a cent stands in full."""
+    if value is None or (value and abs(value) < CENT):
+        return number(value, 2)
+    return number(value.quantize(CENT), 2)
+
+
+def signed_money(value: Decimal | None) -> str:
+    """Return an amount with its sign in front, also when it is positive."""
+    return f"+{money(value)}" if value is not None and value > 0 else money(value)
+
+
+def price(value: Decimal | None) -> str:
+    """Return a price per share with two to four decimals; what is less than 1 stands in full."""
+    if value is None or abs(value) < 1:
+        return number(value, 2)
+    text = number(value.quantize(PLACE))
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def scope_words(scope: str, name: str) -> str:
+    """Return what a stop or limit covers."""
+    return "for the whole desk" if scope == Scope.DESK else f"for the {scope} {name}"
 
 
 def sign_look(value: Decimal | None) -> str:

@@ -67,5 +67,12 @@ def list_accounts(account: str | None = None) -> Sequence[AccountView]:
     return list(views.values())
 
 
+def count_differences() -> int:
+    """Return of how many symbols, each at one account, the broker holds another quantity than we."""
+    query = sa.select(sa.func.count()).select_from(PositionDifference)
+    found: int = db.session.execute(query).scalar_one()
+    return found
+
+
 def _age(at: datetime | None, now: datetime) -> Decimal | None:
     return None if at is None else age(at, now)

@@ -16,10 +16,10 @@ from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, Outcom
 from domain.errors import Conflict, NotFound
 from domain.messages import OrderReport
 from domain.order_status import CLOSED, OrderStatus
-from extensions import database_time, reading, transaction
+from extensions import database_time, transaction
 from models import Order, Signal
 from models.order import WORKING
-from services import journal
+from services import crash_points, journal
 from services.book import Locked, apply_report, is_same_order, lock_order
 from services.order_moves import move_order, note, request_cancel
 from services.roll_up import refresh_signal
@@ -81,6 +81,7 @@ def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     due = _due_cancel(tuple(brokers))
     if due is None:
         return False
+    crash_points.reach("cancel before asking")
     broker = brokers[due.account_id]
     try:
         report: OrderReport | None = broker.cancel_order(due.client_order_id)
@@ -97,9 +98,6 @@ def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
 
 def _due_cancel(accounts: tuple[int, ...]) -> Due | None:
     due = sa.and_(WORKING, Order.status == S.CANCEL_PENDING, Order.account_id.in_(accounts))
-    with reading() as session:  # most of the time there is none, and then nothing need be locked
-        if not session.execute(sa.select(sa.exists().where(due))).scalar_one():
-            return None
     with transaction() as session:
         now = database_time()
         query = (
@@ -117,6 +115,7 @@ def _due_cancel(accounts: tuple[int, ...]) -> Due | None:
 
 
 def _book_cancel(due: Due, report: OrderReport, worker: str) -> None:
+    crash_points.reach("cancel answered")
     with transaction() as session:
         locked = lock_order(session, due.order_id)
         order = locked.order
@@ -127,6 +126,7 @@ def _book_cancel(due: Due, report: OrderReport, worker: str) -> None:
         apply_report(session, locked, report, worker)
         if order.status == S.CANCEL_PENDING:  # the broker has taken the wish; polls say when it is done
             _later(locked)
+        crash_points.reach("cancel before commit")
 
 
 def _refused(broker: Broker, due: Due, reason: str, worker: str) -> None:

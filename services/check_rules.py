@@ -106,7 +106,7 @@ def in_force(*, stock: str | None = None, pair: str | None = None, account: str 
     return result
 
 
-def set_rule(form: RuleForm, actor: str) -> CheckRule:
+def set_rule(form: RuleForm, actor: str, reason: str = "") -> CheckRule:
     """Put a rule in force in place of the one that its check had in that scope; raises InvalidInput."""
     _check_form(form)
     with transaction() as session:
@@ -118,14 +118,14 @@ def set_rule(form: RuleForm, actor: str) -> CheckRule:
             session.add(row)
         row.mode, row.limit_value, row.choice = form.mode, form.limit, form.choice
         row.changed_at, row.changed_by = utc_now(), actor
-        _write_down(session, actor, "limit set", form, _in_words(form))
+        _write_down(session, actor, "limit set", form, _with_reason(_in_words(form), reason))
         session.flush()
         session.refresh(row)
     logger.info("%s: check %s of %s is now %s", actor, form.check, form.where, _in_words(form))
     return row
 
 
-def clear_rule(check: str, scope: Scope, scope_name: str, actor: str) -> None:
+def clear_rule(check: str, scope: Scope, scope_name: str, actor: str, reason: str = "") -> None:
     """Leave a check in one scope to the wider ones again; raises NotFound where there was no rule."""
     form = RuleForm(check=check, scope=scope, scope_name=scope_name)
     with transaction() as session:
@@ -134,7 +134,7 @@ def clear_rule(check: str, scope: Scope, scope_name: str, actor: str) -> None:
         if row is None:
             raise NotFound("item not found.")
         session.delete(row)
-        _write_down(session, actor, "limit cleared", form, "left to the wider scope")
+        _write_down(session, actor, "limit cleared", form, _with_reason("left to the wider scope", reason))
     logger.info("%s: check %s of %s is left to the wider scope", actor, check, form.where)
 
 
@@ -147,13 +147,9 @@ def _check_form(form: RuleForm) -> None:
     spec = CHECKS.get(form.check)
     if spec is None:
         raise InvalidInput({"check": f"must be one of: {', '.join(CHECKS)}"})
-    wrong: dict[str, str] = {}
-    if form.scope not in spec.scopes:
-        wrong["scope"] = f"must be one of: {', '.join(spec.scopes)}"
-    if form.scope is Scope.DESK and form.scope_name:
-        wrong["name"] = "must be empty for the whole desk"
-    elif form.scope is not Scope.DESK and not form.scope_name:
-        wrong["name"] = "'name' cannot be empty!"
+    if not spec.scopes:
+        raise InvalidInput({"check": "this one always holds and cannot be set"})
+    wrong = _scope_rules(spec, form)
     if form.mode is not None and spec.mode is None:
         wrong["mode"] = "this is a number that other checks use; it has no mode"
     if form.limit is not None and (rule := _limit_rule(spec.limit, form.limit)):
@@ -165,6 +161,17 @@ def _check_form(form: RuleForm) -> None:
         wrong["mode"] = "one of mode, limit and choice is needed"
     if wrong:
         raise InvalidInput(wrong)
+
+
+def _scope_rules(spec: CheckSpec, form: RuleForm) -> dict[str, str]:
+    wrong: dict[str, str] = {}
+    if form.scope not in spec.scopes:
+        wrong["scope"] = f"must be one of: {', '.join(spec.scopes)}"
+    if form.scope is Scope.DESK and form.scope_name:
+        wrong["name"] = "must be empty for the whole desk"
+    elif form.scope is not Scope.DESK and not form.scope_name:
+        wrong["name"] = "'name' cannot be empty!"
+    return wrong
 
 
 def _limit_rule(limit: Limit | None, value: Decimal) -> str | None:
@@ -186,6 +193,10 @@ def _check_name(session: Session, scope: Scope, name: str, field: str) -> None:
 def _in_words(form: RuleForm) -> str:
     parts = {"mode": form.mode, "limit": None if form.limit is None else f"{form.limit:f}", "choice": form.choice}
     return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+
+
+def _with_reason(text: str, reason: str) -> str:
+    return f"{text}; {reason}" if reason else text
 
 
 def _write_down(session: Session, actor: str, action: str, form: RuleForm, text: str) -> None:

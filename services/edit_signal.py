@@ -20,6 +20,7 @@ from domain.rollup import fill_price
 from domain.trace import step
 from extensions import announce, transaction
 from models import Fill, Order, OrderEvent, Signal
+from services import journal
 from services.cancel_orders import cancel_signal_orders
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,26 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
         reprice(signal)
         announce(session)
     logger.info("signal %s: changed by %s, now %s", rowid, actor, status)
+    return signal
+
+
+def cancel_signal(rowid: int, reason: str, actor: str) -> Signal:
+    """Cancel a signal by hand: at once while it waits or another program executes it, else through its broker.
+
+    Raises NotFound, Conflict where nothing is left to cancel, IllegalTransition for one that is partly filled.
+    """
+    with transaction() as session:
+        signal = locked_signal(session, rowid)
+        if signal.status == SignalStatus.CANCELED:
+            raise Conflict(f"Signal {rowid} was canceled before.")
+        if signal.external:
+            check_signal_transition(SignalStatus(signal.status), SignalStatus.CANCELED)
+            record_move(signal, SignalStatus.CANCELED, actor, reason=reason)
+            signal.status_reason = f"canceled by hand: {reason}"[:255]
+            announce(session)
+        else:
+            _cancel_desk_signal(session, signal, actor, reason)
+        journal.record(session, actor, "cancel", f"signal {rowid}", reason)
     return signal
 
 
@@ -150,13 +171,17 @@ def _edit_desk_signal(
         raise Conflict(
             f"The desk itself executes this signal; it cannot be moved from '{signal.status}' to '{status}' by hand."
         )
+    _cancel_desk_signal(session, signal, actor)
+
+
+def _cancel_desk_signal(session: Session, signal: Signal, actor: str, reason: str = "") -> None:
+    why = f"canceled by hand: {reason}" if reason else "canceled by hand"
     if signal.status in (SignalStatus.WAITING, SignalStatus.REROUTED):
-        check_signal_transition(SignalStatus(signal.status), status)
-        record_move(signal, status, actor)
-        signal.status_reason = "canceled by hand"
+        record_move(signal, SignalStatus.CANCELED, actor)
+        signal.status_reason = why[:255]
         announce(session)
-    elif not cancel_signal_orders(session, signal, f"canceled by hand ({actor})", actor):
-        raise IllegalTransition("signal", signal.status, status)
+    elif not cancel_signal_orders(session, signal, f"{why} ({actor})", actor):
+        raise IllegalTransition("signal", signal.status, SignalStatus.CANCELED)
     else:
         text = f"{actor} asked for the end of its orders; the broker decides."
         signal.trace = [*signal.trace, step("cancel", True, text)]

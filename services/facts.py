@@ -119,6 +119,8 @@ def _position(text: str | None) -> MarketPosition | None:
     return MarketPosition(text) if text else None
 
 
+# As one row looked up: of `exists` PostgreSQL may make a hash of all orders.
+_ITS_ORDER = sa.select(Order.id).where(Order.signal_id == Signal.id).limit(1).correlate(Signal).scalar_subquery()
 _LAST = (
     sa.select(Signal.id, Signal.position, Signal.position_size, Signal.received_at)
     .where(
@@ -127,7 +129,7 @@ _LAST = (
         Signal.id < sa.bindparam("rowid"),
         Signal.status.not_in([*REFUSED, SignalStatus.WAITING, SignalStatus.REROUTED])
         # What was canceled at the broker had orders; what was refused had none.
-        | (Signal.status.in_(REFUSED) & sa.exists().where(Order.signal_id == Signal.id)),
+        | (Signal.status.in_(REFUSED) & _ITS_ORDER.is_not(None)),
     )
     .order_by(Signal.received_at.desc(), Signal.id.desc())
     .limit(1)
@@ -136,6 +138,8 @@ _LAST = (
 
 def _last(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
     """Return the last signal of the name that was not refused."""
+    if facts.previous is None:  # then there is nothing to hold against it
+        return {}
     given = {"name": facts.subject.name, "account_id": account.id, "rowid": facts.rowid}
     row = session.execute(_LAST, given).one_or_none()
     if row is None:

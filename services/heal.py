@@ -18,7 +18,7 @@ from services.internal_signals import InternalSignal, add_signal
 logger = logging.getLogger(__name__)
 
 
-def heal(pair: str, account: str, state: str, actor: str) -> int:
+def heal(pair: str, account: str, state: str, actor: str, reason: str = "") -> int:
     """Send the healing order that was proposed for a pair in `state`; returns the rowid of its signal.
 
     A second click on the same state finds the first one's signal. Raises NotFound when the pair holds
@@ -50,7 +50,8 @@ def heal(pair: str, account: str, state: str, actor: str) -> int:
             ),
         )
         if is_new:
-            journal.record(session, actor, "heal", f"pair {pair}", f"{text}, signal {rowid}")
+            why = f": {reason}" if reason else ""
+            journal.record(session, actor, "heal", f"pair {pair}", f"{text}, signal {rowid}{why}")
     return rowid
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql
 
 from extensions import USED_AT, bare_transaction, db, insert_or_update, is_postgresql, release_session, utc_now
 from models import RegistryVersion, Signal
+from services import crash_points
 
 TABLE = cast(sa.Table, Signal.__table__)
 SAID = (
@@ -49,7 +50,9 @@ def insert_signal(values: Mapping[str, Any], lock: int | None) -> int | None:
     """
     if not is_postgresql():  # SQLite writers pass one by one anyway
         with bare_transaction() as connection:
-            return connection.execute(_statement("sqlite"), values).scalar()
+            rowid = connection.execute(_statement("sqlite"), values).scalar()
+            crash_points.reach("alert before commit")
+            return rowid
     prepare, execute, names, processors = _prepared()
     bound = tuple(processors[name](values[name]) if name in processors else values[name] for name in names)
     if lock is None:
@@ -82,6 +85,7 @@ def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | 
             if PREPARED not in pooled.info:  # lives as long as the connection
                 cursor.execute(prepare)
                 pooled.info[PREPARED] = True
+            crash_points.reach("alert before commit")  # the statement commits itself
             cursor.execute(execute, bound)
             row = cursor.fetchone()
         pooled.info[USED_AT] = time.monotonic()

@@ -11,29 +11,44 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 
 import sqlalchemy as sa
 
 from brokers.base import Broker
 from brokers.errors import BrokerError
+from domain.enums import Activity
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.preflight import BrokerFacts
-from extensions import insert_or_update, transaction, utc_now
-from models import AccountState, AssetState, Order, Position, Quote
+from extensions import insert_or_update, reading, transaction, utc_now
+from models import AccountState, AssetState, Instrument, Order, Pair, Position, Quote
 from models.order import OPEN
 
 logger = logging.getLogger(__name__)
 
-ACCOUNT_TTL = 1.0  # seconds; a broker has the last word on money anyway
-SESSION_TTL = 5.0
-ASSET_TTL = 300.0
-QUOTE_TTL = 1.0
+# Seconds. A worker asks again every 5 s, so that planning seldom has to wait for an answer; what it sends
+# meanwhile is counted as spent, and the broker has the last word on money anyway.
+ACCOUNT_TTL = SESSION_TTL = 15.0
+ASSET_TTL = 600.0
+ASSET_REFRESH = 300.0
+QUOTE_TTL = 1.0  # where a check goes by the quote
+ESTIMATE_TTL = 15.0  # where a quote only tells what legs cost about
+REMEMBERED = 600.0  # so long after a symbol was planned its quotes are kept fresh
+MOST_SYMBOLS = 500  # asked for at a time
+
+
+class Need(Enum):
+    """How young quotes must be; the value is the age in seconds."""
+
+    NONE = 0.0
+    ESTIMATE = ESTIMATE_TTL
+    CHECK = QUOTE_TTL
 
 
 class NotKnown(Exception):
     """Something must be asked of a broker before the signal can be planned; carries what."""
 
-    def __init__(self, account_id: int, symbols: Sequence[str], *, quotes: bool) -> None:
+    def __init__(self, account_id: int, symbols: Sequence[str], quotes: Need) -> None:
         super().__init__(f"account {account_id}: {', '.join(symbols)}")
         self.account_id, self.symbols, self.quotes = account_id, symbols, quotes
 
@@ -50,7 +65,9 @@ class _Known:
     assets_at: dict[str, float] = field(default_factory=dict)
     quotes: dict[str, QuoteReport] = field(default_factory=dict)
     quotes_at: dict[str, float] = field(default_factory=dict)
+    wanted: dict[str, float] = field(default_factory=dict)  # when quotes of a symbol were last needed
     reserved: Decimal = Decimal(0)
+    away_until: float = -1e9
 
 
 class Market:
@@ -60,14 +77,16 @@ class Market:
         self._brokers = brokers
         self._known = {account_id: _Known() for account_id in brokers}
 
-    def facts(self, account_id: int, symbols: Sequence[str], *, quotes: bool) -> BrokerFacts:
+    def facts(self, account_id: int, symbols: Sequence[str], quotes: Need) -> BrokerFacts:
         """Return what is known; raises NotKnown when something was not heard lately enough."""
         known, broker, now = self._known[account_id], self._brokers[account_id], time.monotonic()
         stale = now - known.account_at > ACCOUNT_TTL or now - known.session_at > SESSION_TTL
         stale = stale or any(now - known.assets_at.get(symbol, -1e9) > ASSET_TTL for symbol in symbols)
-        stale = stale or (quotes and any(now - known.quotes_at.get(symbol, -1e9) > QUOTE_TTL for symbol in symbols))
+        if quotes is not Need.NONE:
+            known.wanted.update(dict.fromkeys(symbols, now))
+            stale = stale or any(now - known.quotes_at.get(symbol, -1e9) > quotes.value for symbol in symbols)
         if stale:
-            raise NotKnown(account_id, symbols, quotes=quotes)
+            raise NotKnown(account_id, symbols, quotes)
         able = broker.capabilities
         return BrokerFacts(
             order_types=able.order_types,
@@ -77,8 +96,17 @@ class Market:
             account=known.account,
             session=known.session,
             reserved=known.reserved,
-            quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes} if quotes else {},
+            quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes},
         )
+
+    def pass_over(self, account_id: int, seconds: float) -> None:
+        """Plan nothing for an account for a while, because its broker cannot be asked."""
+        self._known[account_id].away_until = time.monotonic() + seconds
+
+    def reachable(self) -> tuple[int, ...]:
+        """Return the accounts whose brokers can be asked, as far as is known."""
+        now = time.monotonic()
+        return tuple(account_id for account_id, known in self._known.items() if known.away_until <= now)
 
     def reserve(self, account_id: int, amount: Decimal) -> None:
         """Count money as spent until the account is asked again."""
@@ -91,13 +119,8 @@ class Market:
             known.session, known.session_at = broker.session(), now
         if now - known.account_at > ACCOUNT_TTL:
             known.account, known.account_at, known.reserved = broker.account(), now, Decimal(0)
-        new = [symbol for symbol in wanted.symbols if now - known.assets_at.get(symbol, -1e9) > ASSET_TTL]
-        if new:
-            found = broker.list_assets(new)
-            for symbol in new:
-                known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
-            self._keep_assets(wanted.account_id, new)
-        if wanted.quotes:
+        self._ask_assets(wanted.account_id, wanted.symbols, ASSET_TTL)
+        if wanted.quotes is not Need.NONE:
             self._ask_quotes(wanted.account_id, wanted.symbols)
 
     def refresh(self) -> None:
@@ -108,13 +131,28 @@ class Market:
                 known.session, known.session_at = broker.session(), time.monotonic()
                 known.account, known.account_at = broker.account(), time.monotonic()
                 known.reserved = Decimal(0)
-                symbols = _symbols_in_use(account_id)
-                _keep_quotes(account_id, self._ask_quotes(account_id, symbols).values())
+                in_use, registered = _symbols(account_id)
+                lately = {symbol for symbol, at in known.wanted.items() if time.monotonic() - at < REMEMBERED}
+                known.wanted = {symbol: known.wanted[symbol] for symbol in lately}
+                self._ask_assets(account_id, sorted(in_use | registered), ASSET_REFRESH)
+                _keep_quotes(account_id, self._ask_quotes(account_id, sorted(in_use | lately)).values())
             except BrokerError as e:
                 logger.warning("account %s: cannot be asked for its state (%s)", account_id, e)
                 _keep_account(account_id, None, None, str(e))
             else:
                 _keep_account(account_id, known.account, known.session, None)
+
+    def _ask_assets(self, account_id: int, symbols: Sequence[str], oldest: float) -> None:
+        known, now = self._known[account_id], time.monotonic()
+        due = [symbol for symbol in symbols if now - known.assets_at.get(symbol, -1e9) > oldest][:MOST_SYMBOLS]
+        if not due:
+            return
+        found = self._brokers[account_id].list_assets(due)
+        changed = [symbol for symbol in due if symbol not in known.assets or known.assets[symbol] != found.get(symbol)]
+        for symbol in due:
+            known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
+        if changed:
+            self._keep_assets(account_id, changed)
 
     def _ask_quotes(self, account_id: int, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         if not symbols:
@@ -147,13 +185,20 @@ class Market:
                 session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
 
 
-def _symbols_in_use(account_id: int) -> list[str]:
-    with transaction() as session:
+def _symbols(account_id: int) -> tuple[set[str], set[str]]:
+    """Return the symbols that are held or worked, and those that alerts may come for."""
+    with reading() as session:
         held = session.execute(
             sa.select(Position.symbol, Position.quantity).where(Position.account_id == account_id)
         ).all()
-        worked = session.execute(sa.select(Order.symbol).where(OPEN, Order.account_id == account_id)).scalars()
-        return sorted({row.symbol for row in held if row.quantity != 0} | set(worked))
+        worked = session.execute(sa.select(Order.symbol).where(OPEN, Order.account_id == account_id)).scalars().all()
+        active = sa.select(Instrument.symbol).where(Instrument.activity == Activity.ACTIVE)
+        legs = sa.select(Instrument.symbol).join(
+            Pair, sa.or_(Pair.leg1_id == Instrument.id, Pair.leg2_id == Instrument.id)
+        )
+        registered = sa.union(active, legs.where(Pair.activity == Activity.ACTIVE))
+        names = session.execute(registered).scalars().all()
+    return {row.symbol for row in held if row.quantity != 0} | set(worked), set(names)
 
 
 def _keep_account(
@@ -178,8 +223,11 @@ def _keep_account(
 
 
 def _keep_quotes(account_id: int, quotes: Iterable[QuoteReport]) -> None:
+    found = list(quotes)
+    if not found:
+        return
     with transaction() as session:
-        for quote in quotes:
+        for quote in found:
             new = {"bid": quote.bid, "ask": quote.ask, "source": quote.source, "at": quote.at, "heard_at": utc_now()}
             row = insert_or_update(Quote).values(account_id=account_id, symbol=quote.symbol, **new)
             keys = [Quote.account_id, Quote.symbol]

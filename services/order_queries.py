@@ -98,6 +98,12 @@ def list_orders(wanted: OrderFilter, limit: int, after: int | None = None) -> Pa
     return cut(db.session.execute(query).scalars().all(), limit, lambda order: order.id)
 
 
+def count_open() -> int:
+    """Return how many orders have not ended."""
+    found: int = db.session.execute(sa.select(sa.func.count()).select_from(Order).where(OPEN)).scalar_one()
+    return found
+
+
 def _order_conditions(wanted: OrderFilter) -> list[Any]:
     equal = {
         Order.status: wanted.status,

@@ -18,19 +18,21 @@ from sqlalchemy.orm import Session, aliased, lazyload
 
 from brokers.base import Broker
 from brokers.errors import BrokerError
+from domain.checks.alert_rules import not_after
 from domain.checks.rules import Subject
 from domain.enums import LegPolicy, MarketPosition, TickerType
 from domain.order_status import OrderStatus, SignalStatus
-from extensions import announce, transaction, utc_now
-from models import Order, OrderEvent, Signal
+from extensions import announce, database_time, transaction, utc_now
+from models import Order, OrderEvent, RegistryVersion, Signal
 from models.signal import WAITING
-from services import registry
+from services import crash_points, registry
 from services.claims import Claim, make_claim, start_sending, take_lease
 from services.decide import decide_plan
-from services.facts import needs_quotes
-from services.market import Market, NotKnown
+from services.desk_book import Book
+from services.facts import needs_quotes, said
+from services.market import Market, Need, NotKnown
 from services.new_orders import NewOrder, add_orders, make_order
-from services.planning import Book, NotTradable, Plan, Scene
+from services.planning import NotTradable, Plan, Scene
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ AT_ONCE = (
     (S.QUEUED, S.CLAIMED, "claimed"),
     (S.CLAIMED, S.SENDING, "attempt 1"),
 )
-BROKER_AWAY = timedelta(seconds=2)  # until a signal is tried again whose broker cannot be asked
+BROKER_AWAY = 2.0  # seconds until a broker is asked again that could not be asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +63,11 @@ def plan_next(desk: Desk) -> list[Claim] | None:
 
     Signals of accounts that are not the desk's are left alone.
     """
-    fast, quotes = True, False
+    fast = True
     for _ in range(4):
         try:
-            return _plan(desk, fast=fast, quotes=quotes)
+            return _plan(desk, fast=fast)
         except NotKnown as wanted:
-            quotes = quotes or wanted.quotes
             _ask(desk, wanted)
         except IntegrityError:
             # Another worker has put an order of the same symbol into flight: this one queues behind it.
@@ -79,25 +80,37 @@ def _ask(desk: Desk, wanted: NotKnown) -> None:
         desk.market.ask(wanted)
     except BrokerError as e:
         logger.warning("account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
-        with transaction() as session:
-            waiting = sa.update(Signal).where(WAITING, Signal.account_id == wanted.account_id)
-            session.execute(
-                waiting.where(Signal.held_until.is_(None) | (Signal.held_until < utc_now() + BROKER_AWAY)).values(
-                    held_until=utc_now() + BROKER_AWAY
-                )
-            )
+        desk.market.pass_over(wanted.account_id, BROKER_AWAY)
+        _expire_waiting(desk, wanted.account_id)
 
 
-def _plan(desk: Desk, *, fast: bool, quotes: bool) -> list[Claim] | None:
+def _expire_waiting(desk: Desk, account_id: int) -> None:
+    """Cancel what waits too long for a broker that cannot be asked: it is never traded late."""
     with transaction() as session:
-        found = session.execute(_next_waiting(), {"accounts": tuple(desk.brokers)}).one_or_none()
+        query = sa.select(Signal).where(WAITING, Signal.account_id == account_id, Signal.external.is_(False))
+        now, known = database_time(), registry.snapshot(fresh=True)
+        account = registry.AccountRef(account_id, known.account_name(account_id))
+        for signal in session.execute(query.order_by(Signal.id).with_for_update(of=Signal)).scalars():
+            latest = not_after(said(signal, account, now, desk_lifetime=desk.lifetime), known.rules)
+            if latest is not None and latest < now:
+                _refuse(signal, NotTradable(SignalStatus.CANCELED, "expired", "The broker could not be asked in time."))
+                announce(session)
+
+
+def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
+    with transaction() as session:
+        found = session.execute(_next_waiting(), {"accounts": desk.market.reachable()}).one_or_none()
         if found is None:
             return None
-        signal, now = found
+        signal, now, version = found
         claims: list[Claim] = []
         try:
-            scene = _scene(desk, session, signal, now, quotes=quotes)
-            book, plan = decide_plan(scene)
+            scene = _scene(desk, session, signal, now, version)
+            try:
+                book, plan = decide_plan(scene)
+                orders = _make_orders(scene, plan, desk)
+            finally:
+                signal.trace = [*signal.trace, *scene.trace]
         except NotTradable as e:
             _refuse(signal, e)
         except (SQLAlchemyError, NotKnown):
@@ -106,24 +119,25 @@ def _plan(desk: Desk, *, fast: bool, quotes: bool) -> list[Claim] | None:
             logger.exception("signal %s: planning failed", signal.id)
             signal.status, signal.status_reason = SignalStatus.CRITICAL, "planning failed; the log says why"
         else:
-            orders = _make_orders(scene, plan, desk)
+            signal.status = SignalStatus.CREATED
             if fast and signal.account_id in desk.ready and not _must_queue(orders, book):
                 claims = _send_at_once(scene, orders, desk)
             else:
                 add_orders(session, orders, "planned", desk.worker)
             desk.market.reserve(signal.account_id or 0, plan.cost)
-            signal.status = SignalStatus.CREATED
             logger.info(
                 "signal %s: planned as %s",
                 signal.id,
                 ", ".join(f"{leg.side} {leg.quantity} {leg.symbol}" for leg in plan.legs),
             )
         announce(session)
+        crash_points.reach("plan before commit")
+    crash_points.reach("plan after commit")
     return claims
 
 
 @functools.cache
-def _next_waiting() -> sa.Select[Signal, datetime]:
+def _next_waiting() -> sa.Select[Signal, datetime, int]:
     """Return the query of the next signal to plan; made once, for it is asked all the time."""
     # The row lock is the claim: it lasts as long as this transaction, and ends with a worker that dies.
     earlier = aliased(Signal)
@@ -136,7 +150,7 @@ def _next_waiting() -> sa.Select[Signal, datetime]:
     accounts = Signal.account_id.in_(sa.bindparam("accounts", expanding=True))
     exits_first = sa.case((Signal.position == MarketPosition.FLAT, 0), else_=1)
     return (
-        sa.select(Signal, utc_now())
+        sa.select(Signal, utc_now(), sa.select(RegistryVersion.version).scalar_subquery())
         .options(lazyload(Signal.account))
         .where(WAITING, Signal.external.is_(False), accounts, ~same_lane)
         .where(Signal.held_until.is_(None) | (Signal.held_until <= utc_now()))
@@ -146,18 +160,20 @@ def _next_waiting() -> sa.Select[Signal, datetime]:
     )
 
 
-def _scene(desk: Desk, session: Session, signal: Signal, now: datetime, *, quotes: bool) -> Scene:
+def _scene(desk: Desk, session: Session, signal: Signal, now: datetime, version: int) -> Scene:
     """Return all that planning a signal may look at; raises NotKnown."""
-    account_id, known = signal.account_id or 0, registry.snapshot(fresh=True)
+    account_id, known = signal.account_id or 0, registry.snapshot(version=version)
     symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
     subject = Subject(known.account_name(account_id), str(signal.name), TickerType(str(signal.ticker_type)))
     # The price of a pair's alert says nothing of what its legs cost.
-    quotes = quotes or len(symbols) == 2 or needs_quotes(known.rules, subject)
+    quotes = Need.ESTIMATE if len(symbols) == 2 else Need.NONE
+    if needs_quotes(known.rules, subject):
+        quotes = Need.CHECK
     return Scene(
         session=session,
         signal=signal,
         now=now,
-        broker=desk.market.facts(account_id, symbols, quotes=quotes),
+        broker=desk.market.facts(account_id, symbols, quotes),
         known=known,
         desk_lifetime=desk.lifetime,
         attached_hedge=desk.brokers[account_id].capabilities.attached_pair_hedge,

@@ -6,13 +6,12 @@ question "what would happen", which stores nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.checks.rules import Subject
@@ -22,9 +21,9 @@ from domain.preflight import BrokerFacts, LegOrderPlan, cost, preflight
 from domain.sizing import leg2_quantity
 from domain.trace import step
 from extensions import plain
-from models import Instrument, Order, Pair, Position, Signal
-from models.order import OPEN
-from services.registry import Snapshot
+from models import Signal
+from services.desk_book import Book
+from services.registry import InstrumentTerms, Snapshot
 
 ZERO = Decimal(0)
 MARKET: tuple[OrderType, Decimal | None] = (OrderType.MARKET, None)
@@ -72,31 +71,9 @@ class Plan:
         return all(leg.is_exit for leg in self.legs)
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
-    """What an account holds and works, as our own book has it; quantities signed."""
-
-    held: Mapping[tuple[str, str], Decimal]  # by (book, symbol)
-    average: Mapping[tuple[str, str], Decimal]
-    working: Sequence[Order]
-
-    def position(self, name: str, symbol: str) -> Decimal:
-        """Return the holding of a symbol in one book."""
-        return self.held.get((name, symbol), ZERO)
-
-    def coming(self, name: str, symbol: str) -> Decimal:
-        """Return what the open orders of one book may still bring."""
-        mine = (o for o in self.working if o.name == name and o.symbol == symbol)
-        return sum((Side(o.side).sign * (o.quantity - o.filled_quantity) for o in mine), ZERO)
-
-    def account_position(self, symbol: str) -> Decimal:
-        """Return the holding of a symbol in all books of the account."""
-        return sum((quantity for (_, held), quantity in self.held.items() if held == symbol), ZERO)
-
-
 @dataclass(slots=True, kw_only=True)
 class Scene:
-    """All that planning one signal may look at."""
+    """All that planning one signal may look at; `trace` is put on the signal when all is decided."""
 
     session: Session
     signal: Signal
@@ -105,6 +82,7 @@ class Scene:
     known: Snapshot
     desk_lifetime: timedelta
     attached_hedge: bool = False
+    trace: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def subject(self) -> Subject:
@@ -114,31 +92,12 @@ class Scene:
         return Subject(self.known.account_name(signal.account_id or 0), str(signal.name), kind)
 
     def see(self, check: str, ok: bool, text: str, **values: object) -> None:
-        """Put one answer on the signal's trace."""
-        self.signal.trace = [*self.signal.trace, step(check, ok, text, **values)]
+        """Put one answer on record."""
+        self.trace.append(step(check, ok, text, **values))
 
     def add(self, steps: Sequence[dict[str, Any]]) -> None:
-        """Put answers on the signal's trace."""
-        self.signal.trace = [*self.signal.trace, *steps]
-
-
-def read_book(session: Session, signal: Signal) -> Book:
-    """Return what the account holds and works of the signal's book and symbols."""
-    symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
-    mine = (Position.name == signal.name) | Position.symbol.in_(symbols)
-    positions = session.execute(
-        sa.select(Position.name, Position.symbol, Position.quantity, Position.average_price).where(
-            Position.account_id == signal.account_id, mine
-        )
-    ).all()
-    orders = sa.select(Order).where(
-        OPEN, Order.account_id == signal.account_id, (Order.name == signal.name) | Order.symbol.in_(symbols)
-    )
-    return Book(
-        {(row.name, row.symbol): row.quantity for row in positions},
-        {(row.name, row.symbol): row.average_price for row in positions},
-        session.execute(orders).scalars().all(),
-    )
+        """Put answers on record."""
+        self.trace.extend(steps)
 
 
 def size(scene: Scene, book: Book, *, to_target: bool) -> Plan:
@@ -146,14 +105,14 @@ def size(scene: Scene, book: Book, *, to_target: bool) -> Plan:
     signal = scene.signal
     if signal.source == Source.FLATTEN:
         return _closing_plan(scene, book)
-    instruments = _instruments(scene)
+    instruments = [scene.known.terms_of(symbol) for symbol in (signal.symbol1, signal.symbol2) if symbol]
     if signal.ticker_type == TickerType.PAIR:
         return _pair_plan(scene, book, instruments, to_target=to_target)
     only = instruments[0]
     side, quantity = Side(signal.side), signal.quantity
     if to_target and signal.source == Source.WEBHOOK:
         side, quantity = _to_target(scene, book, only.symbol)
-    order_type = OrderType(only.order_type)
+    order_type = only.order_type
     limit = signal.price if order_type is OrderType.LIMIT else None
     number = 2 if signal.name != only.symbol and not str(signal.name).startswith(f"{only.symbol}-") else 1
     return Plan(legs=[_leg((scene, book), number, only, (side, quantity), (order_type, limit))])
@@ -191,12 +150,11 @@ def _closing_plan(scene: Scene, book: Book) -> Plan:
     signal = scene.signal
     legs = []
     symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
-    known = {row.symbol: row for row in _instruments(scene)}
     for number, symbol in enumerate(symbols, 1):
         held = book.position(str(signal.name), symbol)
         if held:
             side = Side.SELL if held > 0 else Side.BUY
-            legs.append(_leg((scene, book), number, known[symbol], (side, abs(held))))
+            legs.append(_leg((scene, book), number, scene.known.terms_of(symbol), (side, abs(held))))
     if not legs:
         raise NotTradable(SignalStatus.CANCELED, "flat", f"{signal.name} is flat already.")
     lead = next((leg.number for leg in legs if leg.side is Side.BUY), 1)
@@ -205,7 +163,7 @@ def _closing_plan(scene: Scene, book: Book) -> Plan:
     return Plan(legs=legs, policy=LegPolicy.LEG1_FIRST, on_failure=FailurePolicy.COMPLETE, lead=lead)
 
 
-def _pair_plan(scene: Scene, book: Book, instruments: Sequence[Instrument], *, to_target: bool) -> Plan:
+def _pair_plan(scene: Scene, book: Book, instruments: Sequence[InstrumentTerms], *, to_target: bool) -> Plan:
     signal = scene.signal
     first, second = instruments
     name, hedge_ratio = str(signal.name), signal.hedge_ratio or Decimal(1)
@@ -218,7 +176,9 @@ def _pair_plan(scene: Scene, book: Book, instruments: Sequence[Instrument], *, t
         target2 = -leg2_quantity(target1, hedge_ratio, step2)
         missing = target2 - held2 - book.coming(name, second.symbol)
         side2, quantity2 = (Side.BUY if missing > 0 else Side.SELL), abs(missing)
-    elif signal.position == MarketPosition.FLAT and _closes(held1, side1, quantity1) and held1 * held2 < 0:
+    elif signal.position == MarketPosition.FLAT and _closes(
+        book, name, (first.symbol, second.symbol), side1, quantity1
+    ):
         side2, quantity2 = (Side.SELL if held2 > 0 else Side.BUY), abs(held2)
         scene.see("closing", True, f"The pair goes flat, so all {quantity2} {second.symbol} held are closed with it.")
     else:
@@ -236,10 +196,7 @@ def _pair_plan(scene: Scene, book: Book, instruments: Sequence[Instrument], *, t
 
 
 def _with_policy(scene: Scene, plan: Plan) -> Plan:
-    pair = scene.session.execute(sa.select(Pair).where(Pair.name == scene.signal.name)).scalar_one_or_none()
-    if pair is not None:
-        plan.policy, plan.on_failure = LegPolicy(pair.leg_policy), FailurePolicy(pair.on_leg_failure)
-        plan.timeout = pair.leg_timeout
+    plan.policy, plan.on_failure, plan.timeout = scene.known.terms_of_pair(str(scene.signal.name))
     apart = len(plan.legs) < 2 or plan.legs[0].side is plan.legs[1].side
     if plan.policy is LegPolicy.ATTACHED and not scene.attached_hedge:
         scene.see("legs", True, "The broker has no attached orders; leg 2 follows the fills of leg 1 instead.")
@@ -267,8 +224,11 @@ def _to_target(scene: Scene, book: Book, symbol: str, *, allow_none: bool = Fals
     return (Side.BUY if missing > 0 else Side.SELL), abs(missing)
 
 
-def _closes(held: Decimal, side: Side, quantity: Decimal) -> bool:
-    return held != 0 and held + side.sign * quantity == 0
+def _closes(book: Book, name: str, symbols: tuple[str, str], side1: Side, quantity1: Decimal) -> bool:
+    """Tell whether a trade of leg 1 ends a pair of which nothing works any more."""
+    held1, held2 = (book.position(name, symbol) for symbol in symbols)
+    idle = all(order.name != name for order in book.working)
+    return idle and held1 * held2 < 0 and held1 + side1.sign * quantity1 == 0
 
 
 def _see_rounding(scene: Scene, book: Book, quantity1: Decimal, quantity2: Decimal) -> None:
@@ -288,21 +248,10 @@ def _see_rounding(scene: Scene, book: Book, quantity1: Decimal, quantity2: Decim
     )  # fmt: skip
 
 
-def _instruments(scene: Scene) -> list[Instrument]:
-    symbols = [symbol for symbol in (scene.signal.symbol1, scene.signal.symbol2) if symbol]
-    rows = scene.session.execute(sa.select(Instrument).where(Instrument.symbol.in_(symbols))).scalars()
-    known = {row.symbol: row for row in rows}
-    # What is not registered, or not any more, is traded as a stock at the market.
-    return [
-        known.get(symbol) or Instrument(symbol=symbol, asset_class="STK", currency="USD", order_type=OrderType.MARKET)
-        for symbol in symbols
-    ]
-
-
 def _leg(
     where: tuple[Scene, Book],
     number: int,
-    instrument: Instrument,
+    instrument: InstrumentTerms,
     trade: tuple[Side, Decimal],
     terms: tuple[OrderType, Decimal | None] = MARKET,
 ) -> Leg:

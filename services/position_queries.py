@@ -67,6 +67,13 @@ def list_positions(
     return cut(rows, len(rows) if limit is None else limit, _key)
 
 
+def count_books() -> int:
+    """Return how many stocks and pairs hold something, each account for itself."""
+    books = sa.select(Position.account_id, Position.name).where(HELD).distinct().subquery()
+    found: int = db.session.execute(sa.select(sa.func.count()).select_from(books)).scalar_one()
+    return found
+
+
 def _key(row: ValuedPosition) -> PositionKey:
     return row.position.account_id, row.position.name, row.position.symbol
 

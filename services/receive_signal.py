@@ -20,7 +20,7 @@ from domain.intake import Decision, decide
 from domain.order_status import SignalStatus
 from extensions import announce_now, transaction, utc_now
 from models import Signal
-from services import registry
+from services import crash_points, registry
 from services.intake_statement import DECIDED, SAID, insert_signal
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
         # At the edge of a minute deliveries of one body pass one by one, so that none is missed.
         rowid = insert_signal(values, int(alert.body_sha256[:15], 16) if key.near_edge else None)
         if rowid is not None:
+            crash_points.reach("alert after commit")
             announce_now()
             break
         if (first := _first_delivery(alert, key)) is not None:
@@ -95,6 +96,7 @@ def _first_delivery(alert: Alert, key: RepeatKey) -> Received | None:
             raise PayloadMismatch(f"signal_id was used before with other content (rowid {first.id}).")
         first.seen_count += 1
         first.last_seen_at = utc_now()
+        crash_points.reach("repeat before commit")
     if first.weak_key:
         logger.warning(
             "signal %s: same body again within %d s, taken for a repeat (seen %d times)",

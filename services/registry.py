@@ -8,15 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session
 
-from domain.checks.catalog import CHECKS
 from domain.checks.rules import RuleRow, Rules
-from domain.enums import Activity, CheckMode, Route, Scope, StopLevel
+from domain.enums import (
+    Activity,
+    AssetClass,
+    CheckMode,
+    FailurePolicy,
+    LegPolicy,
+    OrderType,
+    Route,
+    Scope,
+    StopLevel,
+)
 from domain.intake import Terms, Tradable
 from domain.stops import StopInForce
 from extensions import db
@@ -24,6 +33,7 @@ from models import BrokerAccount, CheckRule, Instrument, Pair, RegistryVersion, 
 from models.control import IN_FORCE
 
 MAX_REMEMBERED = 20_000
+T = TypeVar("T")
 
 
 class AccountRef(NamedTuple):
@@ -40,6 +50,23 @@ class Unasked:
 NEVER_ASKED = Unasked()
 
 
+class InstrumentTerms(NamedTuple):
+    """How an instrument is traded."""
+
+    symbol: str
+    asset_class: str = AssetClass.STOCK
+    currency: str = "USD"
+    order_type: OrderType = OrderType.MARKET
+
+
+class PairTerms(NamedTuple):
+    """How the legs of a pair belong together; `timeout` in seconds, None = as the desk is set."""
+
+    policy: LegPolicy = LegPolicy.TOGETHER
+    on_failure: FailurePolicy = FailurePolicy.UNWIND
+    timeout: int | None = None
+
+
 @dataclass(slots=True)
 class Snapshot:
     """The registry at one version. What is looked up is kept; a name that is unknown is kept as None."""
@@ -53,6 +80,8 @@ class Snapshot:
     stops: tuple[StopInForce, ...] = ()
     instruments: dict[str, Tradable | None] = field(default_factory=dict)
     pairs: dict[str, Tradable | None] = field(default_factory=dict)
+    instrument_terms: dict[str, InstrumentTerms] = field(default_factory=dict)
+    pair_terms: dict[str, PairTerms] = field(default_factory=dict)
 
     @property
     def terms(self) -> Terms:
@@ -82,6 +111,26 @@ class Snapshot:
         found = self._tradable(row.name, row.activity, row.account, row.hedge_ratio) if row else None
         return self._keep(self.pairs, name, found)
 
+    def terms_of(self, symbol: str) -> InstrumentTerms:
+        """Return how an instrument is traded; one that is not registered, or not any more, as a stock at the market."""
+        if (kept := self.instrument_terms.get(symbol)) is not None:
+            return kept
+        row = db.session.execute(sa.select(Instrument).where(Instrument.symbol == symbol)).scalar_one_or_none()
+        found = InstrumentTerms(symbol)
+        if row is not None:
+            found = InstrumentTerms(symbol, row.asset_class, row.currency, OrderType(row.order_type))
+        return self._keep(self.instrument_terms, symbol, found)
+
+    def terms_of_pair(self, name: str) -> PairTerms:
+        """Return how the legs of a pair belong together; of one that is not registered as is usual."""
+        if (kept := self.pair_terms.get(name)) is not None:
+            return kept
+        row = db.session.execute(sa.select(Pair).where(Pair.name == name)).scalar_one_or_none()
+        found = PairTerms()
+        if row is not None:
+            found = PairTerms(LegPolicy(row.leg_policy), FailurePolicy(row.on_leg_failure), row.leg_timeout)
+        return self._keep(self.pair_terms, name, found)
+
     def accepts(self, passphrase: str) -> bool:
         """Tell whether the passphrase is one of those in force; takes the same time for every wrong one."""
         given = hashlib.sha256(passphrase.encode()).hexdigest().encode()
@@ -100,17 +149,22 @@ class Snapshot:
         return Tradable(name, Activity(activity), account.id, external, hedge_ratio, account.name)
 
     @staticmethod
-    def _keep(kept: dict[str, Tradable | None], name: str, found: Tradable | None) -> Tradable | None:
+    def _keep(kept: dict[str, T], name: str, found: T) -> T:
         if len(kept) >= MAX_REMEMBERED:
             kept.clear()  # other threads read with get(), never by what they stored
         kept[name] = found
         return found
 
 
-def snapshot(*, fresh: bool = False) -> Snapshot:
-    """Return what this process remembers, read from the database the first time or when `fresh`."""
+def snapshot(*, fresh: bool = False, version: int | None = None) -> Snapshot:
+    """Return what this process remembers, read from the database the first time, when `fresh`, or for another version.
+
+    `version` is the number that the caller has just read.
+    """
     kept: Snapshot | None = current_app.extensions.get("registry")
-    if kept is None or (fresh and kept.version != current_version(db.session())):
+    if fresh and kept is not None:
+        version = current_version(db.session())
+    if kept is None or (version is not None and kept.version != version):
         current_app.extensions["registry"] = kept = _load()
     return kept
 
@@ -149,7 +203,6 @@ def _load_rules() -> Rules:
             row.choice,
         )
         for row in rows
-        if row.check_name in CHECKS  # one that a later version of the desk has known says nothing to this one
     )
 
 

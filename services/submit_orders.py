@@ -27,7 +27,7 @@ from domain.order_status import OrderStatus
 from extensions import reading, transaction, utc_now
 from models import BrokerAccount, Order, Signal
 from models.order import PENDING as ORDER_PENDING
-from services import stops
+from services import crash_points, stops
 from services.book import Locked, apply_report, fail_order, is_same_order, lock_order
 from services.claims import GUARD, MOST_ATTEMPTS, Claim, drop_lease, make_claim, start_sending, take_lease
 from services.order_moves import move_order, note
@@ -48,6 +48,7 @@ def submit_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     claims = _claim(tuple(brokers), worker)
     if claims is None:
         return False
+    crash_points.reach("claim after commit")
     send(_begin_sending(claims, worker), brokers, worker)
     return True
 
@@ -72,6 +73,7 @@ def _answers(claims: Sequence[Claim], brokers: Mapping[int, Broker]) -> Iterator
 
 
 def _call(broker: Broker, claim: Claim) -> Answer:
+    crash_points.reach("sending after commit")
     try:
         return broker.submit_order(claim.request)
     except Exception as e:  # which one it is decides what is recorded
@@ -79,6 +81,7 @@ def _call(broker: Broker, claim: Claim) -> Answer:
 
 
 def _record(claim: Claim, answer: Any, worker: str) -> None:
+    crash_points.reach("broker answered")
     record: Callable[[Session, Locked, Any, str], None]
     what = str(answer) or type(answer).__name__
     match answer:
@@ -101,7 +104,10 @@ def _record(claim: Claim, answer: Any, worker: str) -> None:
             logger.warning("order %s: answer after the lease was lost: %s", order.client_order_id, what)
             return
         drop_lease(order)
-        record(session, locked, answer, worker)
+        with session.no_autoflush:  # all changes go out once, at the end
+            record(session, locked, answer, worker)
+        crash_points.reach("record before commit")
+    crash_points.reach("record after commit")
 
 
 def _record_report(session: Session, locked: Locked, answer: Any, worker: str) -> None:
@@ -170,6 +176,8 @@ def reap(worker: str) -> int:
             target = S.QUEUED if order.status == S.CLAIMED else S.UNKNOWN
             move_order(session, order, target, f"lease of {order.lease_owner} ended", worker)
             drop_lease(order)
+            crash_points.reach("reap before commit")
+        crash_points.reach("reap after commit")
     return len(dead)
 
 
@@ -203,6 +211,7 @@ def _claim(accounts: tuple[int, ...], worker: str) -> list[Claim] | None:
                 take_lease(each, worker, now)
                 move_order(session, each, S.CLAIMED, "claimed", worker)
                 claims.append(make_claim(each, signal, account, first))
+            crash_points.reach("claim before commit")
             return claims
     except IntegrityError:
         logger.info("another worker has an order of this symbol in hand")
@@ -252,6 +261,20 @@ def _sendable() -> sa.Select[Order, str, datetime, Signal]:
         earlier.status.in_(pending),
         earlier.id < Order.id,
     )
+    # Legs that go together wait for each other's symbols.
+    other, before_other = aliased(Order), aliased(Order)
+    other_blocked = sa.exists().where(
+        Signal.leg_policy == LegPolicy.TOGETHER,
+        Order.purpose == Purpose.SIGNAL,
+        other.signal_id == Order.signal_id,
+        other.generation == Order.generation,
+        other.leg != Order.leg,
+        other.status == S.QUEUED,
+        before_other.account_id == other.account_id,
+        before_other.symbol == other.symbol,
+        before_other.status.in_(pending),
+        before_other.id < other.id,
+    )
     # Leg 2 never leaves while leg 1 waits, or while nobody knows what became of it.
     leg1_pending = sa.exists().where(
         first_leg.signal_id == Order.signal_id,
@@ -267,7 +290,7 @@ def _sendable() -> sa.Select[Order, str, datetime, Signal]:
         .where(ORDER_PENDING, Order.status == S.QUEUED, Order.account_id.in_(sa.bindparam("accounts", expanding=True)))
         .where(Order.next_at <= utc_now())
         .where(Order.not_after.is_(None) | (Order.not_after > utc_now()))  # expire_orders ends the others
-        .where(~blocked, ~leg1_pending)
+        .where(~blocked, ~other_blocked, ~leg1_pending)
         .order_by(Order.is_exit.desc(), Order.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=Order)
@@ -289,6 +312,7 @@ def _begin_sending(claims: Sequence[Claim], worker: str) -> list[Claim]:
             elif good and order.status == S.CLAIMED:  # not ended together with the other leg
                 drop_lease(order)
                 move_order(session, order, S.QUEUED, "the other leg could not be sent", worker)
+        crash_points.reach("sending before commit")
     return list(claims) if all(fit) else []
 
 

@@ -18,6 +18,7 @@ from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction
 from models import Order
 from models.order import IN_FLIGHT, WORKING
+from services import crash_points
 from services.book import Locked, apply_report, can_be_adopted, fail_order, is_same_order, lock_order
 from services.claims import MOST_ATTEMPTS
 from services.foreign_orders import see_foreign
@@ -47,12 +48,14 @@ def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     due = _due_lookup(tuple(brokers))
     if due is None:
         return False
+    crash_points.reach("look-up before asking")
     broker = brokers[due.account_id]
     try:
         report = broker.find_order(due.client_order_id)
     except BrokerUnavailable as e:
         logger.warning("order %s: cannot be looked up now (%s)", due.client_order_id, e)
         return True
+    crash_points.reach("look-up answered")
     with transaction() as session:
         locked = lock_order(session, due.order_id)
         if locked.order.status != S.UNKNOWN:
@@ -63,6 +66,7 @@ def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:
             _to_manual(session, locked, "the broker has another order under this id", worker)
         else:
             apply_report(session, locked, report, worker)
+        crash_points.reach("look-up before commit")
     return True
 
 
@@ -74,6 +78,7 @@ def poll_account(account_id: int, broker: Broker, since: datetime | None, worker
     with reading():
         now = database_time()
     reports = broker.list_orders(now - LOOK_BACK if since is None else since - OVERLAP)
+    crash_points.reach("poll answered")
     for report in reports:
         book_report(account_id, report, worker)
     for missed in _working_before(account_id, {report.client_order_id for report in reports}):
@@ -114,6 +119,8 @@ def book_report(account_id: int, report: OrderReport, worker: str) -> None:
                 report.status,
             )
         apply_report(session, locked, report, worker, by_evidence=adopted)
+        crash_points.reach("booking before commit")
+    crash_points.reach("booking after commit")
 
 
 def has_working_orders(account_id: int) -> bool:
@@ -124,9 +131,6 @@ def has_working_orders(account_id: int) -> bool:
 
 def _due_lookup(accounts: tuple[int, ...]) -> LookUp | None:
     due = sa.and_(IN_FLIGHT, Order.status == S.UNKNOWN, Order.account_id.in_(accounts))
-    with reading() as session:  # most of the time there is none, and then nothing need be locked
-        if not session.execute(sa.select(sa.exists().where(due))).scalar_one():
-            return None
     with transaction() as session:
         now = database_time()
         query = (

@@ -14,7 +14,7 @@ from domain.trace import step
 from extensions import announce, database_time, reading, transaction
 from models import Order, Signal
 from models.signal import UNBALANCED
-from services import journal
+from services import crash_points, journal
 from services.book import fail_order, lock_order
 from services.order_moves import note
 from services.roll_up import refresh_signal
@@ -35,6 +35,7 @@ def tend(accounts: Collection[int], worker: str) -> int:
                 continue
             if now >= signal.unbalanced_at + timedelta(seconds=signal.leg_timeout or 0):
                 refresh_signal(session, signal, None, now, worker, timed_out=True)
+                crash_points.reach("tend before commit")
     return len(found)
 
 

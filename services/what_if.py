@@ -24,7 +24,8 @@ from extensions import database_time, reading
 from models import AccountState, AssetState, BrokerAccount, Quote, Signal
 from services import registry
 from services.decide import decide_plan
-from services.planning import Book, Leg, NotTradable, Plan, Scene
+from services.desk_book import Book
+from services.planning import Leg, NotTradable, Plan, Scene
 
 NEVER_STORED = 2**62  # as the rowid: later than all that is stored
 
@@ -96,7 +97,7 @@ def what_if(alert: Alert) -> WhatIf:
                 result.status = SignalStatus.WAITING
         else:
             _fill_in(result, signal, book, plan)
-        result.trace = signal.trace
+        result.trace = [*signal.trace, *scene.trace]
     return result
 
 

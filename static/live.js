@@ -1,5 +1,6 @@
-/* Keeps [data-live] up to date: the server says that something changed, and the page fetches itself anew.
-   Where no stream is to be had the page asks every few seconds. Loaded before app.js, which changes the page. */
+/* Keeps each [data-live] up to date: the server says that something changed, and the page fetches itself anew.
+   What carries data-keep, a form, stays as it is with what was typed, until the server leaves it out or writes
+   another word there. Where no stream is to be had the page asks every few seconds. Loaded before app.js, which changes the page. */
 "use strict";
 
 (() => {
@@ -9,9 +10,9 @@
   const PATIENCE = 8000; // for one answer
   const STREAM_AGAIN = 30000; // until a refused stream is asked for again
 
-  const live = document.querySelector("[data-live]");
+  const regions = [...document.querySelectorAll("[data-live]")];
   const light = document.querySelector("[data-light]");
-  if (!live || !light) return;
+  if (!regions.length || !light) return;
 
   const written = new WeakMap(); // what the server wrote for a part, before this page added to it
   let stream = null;
@@ -21,7 +22,7 @@
   let again = false;
   let last = Date.now();
 
-  for (const part of live.querySelectorAll("[data-key]")) written.set(part, part.outerHTML);
+  for (const part of document.querySelectorAll("[data-live] [data-key]")) written.set(part, part.outerHTML);
 
   function show() {
     const streaming = stream?.readyState === EventSource.OPEN;
@@ -41,7 +42,8 @@
       known.delete(part.dataset.key);
       const html = part.outerHTML;
       let stays = before;
-      if (!before || written.get(before) !== html) {
+      const kept = before && "keep" in part.dataset && part.dataset.keep === before.dataset.keep;
+      if (!kept && (!before || written.get(before) !== html)) {
         const lists = [before?.querySelector("[data-list]"), part.querySelector("[data-list]")];
         if (lists[0] && lists[1]) {
           reconcile(lists[0], lists[1]);
@@ -84,9 +86,10 @@
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const focused = document.activeElement?.id;
-      reconcile(live, page.querySelector("[data-live]"));
+      const now = new Map([...page.querySelectorAll("[data-live]")].map((region) => [region.dataset.live, region]));
+      for (const live of regions) reconcile(live, now.get(live.dataset.live));
       desk.setNow(page.querySelector("[data-now]")?.dataset.now);
-      desk.dress(live);
+      desk.dress(document);
       if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
       if (lost) refusedAt = 0; // the server is back, and its streams may be too
       lost = false;
@@ -132,7 +135,7 @@
   });
   window.addEventListener("pagehide", close);
   window.addEventListener("pageshow", open);
-  live.addEventListener("animationend", (event) => event.target.closest?.("tr")?.classList.remove("changed"));
+  document.addEventListener("animationend", (event) => event.target.closest?.("tr")?.classList.remove("changed"));
 
   setInterval(() => {
     if (document.hidden) return;

@@ -30,12 +30,13 @@ class Desk:
 
     def __init__(self, app: Flask, folder: Path, **settings: Any) -> None:
         values = {
+            "url": f"sqlite:///{folder}/paper.db",
             "slippage_bps": Decimal(0),
             "commission": Decimal(0),
             "reference_price": Decimal(100),
             "cash": Decimal(10**9),  # enough for any test that is not about buying power
         }
-        self.venue = PaperVenue(PaperSettings(url=f"sqlite:///{folder}/paper.db", **{**values, **settings}))
+        self.venue = PaperVenue(PaperSettings(**{**values, **settings}))
         self.broker = PaperBroker(self.venue, "paper")
         self.account_id = db.session.execute(
             sa.select(BrokerAccount.id).where(BrokerAccount.name == "paper")

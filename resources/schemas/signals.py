@@ -23,7 +23,10 @@ from resources.schemas.fields import (
 class LegOut(Out):
     """One leg's order."""
 
+    order: int
     leg: int
+    generation: int
+    purpose: str
     order_id: OutOrderId | None
     client_order_id: str
     symbol: str
@@ -39,7 +42,10 @@ class LegOut(Out):
     def of(cls, row: Order) -> LegOut:
         """Return the order in the words of the edge."""
         return cls(
+            order=row.id,
             leg=row.leg,
+            generation=row.generation,
+            purpose=row.purpose,
             order_id=show_order_id(row.broker_order_id),
             client_order_id=row.client_order_id,
             symbol=row.symbol,

@@ -77,7 +77,7 @@ def _running(root: Path, url: str, folder: Path, **settings: str) -> Iterator[De
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    usual = {"HOST": "127.0.0.1", "PORT": str(port), "WEB_WORKERS": "1", "WEB_THREADS": "32", **settings}
+    usual = {"HOST": "127.0.0.1", "PORT": str(port), "WEB_WORKERS": "1", "WEB_THREADS": "96", **settings}
     inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR")}
     env = {**inherited, **make_env(url, folder), **usual}
     log = folder / f"gunicorn-{port}.log"

@@ -5,10 +5,12 @@ from playwright.sync_api import expect
 
 from domain.order_status import SignalStatus
 from tests.dashboard.support import add_filled_pair, add_signal
+from tests.dashboard.trading import trade
 
 pytestmark = pytest.mark.browser
 
-PAGES = ["/", "/signals", "/signals?ticker=MA-V&status=filled", "/guide", "/login", "/nothing"]
+EXECUTION = ["/orders?show=all", "/orders/1", "/orders/5", "/positions", "/controls", "/controls?scope=pair&of=LNT-FTS"]
+PAGES = ["/", "/signals", "/signals?ticker=MA-V&status=filled", "/guide", "/login", "/nothing", *EXECUTION]
 
 # The contrast of every text with what it stands on, by the formula of WCAG 2; the worst ones are returned.
 CONTRASTS = """
@@ -42,12 +44,13 @@ CONTRASTS = """
 
 @pytest.fixture(scope="module")
 def filled_desk(desk):
-    """A desk with a signal of every status, long texts and a filled pair."""
+    """A desk with a signal of every status, long texts, a filled pair, and all that execution shows."""
     app = desk.app()
     for status in SignalStatus:
         add_signal(app, status=status, comment=f"A comment that is much too long for its column, {status}")
     add_signal(app, ticker="W" * 128, name=None, status="error", error_text="W" * 900)
     add_filled_pair(app)
+    trade(app)
     return desk
 
 
@@ -87,8 +90,10 @@ def test_tables_scroll_inside_their_frame(filled_desk, visit):
 
 
 @pytest.mark.parametrize("width", [380, 1280])
-def test_tooltips_stay_inside_the_window(filled_desk, visit, width):
+@pytest.mark.parametrize("path", ["/", "/positions"])
+def test_tooltips_stay_inside_the_window(filled_desk, visit, width, path):
     there = visit(filled_desk, viewport={"width": width, "height": 500})
+    there.page.goto(path)
     spots = there.page.locator(".tip-at")
     for number in range(spots.count()):
         spot = spots.nth(number)
@@ -119,6 +124,19 @@ def test_every_file_that_pages_name_is_there(filled_desk, visit):
     there = visit(filled_desk, expected=("status of 404",))
     missing = []
     there.page.on("response", lambda answer: missing.append(answer.url) if answer.status == 404 else None)
-    for path in ("/", "/signals", "/guide", "/v3/docs"):
+    for path in ("/", "/signals", "/guide", "/orders", "/positions", "/controls", "/v3/docs"):
         there.page.goto(path, wait_until="networkidle" if path == "/v3/docs" else "load")
     assert missing == []
+
+
+def test_every_button_of_a_phone_is_large_enough_for_a_finger(filled_desk, visit):
+    there = visit(filled_desk, viewport={"width": 390, "height": 800})
+    for path in EXECUTION:
+        there.page.goto(path)
+        buttons = there.page.locator(
+            "main button:visible, main summary:visible, main input:visible, main select:visible"
+        )
+        sizes = [box["height"] for box in (buttons.nth(n).bounding_box() for n in range(buttons.count()))]
+        assert min(sizes, default=99) >= 16, path
+        wide = there.page.locator("main form.deed button:visible")
+        assert min((wide.nth(n).bounding_box()["height"] for n in range(wide.count())), default=99) >= 32, path

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.checks.catalog import CHECKS
-from domain.checks.facts import BookLine, LastTarget, MeanSlip, PlannedLeg, StopInForce, is_exit, only_reduces
+from domain.checks.facts import BookLine, LastTarget, MeanSlip, PlannedLeg, is_exit, only_reduces
 from domain.checks.hours import Session
 from domain.checks.run import AFTER_SIZING, BEFORE_SIZING, after_sizing, before_sizing, run_checks
 from domain.enums import MarketPosition, Scope, Side, StopLevel, WhenClosed
+from domain.stops import StopInForce
 from tests.domain.checks_support import NOW, OFF, REFUSE, WARN, held, pair, rule, rules, single
 
 D = Decimal
-STOP = (StopInForce(StopLevel.ENTRIES, Scope.DESK, "", "the news", NOW),)
+STOP = (StopInForce(1, StopLevel.ENTRIES, Scope.DESK, "", "the news", NOW),)
 BUY, SELL = Side.BUY, Side.SELL
 
 
@@ -32,7 +33,7 @@ def test_the_checks_of_a_usual_signal_all_pass():
 
 
 def test_every_check_but_those_of_the_registry_is_done_somewhere():
-    elsewhere = {"registered", "active", "hedge", "quote_age"}
+    elsewhere = {"registered", "active", "hedge", "sizing", "quote_age"}
     assert set(BEFORE_SIZING) | set(AFTER_SIZING) == set(CHECKS) - elsewhere
 
 
@@ -45,15 +46,15 @@ def test_the_first_refusal_ends_the_checks_and_says_why():
 
 
 def test_a_warning_is_on_the_trace_and_the_signal_is_traded():
-    outcome = run_checks(single(stops=STOP), rules(rule("stop", mode=WARN)))
-    assert (outcome.steps[0]["ok"], outcome.steps[0]["values"]["outcome"]) == (False, "warning")
+    outcome = run_checks(single(received_at=NOW - timedelta(days=1)), rules(rule("age", mode=WARN)))
+    assert (outcome.steps[2]["ok"], outcome.steps[2]["values"]["outcome"]) == (False, "warning")
     assert outcome.goes_on
     assert len(outcome.steps) == 5
 
 
 def test_a_check_that_is_off_leaves_no_step():
-    outcome = run_checks(single(stops=STOP), rules(rule("stop", mode=OFF)))
-    assert "stop" not in names(outcome)
+    outcome = run_checks(single(received_at=NOW - timedelta(days=1)), rules(rule("age", mode=OFF)))
+    assert "age" not in names(outcome)
     assert outcome.goes_on
 
 

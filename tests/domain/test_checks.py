@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 
 from domain.checks import alert_rules, limit_rules, market_rules
-from domain.checks.facts import BookLine, LastTarget, MeanSlip, Money, StopInForce
+from domain.checks.facts import BookLine, LastTarget, MeanSlip, Money
 from domain.checks.hours import Session
 from domain.enums import MarketPosition, Scope, Side, StopLevel, TickerType, WhenClosed
+from domain.stops import StopInForce
 from tests.domain.checks_support import NOW, held, pair, quote, rule, rules, single
 
 D = Decimal
@@ -19,7 +20,7 @@ QUOTES = {**quote("AAA", "99", "101"), **quote("BBB", "44", "46")}
 
 
 def stop(scope=Scope.DESK, name=""):
-    return (StopInForce(StopLevel.ENTRIES, scope, name, "the news", NOW),)
+    return (StopInForce(1, StopLevel.ENTRIES, scope, name, "the news", NOW),)
 
 
 @pytest.mark.parametrize(
@@ -31,9 +32,10 @@ def stop(scope=Scope.DESK, name=""):
         (single(stops=stop(Scope.ACCOUNT, "paper")), False),
         (single(stops=stop(Scope.ACCOUNT, "other")), True),
         (single(stops=stop(Scope.STOCK, "AAA")), False),
-        (single(stops=stop(Scope.PAIR, "AAA")), True),
+        (single(stops=stop(Scope.PAIR, "AAA-BBB")), True),
         (pair(stops=stop(Scope.PAIR, "AAA-BBB")), False),
-        (pair(stops=stop(Scope.STOCK, "AAA")), True),
+        (pair(stops=stop(Scope.STOCK, "BBB")), False),  # the leg of a pair
+        (pair(stops=stop(Scope.STOCK, "CCC")), True),
         (pair(stops=stop(), **PAIR_EXIT), True),
     ],
 )

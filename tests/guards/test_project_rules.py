@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT_READERS = ("config.py", "run.py", "gunicorn.conf.py", "tests/", "bench/")
+ENVIRONMENT_READERS = ("config.py", "run.py", "gunicorn.conf.py", "tests/", "bench/", "faults/launch.py")
 PRINTERS = ("run.py", "commands.py", "local/", "bench/", "tests/", ".ci/")
 MAX_LINES = 350
 # Spelled in pieces, so that this file keeps its own rule.

@@ -65,6 +65,8 @@ def test_a_cleared_rule_is_gone(context):
     ("form", "fields"),
     [
         ({"check": "nothing", "mode": WARN}, {"check"}),
+        ({"check": "stop", "mode": OFF}, {"check"}),
+        ({"check": "sizing", "mode": OFF}, {"mode"}),
         ({"check": "hedge", "mode": WARN, "scope": Scope.STOCK, "scope_name": "AAA"}, {"scope"}),
         ({"check": "active", "mode": WARN, "scope_name": "AAA"}, {"name"}),
         ({"check": "active", "mode": WARN, "scope": Scope.STOCK}, {"name"}),

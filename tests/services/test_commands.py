@@ -100,3 +100,22 @@ def test_a_lost_password_is_replaced_by_hand(run, app, client):
     tokens = log_in(client, "reader", "a reader of this desk")
     run("users", "password", "reader", typed="a new long password\na new long password\n")
     assert client.post("/v3/refresh", headers=bearer(tokens["refresh_token"])).status_code == 401
+
+
+def test_the_desk_is_stopped_and_released_from_the_shell(run, app):
+    make_stock(app, "LNT")
+    assert run("stop", "list") == (0, "No stop is in force.\n")
+    code, told = run("stop", "entries", "--scope", "stock", "--name", "lnt", "--reason", "news")
+    assert (code, "1  entries  stock LNT" in told) == (0, True)
+    assert "by shell user" in run("stop", "list")[1]
+    assert run("stop", "release", "1", "--reason", "calm")[0] == 0
+    assert run("stop", "list")[1] == "No stop is in force.\n"
+    assert "released by shell user" in run("stop", "list", "--all")[1]
+    code, told = run("stop", "release", "1", "--reason", "calm")
+    assert (code, "was released by" in told) == (1, True)
+
+
+def test_a_stop_of_nothing_is_refused_in_the_shell(run):
+    code, told = run("stop", "flatten", "--scope", "pair", "--name", "NO-PE", "--reason", "x")
+    assert (code, "no pair is called NO-PE" in told) == (1, True)
+    assert run("stop", "cancel")[0] == 2  # no reason

@@ -15,13 +15,14 @@ from models import BrokerAccount, DailyResult, Fill, Order, Position, Quote, Sig
 from services import check_rules, registry
 from services.check_rules import RuleForm
 from services.decide import book_lines
+from services.desk_book import read_book
 from services.facts import World, gather, with_legs
-from services.planning import read_book
 from services.stops import StopForm, release_stop, set_stop
 from tests.desk import LIFETIME, Desk
 from tests.factories import make_pair, make_stock
 
 D = Decimal
+FLAT_BEFORE = {"previous_position": MarketPosition.FLAT}  # without it there is no last target to hold it against
 pytestmark = pytest.mark.usefixtures("context")
 
 
@@ -103,8 +104,9 @@ def other_account():
     return db.session.execute(sa.select(BrokerAccount.id).where(BrokerAccount.name == "external")).scalar_one()
 
 
-def test_untouched_rules_cost_one_statement(desk):
-    rowid = desk.alert("AAA")
+@pytest.mark.parametrize(("said", "count"), [(FLAT_BEFORE, 1), ({}, 0)])
+def test_untouched_rules_cost_one_statement_and_none_without_a_previous_position(desk, said, count):
+    rowid = desk.alert("AAA", **said)
     known = registry.snapshot(fresh=True)
     with reading() as session:
         signal = session.get(Signal, rowid)
@@ -112,7 +114,7 @@ def test_untouched_rules_cost_one_statement(desk):
         now = database_time()
         with statements() as seen:
             gather(session, signal, now, known, world, desk_lifetime=LIFETIME)
-    assert len(seen) == 1
+    assert len(seen) == count
 
 
 def test_all_checks_together_cost_one_statement_for_each_part(desk):
@@ -127,7 +129,7 @@ def test_all_checks_together_cost_one_statement_for_each_part(desk):
         limit(check)
     for check in ("trading_hours", "duplicate"):
         switch_on(check)
-    rowid = desk.alert("AAA")
+    rowid = desk.alert("AAA", **FLAT_BEFORE)
     known = registry.snapshot(fresh=True)
     with reading() as session:
         signal = session.get(Signal, rowid)
@@ -155,6 +157,7 @@ def test_the_books_are_this_one_s_and_all_others_of_the_same_symbols(desk):
         order(desk, "AAA", "AAA", "sell", "4", "1.5", status="PARTIALLY_FILLED"),
         order(desk, "AAA", "AAA", "sell", "4", status="CANCELED"),
         order(desk, "AAA-DDD", "AAA", "buy", "2", status="QUEUED"),
+        order(desk, "AAA-EEE", "AAA", account_id=other_account()),
     )
     facts = look(desk.alert("AAA"))
     assert [(line.name, line.held, line.working, line.is_worked) for line in facts.books] == [
@@ -180,42 +183,43 @@ def at(position, size):
 
 
 def test_the_last_target_is_that_of_the_last_signal_that_was_not_refused(desk):
-    assert look(desk.alert("AAA", **at(MarketPosition.LONG, 10))).last is None
+    assert look(desk.alert("AAA", **FLAT_BEFORE, **at(MarketPosition.LONG, 10))).last is None
     desk.work()
-    first = look(desk.alert("AAA", **at(MarketPosition.LONG, 20)))
+    first = look(desk.alert("AAA", **FLAT_BEFORE, **at(MarketPosition.LONG, 20)))
     assert first.last == LastTarget(1, D(10), first.last.at)
-    assert look(desk.alert("AAA")).last.rowid == 1  # one that waits has led nowhere yet
+    assert look(1).last is None  # nor is it its own forerunner
+    assert look(desk.alert("AAA", **FLAT_BEFORE)).last.rowid == 1  # one that waits has led nowhere yet
     with transaction() as session:
         session.execute(sa.update(Signal).where(Signal.id == 2).values(status="canceled"))
-    assert look(desk.alert("AAA")).last.rowid == 1
+    assert look(desk.alert("AAA", **FLAT_BEFORE)).last.rowid == 1
     add(order(desk, "AAA", "AAA", signal_id=2, status="CANCELED"))  # it was not refused: its order was canceled
-    assert look(desk.alert("AAA")).last.target == 20
-    assert look(desk.alert("BBB-2*CCC")).last is None
+    assert look(desk.alert("AAA", **FLAT_BEFORE)).last.target == 20
+    assert look(desk.alert("BBB-2*CCC", **FLAT_BEFORE)).last is None
 
 
 def test_a_flat_target_is_zero_and_a_missing_one_is_none(desk):
-    desk.alert("AAA", position=MarketPosition.FLAT)
+    desk.alert("AAA", **FLAT_BEFORE, position=MarketPosition.FLAT)
     desk.work()
-    assert look(desk.alert("AAA")).last.target == 0
+    assert look(desk.alert("AAA", **FLAT_BEFORE)).last.target == 0
     desk.work()
-    assert look(desk.alert("AAA")).last.target is None
+    assert look(desk.alert("AAA", **FLAT_BEFORE)).last.target is None
 
 
 def test_the_newest_waiting_signal_of_the_name_and_side(desk):
     switch_on("duplicate")
-    rowid = desk.alert("AAA")
+    rowid = desk.alert("AAA", **FLAT_BEFORE)
     assert look(rowid).newer_waiting is None
-    desk.alert("AAA", Side.SELL)
-    desk.alert("BBB-2*CCC")
+    desk.alert("AAA", Side.SELL, **FLAT_BEFORE)
+    desk.alert("BBB-2*CCC", **FLAT_BEFORE)
     assert look(rowid).newer_waiting is None
-    desk.alert("AAA", quantity="11")
-    newest = desk.alert("AAA", quantity="12")
+    desk.alert("AAA", **FLAT_BEFORE, quantity="11")
+    newest = desk.alert("AAA", **FLAT_BEFORE, quantity="12")
     assert look(rowid).newer_waiting == newest
     assert look(newest).newer_waiting is None
 
 
 def test_to_its_target_a_signal_s_duplicates_are_looked_for_by_themselves(desk):
-    rowid, newer = desk.alert("AAA"), desk.alert("AAA", quantity="11")
+    rowid, newer = desk.alert("AAA", **FLAT_BEFORE), desk.alert("AAA", **FLAT_BEFORE, quantity="11")
     assert look(rowid).newer_waiting is None
     assert look(rowid, to_target=True).newer_waiting == newer
 

@@ -9,14 +9,16 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from brokers.errors import BrokerUnavailable
 from brokers.paper.instructions import Kind
 from domain.enums import Activity, OrderType, Side
-from domain.messages import OrderReport, OrderRequest
+from domain.messages import AccountReport, OrderReport, OrderRequest
 from extensions import transaction
-from models import Fill, Order, OrderEvent
+from models import Fill, Order, OrderEvent, Signal
 from services import submit_orders
+from services.desk_book import Book
 from services.new_orders import client_order_id
-from services.planning import Book, Plan, Scene
+from services.planning import Plan, Scene
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 
@@ -402,3 +404,25 @@ def test_a_signal_that_cannot_be_planned_does_not_hold_up_others(desk: Desk, mon
     monkeypatch.setattr(plan_signals, "decide_plan", decide)
     desk.work()
     assert [desk.signal(rowid).status for rowid in (bad, good)] == ["critical err", "filled"]
+
+
+def test_while_the_broker_cannot_be_asked_signals_wait_and_then_expire(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> AccountReport:
+        raise BrokerUnavailable("no route")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.broker, "account", away)
+        young = desk.alert("LNT")
+        desk.plan()
+        assert desk.signal(young).status == "waiting"
+        change(Signal, young, received_at=desk.signal(young).received_at - timedelta(seconds=300))
+        desk.market._known[desk.account_id].away_until = 0
+        desk.plan()
+        assert (desk.signal(young).status, desk.signal(young).status_reason) == ("canceled", "expired")
+        later = desk.alert("LNT")
+        assert desk.plan() is None  # the broker is not asked again at once
+    desk.market._known[desk.account_id].away_until = 0
+    desk.work()
+    assert desk.signal(later).status == "filled"

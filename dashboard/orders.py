@@ -1,0 +1,99 @@
+"""The pages of orders: the list, one order, and what a person may do with it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from dashboard.forms import Form, sent_form
+from dashboard.order_filters import SHOW, OrderFilters, read_order_filters
+from dashboard.order_view import order_detail, order_rows
+from dashboard.viewer import actor, admins_only, members_only
+from domain.errors import NotFound
+from domain.order_status import OrderStatus
+from extensions import database_time
+from services import order_queries, queries
+from services.cancel_orders import cancel_order
+from services.paging import account_names
+from services.tend_legs import resolve_order
+
+bp = Blueprint("orders", __name__)
+
+PAGE = 50
+NAMES = 20
+
+
+@bp.get("/orders")
+@members_only
+def orders() -> ResponseReturnValue:
+    """List orders page by page, newest first, with filters; open ones alone unless more are asked for."""
+    accounts = account_names()
+    filters = read_order_filters(request.args, list(accounts.values()))
+    page = None if filters.messages else order_queries.list_orders(filters.wanted, PAGE, filters.after)
+    now = database_time()
+    shown = render_template(
+        "orders.html",
+        now=now,
+        filters=filters,
+        statuses=list(OrderStatus),
+        show=SHOW,
+        accounts=list(accounts.values()),
+        names=queries.latest_names(NAMES),
+        rows=order_rows(page.rows, now) if page else [],
+        older=page.next_after if page else None,
+        nothing=_nothing(filters),
+    )
+    return shown, 400 if filters.messages else 200
+
+
+def _nothing(filters: OrderFilters) -> str:
+    if filters.only_open:
+        return "No open order fits these filters." if filters.given else "No order is open."
+    return "No order fits these filters." if set(filters.given) - {"show"} else "No orders yet."
+
+
+@bp.get("/orders/<string:order_id>")
+@members_only
+def order(order_id: str) -> ResponseReturnValue:
+    """Show everything about one order."""
+    return _page(order_id, Form())
+
+
+@bp.post("/orders/<string:order_id>")
+@admins_only
+def order_deed(order_id: str) -> ResponseReturnValue:
+    """Cancel an order, or say that one is not at the broker."""
+    number, form = _number(order_id), sent_form()
+    reason = form.reason()
+
+    def act() -> str:
+        if form.deed == "resolve":
+            resolve_order(number, reason, actor())
+            return "Put on record: the broker does not have this order."
+        canceled = cancel_order(number, reason, actor())
+        if canceled.status == OrderStatus.CANCELED:
+            return "The order is canceled."
+        return "The end of the order was asked for; the broker decides."
+
+    if form.deed not in ("cancel", "resolve"):
+        abort(400, "This form is not known.")
+    try:
+        done = form.run(act, url_for("orders.order", order_id=number))
+    except NotFound:
+        abort(404)
+    return done if done is not None else form.answer(_page(order_id, form))
+
+
+def _page(order_id: str, form: Form) -> str:
+    try:
+        record = order_queries.get_record(str(_number(order_id)))
+    except NotFound:
+        abort(404)
+    now = database_time()
+    return render_template("order.html", now=now, order=order_detail(record, now), form=form)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        abort(404)
+    return int(text)

@@ -1,0 +1,84 @@
+"""What stands on every page: stops in force, positions that differ, and news of what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, g, get_flashed_messages, request, url_for
+
+from dashboard.viewer import current_viewer
+from dashboard.words import moment, scope_words
+from domain.enums import StopLevel
+from extensions import database_time
+from models import Stop
+from services.broker_view import count_differences
+from services.stops import list_stops
+
+STOPPED = {
+    StopLevel.ENTRIES: "no entries",
+    StopLevel.CANCEL: "no entries, working orders are canceled",
+    StopLevel.FLATTEN: "no entries, orders are canceled and positions closed",
+}
+MOST_STOPS = 3  # that have a banner of their own
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """One line above the page; `key` stays the same as long as it speaks of the same thing."""
+
+    key: str
+    look: str
+    text: str
+    link: str
+    label: str
+
+
+def init_app(app: Flask) -> None:
+    """Let the frame of all pages ask."""
+    app.jinja_env.globals.update(banners=banners, news=news)
+
+
+def without_database() -> None:
+    """Let this answer's page do without what is read from the database, which may be what is away."""
+    g.without_banners = True
+
+
+def banners() -> list[Banner]:
+    """Return what people who are logged in must know on whatever page they are."""
+    if current_viewer() is None or g.get("without_banners"):
+        return []
+    stops = list_stops(in_force=True)
+    found = [_stop_banner(stop) for stop in stops[:MOST_STOPS]]
+    controls = url_for("controls.controls")
+    if more := len(stops) - len(found):
+        text = "1 more stop is in force." if more == 1 else f"{more} more stops are in force."
+        found.append(Banner("banner-stops", "stop", text, controls, "Show controls"))
+    if differing := count_differences():
+        symbols = "1 symbol differs" if differing == 1 else f"{differing} symbols differ"
+        text = f"The broker holds other positions than the desk's own book says: {symbols}."
+        found.append(Banner("banner-differences", "bad", text, url_for("positions.positions"), "Show positions"))
+    return found
+
+
+def _stop_banner(stop: Stop) -> Banner:
+    since = moment(stop.at, database_time())
+    when = f"{since.day} {since.clock[:5]}".strip()
+    text = f"{stop_text(stop)}, {by(stop.actor)} since {when} UTC."
+    return Banner(f"banner-stop-{stop.id}", "stop", text, url_for("controls.controls"), "Show controls")
+
+
+def stop_text(stop: Stop) -> str:
+    """Return a stop in words."""
+    return f"Stopped: {STOPPED[StopLevel(stop.level)]} {scope_words(stop.scope, stop.scope_name)}"
+
+
+def by(actor: str) -> str:
+    """Return who did it; a person by the name alone."""
+    return f"by {actor.removeprefix('user ')}"
+
+
+def news() -> list[str]:
+    """Return what the form before this page has done; a page that only updates itself leaves it to the next one."""
+    if current_viewer() is None or request.headers.get("Sec-Fetch-Dest", "document") != "document":
+        return []
+    return [str(text) for text in get_flashed_messages()]

@@ -1,0 +1,116 @@
+"""Injects faults into a running desk and audits what is left: `python -m faults --help`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from bench.report import machine, show
+from bench.support import DATABASES, POSTGRESQL, Failure, Stage, run
+from config import ROOT
+from faults.rehearsal import rehearse
+from faults.report import lacking, tell
+from tests.pgcluster import DISK, find_binaries
+
+LONG, SHORT = 200, 10  # faults on each database
+
+
+def main() -> int:
+    """Run the program; returns the exit code: 1 if anything was violated."""
+    options = _options()
+    count = options.faults or (LONG if options.long else SHORT)
+    if options.database == "both":
+        show(f"{count} faults on each of {' and '.join(DATABASES)}, seed {options.seed}; {machine()}")
+        return _side_by_side(count, options)
+    with _stage(options.database, keep=options.keep) as stage:
+        outcome = rehearse(stage, options.database, count, options.seed)
+        if count >= LONG:
+            outcome.violations += lacking(outcome)
+        show(tell(outcome, options.seed))
+        if outcome.violations:
+            raise Failure(f"{len(outcome.violations)} violations")
+    return 0
+
+
+def _side_by_side(count: int, options: argparse.Namespace) -> int:
+    """Rehearse each database in a process of its own, for much of the time is spent waiting."""
+    command = [sys.executable, "-m", "faults", "--faults", str(count), "--seed", str(options.seed)]
+    command += ["--keep"] if options.keep else []
+    running = [
+        subprocess.Popen([*command, "--database", kind], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for kind in DATABASES
+    ]
+    try:
+        for process in running:
+            show(process.communicate()[0])
+    finally:
+        for process in running:
+            process.terminate()  # does nothing to one that has ended
+        for process in running:
+            process.wait()
+    return int(any(process.returncode for process in running))
+
+
+@contextlib.contextmanager
+def _stage(kind: str, *, keep: bool) -> Iterator[Stage]:
+    """Give a stage whose folder survives a failure, or always, with all logs and databases in it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    stage = Stage(Path(tempfile.mkdtemp(prefix=f"pairs-faults-{kind}-", dir=DISK)), durable=True)
+    try:
+        yield stage
+    except Exception:
+        keep = True
+        raise
+    finally:
+        if keep:
+            show(f"Logs and databases are kept in {stage.folder}")
+            if kind == POSTGRESQL:
+                _dump(stage)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # an impatient second one would leave half of it running
+        stage.close(keep=keep)
+
+
+def _dump(stage: Stage) -> None:
+    """Save what the PostgreSQL server holds, for its own files go with it."""
+    program = (find_binaries() or Path()) / "pg_dump"
+    for database in (POSTGRESQL, "venue"):
+        url = stage.cluster.url(database).replace("+psycopg2", "")
+        try:
+            subprocess.run([program, "--file", stage.folder / f"{database}.sql", url], check=True)
+        except (OSError, subprocess.CalledProcessError) as e:
+            show(f"{database} could not be saved: {e}")
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m faults", description="Inject faults into a desk, then audit it.")
+    parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
+    parser.add_argument("--long", action="store_true", help=f"{LONG} faults on each database instead of {SHORT}")
+    parser.add_argument("--faults", type=_positive, help="so many faults on each database")
+    parser.add_argument("--keep", action="store_true", help="keep logs and databases, as after a failure")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="repeat a plan")
+    return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,55 @@
+"""What a rehearsal starts in place of `app:create_app()` and `worker.py`: the same programs, listening at crash points.
+
+    gunicorn --config gunicorn.conf.py 'faults.launch:create_app()'
+    python -m faults.launch
+
+Leases are shorter than those of a desk at work, so that a dead worker's orders come back in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from flask import Flask
+
+import app
+import worker
+from faults.tickets import Tickets
+from services import cancel_orders, claims, crash_points, submit_orders
+
+FOLDER = "FAULTS_TICKETS"  # names the folder of the tickets
+LEASE = timedelta(seconds=8)
+
+SHORTER: tuple[tuple[ModuleType, str, Any], ...] = (
+    (claims, "LEASE", LEASE),
+    (claims, "SEND_WALL", timedelta(seconds=1)),
+    (claims, "GUARD", timedelta(seconds=2)),
+    (submit_orders, "GUARD", timedelta(seconds=2)),
+    (cancel_orders, "LEASE", timedelta(seconds=5)),
+    (worker, "REAP_EVERY", 1.0),
+)
+
+
+def listen() -> None:
+    """Shorten what takes long and listen at the crash points; raises KeyError without a folder for tickets."""
+    for module, name, value in SHORTER:
+        if not hasattr(module, name):
+            raise SystemExit(f"faults.launch: {module.__name__}.{name} is no more; tell SHORTER what took its place")
+        setattr(module, name, value)
+    crash_points.install(Tickets(Path(os.environ[FOLDER])).reach)
+
+
+def create_app() -> Flask:
+    """Return the web application of a process that may be told to die."""
+    listen()
+    return app.create_app()
+
+
+if __name__ == "__main__":
+    listen()
+    sys.exit(worker.main())

@@ -1,0 +1,91 @@
+"""Which faults are injected, in which order: a pure function of the seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from brokers.paper.instructions import Instruction, Kind
+from faults.launch import LEASE
+from services.crash_points import POINTS
+
+
+class Sort(StrEnum):
+    """The sorts of faults; the values are the rows of the report."""
+
+    KILL_AT_POINT = "killed at a crash point"
+    STOP_AT_POINT = "stopped past the lease"
+    KILL_WORKER = "worker killed at random"
+    KILL_WEB = "web process killed at random"
+    VENUE = "venue misbehaves"
+    DATABASE = "database away"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault to inject: at a point, or by an instruction to the venue, or simply now."""
+
+    sort: Sort
+    point: str = ""
+    told: Instruction | None = None
+
+    @property
+    def label(self) -> str:
+        """Return what the report calls it."""
+        return f"{self.sort}: {self.told.kind}" if self.told else self.sort.value
+
+
+# Parts of a hundred; what rounding leaves over goes to the crash points.
+SHARES = {
+    Sort.STOP_AT_POINT: 4,
+    Sort.KILL_WORKER: 10,
+    Sort.KILL_WEB: 8,
+    Sort.VENUE: 26,
+    Sort.DATABASE: 3,
+}
+# Between two transactions: elsewhere a stopped process also holds locks that the web process waits for.
+STOP_POINTS = ("claim after commit", "sending after commit", "broker answered", "look-up answered", "plan after commit")
+LEASE_SECONDS = LEASE.total_seconds()
+
+T = TypeVar("T")
+
+
+def make_plan(rng: random.Random, count: int) -> list[Fault]:
+    """Return `count` faults in random order; each sort at least once where the count allows it."""
+    shares = {sort: max(1, round(count * share / 100)) for sort, share in SHARES.items()}
+    faults = [fault for sort, number in shares.items() for fault in _some(rng, sort, number)]
+    faults = faults[:count]
+    points = _in_turn(rng, POINTS, count - len(faults))
+    faults += [Fault(Sort.KILL_AT_POINT, point) for point in points]
+    rng.shuffle(faults)
+    return faults
+
+
+def _some(rng: random.Random, sort: Sort, number: int) -> list[Fault]:
+    if sort is Sort.VENUE:
+        return [Fault(sort, told=_instruction(rng, kind)) for kind in _in_turn(rng, tuple(Kind), number)]
+    if sort is Sort.STOP_AT_POINT:
+        return [Fault(sort, point) for point in _in_turn(rng, STOP_POINTS, number)]
+    return [Fault(sort)] * number
+
+
+def _in_turn(rng: random.Random, choices: Sequence[T], number: int) -> list[T]:
+    """Return so many of the choices, each as often as the others, give or take one."""
+    found: list[T] = []
+    while len(found) < number:
+        found += rng.sample(choices, len(choices))
+    return found[:number]
+
+
+def _instruction(rng: random.Random, kind: Kind) -> Instruction:
+    seconds = {
+        Kind.DELAY: rng.uniform(0.5, 3),
+        Kind.LATE: rng.choice([1.5, 6.0, 12.0]),  # the venue promises two seconds; the others break the promise
+        Kind.HANG: rng.choice([0.5, 2.0, LEASE_SECONDS + 2]),  # the longest outlives the lease
+    }
+    quantity = Decimal(rng.randint(1, 4)) if kind is Kind.PARTIAL else None
+    return Instruction(kind=kind, seconds=seconds.get(kind, 0.0), quantity=quantity)

@@ -1,0 +1,52 @@
+"""Places where a process may be made to die, so that a rehearsal can prove what survives.
+
+A desk at work never installs a hook; a point then costs one look at a variable. `faults/` installs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+POINTS = (
+    # in the web process
+    "alert before commit",
+    "alert after commit",
+    "repeat before commit",
+    # in the worker, in the order of an order's life
+    "plan before commit",
+    "plan after commit",
+    "claim before commit",
+    "claim after commit",
+    "sending before commit",
+    "sending after commit",
+    "broker answered",
+    "record before commit",
+    "record after commit",
+    "look-up before asking",
+    "look-up answered",
+    "look-up before commit",
+    "poll answered",
+    "booking before commit",
+    "booking after commit",
+    "reap before commit",
+    "reap after commit",
+    "cancel before asking",
+    "cancel answered",
+    "cancel before commit",
+    "tend before commit",
+)
+WEB_POINTS = POINTS[:3]
+
+_hook: Callable[[str], None] | None = None
+
+
+def reach(point: str) -> None:
+    """Tell the hook, if there is one, that the process is at this point."""
+    if _hook is not None:
+        _hook(point)
+
+
+def install(hook: Callable[[str], None] | None) -> None:
+    """Let a hook hear of each point from now on; None takes it away."""
+    global _hook
+    _hook = hook

@@ -1,0 +1,125 @@
+"""The rehearsal itself in short, and what it rests on: crash points, tickets, plans."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench.support import POSTGRESQL, SQLITE
+from faults.plan import SHARES, Sort, make_plan
+from faults.recovery import Blow, after, after_no_answer
+from faults.rehearsal import Outcome
+from faults.report import lacking, tell
+from faults.senders import Sent, bodies
+from faults.snapshot import Snapshot
+from faults.tickets import Action, Tickets
+from services import crash_points
+from services.crash_points import POINTS
+from tests.left_out import require
+from tests.pgcluster import find_binaries
+
+TAKE = "import sys; from pathlib import Path; from faults.tickets import Tickets; Tickets(Path(sys.argv[1])).reach('x')"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("database", [SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.postgres)])
+def test_ten_faults_leave_both_books_in_agreement(pytestconfig: pytest.Config, database: str) -> None:
+    require("PostgreSQL", database == SQLITE or find_binaries() is not None, "install it, or set PG_BIN")
+    done = subprocess.run(
+        [sys.executable, "-m", "faults", "--database", database],
+        cwd=pytestconfig.rootpath, capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "No violations." in done.stdout
+
+
+def test_every_crash_point_is_somewhere_in_the_services(pytestconfig: pytest.Config) -> None:
+    code = "".join(path.read_text() for path in (pytestconfig.rootpath / "services").glob("*.py"))
+    assert set(re.findall(r'crash_points\.reach\("([^"]+)"\)', code)) == set(POINTS)
+
+
+def test_a_crash_point_does_nothing_until_a_hook_is_installed() -> None:
+    heard: list[str] = []
+    crash_points.reach(POINTS[0])
+    crash_points.install(heard.append)
+    try:
+        crash_points.reach(POINTS[1])
+    finally:
+        crash_points.install(None)
+    crash_points.reach(POINTS[2])
+    assert heard == [POINTS[1]]
+
+
+def test_one_ticket_kills_one_process(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    tickets = Tickets(tmp_path)
+    command = [sys.executable, "-c", TAKE, str(tmp_path)]
+    assert subprocess.run(command, cwd=pytestconfig.rootpath).returncode == 0
+    tickets.arm("x", Action.KILL)
+    ends = [subprocess.run(command, cwd=pytestconfig.rootpath).returncode for _ in range(2)]
+    assert ends == [-signal.SIGKILL, 0]
+    assert [(one.point, one.action) for one in tickets.used()] == [("x", Action.KILL)]
+
+
+def test_a_stopped_process_goes_on_when_it_is_told_to(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    tickets = Tickets(tmp_path)
+    tickets.arm("x", Action.STOP)
+    process = subprocess.Popen([sys.executable, "-c", TAKE, str(tmp_path)], cwd=pytestconfig.rootpath)
+    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    assert [one.pid for one in tickets.used()] == [process.pid]
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(20) == 0
+
+
+def test_a_ticket_that_was_withdrawn_kills_nobody(tmp_path: Path) -> None:
+    tickets = Tickets(tmp_path)
+    tickets.arm("x", Action.KILL)
+    tickets.withdraw()
+    tickets.reach("x")
+    assert tickets.used() == []
+
+
+@pytest.mark.parametrize("count", [1, 10, 30, 200])
+def test_a_plan_is_as_long_as_asked_for_and_the_same_for_a_seed(count: int) -> None:
+    plan = make_plan(random.Random(5), count)
+    assert len(plan) == count
+    assert plan == make_plan(random.Random(5), count)
+    if count >= 10:
+        assert {fault.sort for fault in plan} == {*SHARES, Sort.KILL_AT_POINT}
+    if count == 200:
+        points = Counter(fault.point for fault in plan if fault.sort is Sort.KILL_AT_POINT)
+        assert set(points) == set(POINTS)
+        assert max(points.values()) - min(points.values()) <= 1
+
+
+def test_alerts_enter_and_exit_in_turns_under_ids_of_their_own() -> None:
+    load = bodies(["A"], "secret", "run", random.Random(1))
+    first, second, third = (next(load) for _ in range(3))
+    assert [first["signal_id"], second["signal_id"]] == ["run-1", "run-2"]
+    assert first["mar_pos"] == second["pre_mar_pos"] != "flat"
+    assert second["mar_pos"] == third["pre_mar_pos"] == "flat"
+    assert first["order_contracts"] == second["order_contracts"]
+    assert first["order_action"] != second["order_action"]
+
+
+def test_the_report_shows_what_was_violated_and_which_points_never_fired(tmp_path: Path) -> None:
+    outcome = Outcome(SQLITE, tmp_path, kills=Counter(POINTS[1:]), violations=["order 7 is at the venue twice"])
+    assert lacking(outcome) == [f"the crash point '{POINTS[0]}' never killed a process"]
+    text = tell(outcome, 5)
+    assert "1 violations." in text
+    assert "order 7 is at the venue twice" in text
+
+
+def test_recovery_counts_from_the_blow_to_the_acknowledgement() -> None:
+    books = Snapshot([], [], {}, {}, {}, [], {})
+    sent = [
+        Sent("late", {}, failed_at=[101.0], acknowledged_at=104.0),
+        Sent("unhurt", {}, acknowledged_at=150.0),
+    ]
+    assert after([Blow(100.0), Blow(90.0)], books, sent) == [4.0, 0.0]
+    assert after_no_answer(books) == []
