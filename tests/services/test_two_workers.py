@@ -121,3 +121,18 @@ def test_pairs_that_are_canceled_while_two_workers_send_them_lock_nobody_out(des
         ours = {r.symbol: r.quantity for r in session.execute(sa.select(Position)).scalars() if r.quantity}
     assert ours == {position.symbol: position.quantity for position in desk.broker.list_positions()}
     assert ours.get("MA", 0) * 3 == -ours.get("V", 0)
+
+
+def test_a_leg_that_somebody_else_holds_is_not_waited_for(desk: Desk, app: Flask) -> None:
+    make_pair(app, "MA-V", "3")
+    rowid = desk.alert("MA-3*V", Side.BUY, "1", "-2")
+    desk.plan()
+    second = desk.orders(rowid)[1].id
+    with db.engine.begin() as connection:  # as one that cancels leg 2, and wants leg 1 next
+        connection.execute(sa.select(Order.__table__).where(Order.id == second).with_for_update())
+        assert desk.submit()
+        assert {order.status for order in desk.orders(rowid)} == {"QUEUED"}
+    with transaction() as session:
+        session.execute(sa.update(Order).values(next_at=Order.created_at))
+    desk.work()
+    assert desk.signal(rowid).status == "filled"
