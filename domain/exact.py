@@ -17,6 +17,14 @@ def round8(number: Decimal) -> Decimal:
     return Decimal(text.rstrip("0"))
 
 
+def plain_text(number: Decimal) -> str:
+    """Return the number, all of it, as people write it, without exponent and trailing zeros."""
+    text = f"{number:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
 def divide(dividend: Decimal, divisor: Decimal) -> Decimal | None:
     """Return the quotient at eight decimals; None where the divisor is 0."""
     return round8(EXACT.divide(dividend, divisor)) if divisor else None

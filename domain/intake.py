@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.checks.rules import Rules, Subject
 from domain.enums import Activity, CheckMode, TickerType
+from domain.exact import plain_text
 from domain.order_status import SignalStatus
 from domain.ticker import Pair, Single, TickerError, parse_ticker
 from domain.trace import step
@@ -82,7 +83,7 @@ def decide(
         result.ticker_type = TickerType.PAIR
         result.symbol1, result.symbol2 = parsed.leg1.symbol, parsed.leg2.symbol
         result.hedge_ratio = parsed.hedge_ratio
-        text = f"'{ticker}' is the pair {parsed.name} with hedge ratio {parsed.hedge_ratio}."
+        text = f"'{ticker}' is the pair {parsed.name} with hedge ratio {plain_text(parsed.hedge_ratio)}."
         result.trace.append(step("ticker", True, text, pair=parsed.name, hedge_ratio=parsed.hedge_ratio))
         found = find_pair(parsed.name)
     return _check_registered(result, parsed, found, terms)
@@ -118,7 +119,7 @@ def _check_hedge(result: Decision, parsed: Single | Pair, found: Tradable, mode:
         return result
     equal = parsed.hedge_ratio == found.hedge_ratio
     relation = "equals" if equal else "differs from"
-    text = f"The alert's hedge ratio {parsed.hedge_ratio} {relation} the registered {found.hedge_ratio}."
+    text = f"The alert's hedge ratio {plain_text(parsed.hedge_ratio)} {relation} the registered {found.hedge_ratio}."
     values = {"alert": parsed.hedge_ratio, "registered": found.hedge_ratio}
     if equal:
         result.trace.append(step("hedge", True, text, **values))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from domain.enums import OrderType, Side
+from domain.exact import plain_text
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.sizing import is_tradable
 from domain.trace import step
@@ -78,7 +79,7 @@ def preflight(legs: Sequence[LegOrderPlan], broker: BrokerFacts) -> Preflight:
     if result.refusal is None:
         _ask_money(result, legs, broker)
     if result.refusal is None:
-        names = " and ".join(f"{leg.side} {leg.quantity} {leg.symbol}" for leg in legs)
+        names = " and ".join(f"{leg.side} {plain_text(leg.quantity)} {leg.symbol}" for leg in legs)
         result.see("pre-flight", True, f"The broker takes {names}.")
     return result
 
@@ -95,11 +96,15 @@ def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
         result.see("tradable", False, f"The broker does not trade {leg.symbol}.", symbol=leg.symbol)
     size = broker.step_of(leg.symbol)
     if not is_tradable(leg.quantity, size):
-        text = f"{leg.quantity} {leg.symbol} cannot be traded; the broker trades steps of {size:f}."
+        quantity = f"{plain_text(leg.quantity)} {leg.symbol}"
+        text = f"{quantity} cannot be traded; the broker trades steps of {plain_text(size)}."
         result.see("quantity", False, text, quantity=leg.quantity, step=size)
     is_short = leg.side is Side.SELL and leg.held - leg.quantity < 0
     if is_short and not (broker.short_selling and (asset is None or asset.shortable)):
-        text = f"Selling {leg.quantity} {leg.symbol} of {leg.held} held would be a short sale, which it does not allow."
+        text = (
+            f"Selling {plain_text(leg.quantity)} {leg.symbol} of {plain_text(leg.held)} held would be a short sale, "
+            "which the broker does not allow."
+        )
         result.see("shortable", False, text, symbol=leg.symbol, held=leg.held)
 
 

@@ -1,6 +1,10 @@
 """The decision trace: each check with the values it used, its outcome and a plain sentence."""
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
+
+from domain.exact import plain_text
 
 
 def step(check: str, ok: bool, text: str, **values: Any) -> dict[str, Any]:
@@ -9,5 +13,13 @@ def step(check: str, ok: bool, text: str, **values: Any) -> dict[str, Any]:
         "check": check,
         "ok": ok,
         "text": text,
-        "values": {name: str(value) for name, value in values.items()},
+        "values": {name: _in_words(value) for name, value in values.items()},
     }
+
+
+def _in_words(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, Decimal):
+        return plain_text(value)
+    return f"{value:%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else str(value)

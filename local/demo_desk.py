@@ -162,14 +162,15 @@ def add_passphrase(life: timedelta) -> tuple[str, datetime]:
 
 
 def add_user() -> tuple[str, str]:
-    """Add a user, no admin, and return name and password; one who has the name already is left alone."""
+    """Add a user who may set stops and return name and password; one who has the name already is left alone."""
+    from domain.enums import Role
     from domain.errors import AlreadyExists
     from services import manage_users
 
     password = secrets.token_urlsafe(24)
     for username in (USERNAME, f"{USERNAME}-{secrets.token_hex(4)}"):
         with contextlib.suppress(AlreadyExists):
-            manage_users.create_user(username, password)
+            manage_users.create_user(username, password, Role.ADMIN)
             return username, password
     raise Stop("No user could be added for this run; give --password.")
 

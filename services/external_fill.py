@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
+from domain.exact import plain_text
 from domain.order_status import SignalStatus, check_signal_transition
 from extensions import announce, transaction
 from models import Signal
@@ -50,7 +51,8 @@ def apply_external_fill(report: ExternalFill) -> Signal:
         check_signal_transition(SignalStatus(signal.status), status)
         if report.partial_quantity is not None:
             if report.partial_quantity > signal.quantity:
-                raise InvalidInput({"order_contracts": f"must be at most the {signal.quantity} that were ordered"})
+                most = plain_text(signal.quantity)
+                raise InvalidInput({"order_contracts": f"must be at most the {most} that were ordered"})
             values["filled"] = signal.filled_quantity = report.partial_quantity
         elif status is SignalStatus.FILLED:
             signal.filled_quantity = signal.quantity

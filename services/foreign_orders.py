@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
+from domain.exact import plain_text
 from domain.messages import OrderReport
 from extensions import announce, insert_or_update, reading, transaction, utc_now
 from models import ForeignOrder
@@ -43,6 +44,6 @@ def see_foreign(account_id: int, report: OrderReport) -> None:
             account_id,
             report.broker_order_id,
             report.side,
-            report.quantity,
+            plain_text(report.quantity),
             report.symbol,
         )

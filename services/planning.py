@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from domain.checks.rules import Subject
 from domain.enums import FailurePolicy, LegPolicy, MarketPosition, OrderType, Side, Source, TickerType, WhenClosed
+from domain.exact import plain_text
 from domain.order_status import SignalStatus
 from domain.preflight import BrokerFacts, LegOrderPlan, cost, preflight
 from domain.sizing import leg2_quantity
@@ -158,7 +159,7 @@ def _closing_plan(scene: Scene, book: Book) -> Plan:
     if not legs:
         raise NotTradable(SignalStatus.CANCELED, "flat", f"{signal.name} is flat already.")
     lead = next((leg.number for leg in legs if leg.side is Side.BUY), 1)
-    names = ", ".join(f"{leg.side} {leg.quantity} {leg.symbol}" for leg in legs)
+    names = ", ".join(f"{leg.side} {plain_text(leg.quantity)} {leg.symbol}" for leg in legs)
     scene.see("sizing", True, f"The book of {signal.name} is closed: {names}.")
     return Plan(legs=legs, policy=LegPolicy.LEG1_FIRST, on_failure=FailurePolicy.COMPLETE, lead=lead)
 
@@ -180,7 +181,8 @@ def _pair_plan(scene: Scene, book: Book, instruments: Sequence[InstrumentTerms],
         book, name, (first.symbol, second.symbol), side1, quantity1
     ):
         side2, quantity2 = (Side.SELL if held2 > 0 else Side.BUY), abs(held2)
-        scene.see("closing", True, f"The pair goes flat, so all {quantity2} {second.symbol} held are closed with it.")
+        closed = f"{plain_text(quantity2)} {second.symbol}"
+        scene.see("closing", True, f"The pair goes flat, so all {closed} held are closed with it.")
     else:
         side2, quantity2 = side1.opposite, leg2_quantity(quantity1, hedge_ratio, step2)
     _see_rounding(scene, book, quantity1, quantity2)
@@ -217,10 +219,14 @@ def _to_target(scene: Scene, book: Book, symbol: str, *, allow_none: bool = Fals
     target = sign * (signal.position_size or ZERO)
     held, coming = book.position(str(signal.name), symbol), book.coming(str(signal.name), symbol)
     missing = target - held - coming
-    text = f"The target is {target} {symbol}; the book holds {held} and works {coming}, so {abs(missing)} are missing."
+    text = (
+        f"The target is {plain_text(target)} {symbol}; the book holds {plain_text(held)} and works "
+        f"{plain_text(coming)}, so {plain_text(abs(missing))} are missing."
+    )
     scene.see("sizing", True, text, target=target, held=held, working=coming)
     if missing == 0 and not allow_none:
-        raise NotTradable(SignalStatus.CANCELED, "at target", f"The book holds {held} {symbol} as the alert wants it.")
+        text = f"The book holds {plain_text(held)} {symbol} as the alert wants it."
+        raise NotTradable(SignalStatus.CANCELED, "at target", text)
     return (Side.BUY if missing > 0 else Side.SELL), abs(missing)
 
 
@@ -239,8 +245,8 @@ def _see_rounding(scene: Scene, book: Book, quantity1: Decimal, quantity2: Decim
     price = quote.middle if quote else book.average.get((str(scene.signal.name), symbol2))
     money = f"{abs(off) * price:.2f}" if price else "not known, there is no price"
     text = (
-        f"{quantity1} {symbol1} are hedged by {quantity2} {symbol2} "
-        f"(ratio {hedge_ratio}, steps of {scene.broker.step_of(symbol2):f})."
+        f"{plain_text(quantity1)} {symbol1} are hedged by {plain_text(quantity2)} {symbol2} "
+        f"(ratio {plain_text(hedge_ratio)}, steps of {plain_text(scene.broker.step_of(symbol2))})."
     )
     scene.see(
         "sizing", quantity2 > 0 or quantity1 == 0, text,

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.enums import Side
+from domain.exact import plain_text
 from domain.messages import FillReport
 from domain.position import Holding, add_fill
 from extensions import insert_or_update, utc_now
@@ -63,7 +64,8 @@ def book_fill(session: Session, order: Order, fill: FillReport) -> bool:
     day.realised += realised
     day.commission += fill.commission
     day.traded += fill.quantity
-    logger.info("order %s: filled %s at %s", order.client_order_id, fill.quantity, fill.price)
+    quantity, price = plain_text(fill.quantity), plain_text(fill.price)
+    logger.info("order %s: filled %s at %s", order.client_order_id, quantity, price)
     return True
 
 

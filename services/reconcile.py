@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from brokers.base import Broker
+from domain.exact import plain_text
 from extensions import announce, database_time, insert_or_update, reading, transaction, utc_now
 from models import AccountState, Order, Position, PositionDifference
 from models.order import OPEN
@@ -111,7 +112,8 @@ def _store(session: Session, account_id: int, differing: Mapping[str, tuple[Deci
     for symbol, (ours, theirs) in differing.items():
         row = known.get(symbol) or PositionDifference(account_id=account_id, symbol=symbol, first_seen_at=utc_now())
         if symbol not in known or (row.ours, row.theirs) != (ours, theirs):
-            logger.error("account %s: our book holds %s %s, the broker %s", account_id, ours, symbol, theirs)
+            held = (plain_text(ours), symbol, plain_text(theirs))
+            logger.error("account %s: our book holds %s %s, the broker %s", account_id, *held)
             announce(session)
         row.ours, row.theirs, row.seen_at = ours, theirs, utc_now()
         session.add(row)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from domain.enums import Purpose, Scope, Side, Source, StopLevel
 from domain.errors import Conflict, InvalidInput, NotFound
+from domain.exact import plain_text
 from domain.order_status import SignalStatus
 from domain.stops import StopInForce, first_stop
 from extensions import announce, database_time, reading, transaction, utc_now
@@ -108,7 +109,8 @@ def carry_out(accounts: Collection[int], actor: str) -> None:
             _cancel(order_id, stop, actor)
         waiting = _open_orders_left(stop, accounts)
         if waiting:
-            _report(stop, f"{waiting} orders are still to be ended", done=False)
+            what = "1 order is" if waiting == 1 else f"{waiting} orders are"
+            _report(stop, f"{what} still to be ended", done=False)
         elif stop.reaches(StopLevel.FLATTEN):
             _flatten(stop, accounts, actor)
         else:
@@ -124,7 +126,7 @@ def _check_name(session: Session, scope: Scope, name: str) -> None:
     held = sa.select(Position.account_id).where((Position.name == name) | (Position.symbol == name)).limit(1)
     known = session.execute(sa.select(column).where(column == name)).first()
     if known is None and (scope is Scope.ACCOUNT or session.execute(held).first() is None):
-        raise InvalidInput({"name": f"no {scope} is called {name or 'so'}"})
+        raise InvalidInput({"name": f"no {scope} is called {name}" if name else f"must name the {scope}"})
 
 
 def _to_carry_out() -> list[StopInForce]:
@@ -205,7 +207,7 @@ def _flatten(stop: StopInForce, accounts: Collection[int], actor: str) -> None:
 def _close_book(session: Session, stop: StopInForce, account_id: int, held: Sequence[Position], now: datetime) -> str:
     """Ask once a round for the end of a book's holdings; returns in words how far it has come."""
     name = held[0].name
-    what = ", ".join(f"{row.quantity} {row.symbol}" for row in held)
+    what = ", ".join(f"{plain_text(row.quantity)} {row.symbol}" for row in held)
     key = f"stop:{stop.id}:{account_id}:{name}:"
     earlier = (
         session.execute(

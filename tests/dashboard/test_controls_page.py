@@ -56,7 +56,7 @@ def test_to_cancel_or_flatten_the_password_is_needed(app, member, level, passwor
         ({"level": "all"}, None, "must be one of: entries, cancel, flatten"),
         ({"scope": "world"}, "scope", "must be one of: desk, account, stock, pair"),
         ({"scope": "stock", "name": "NOPE"}, "name", "no stock is called NOPE"),
-        ({"scope": "account"}, "name", "no account is called so"),
+        ({"scope": "account"}, "name", "must name the account"),
         ({"name": "LNT"}, "name", "must be empty for the whole desk"),
         ({"name": "x" * 130}, "name", "at most 129 are allowed"),
         ({"name": "a\x00"}, "name", "cannot be shown"),

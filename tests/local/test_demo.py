@@ -1,6 +1,7 @@
 """`make demo`, against a real server and worker, and its parts."""
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -13,13 +14,29 @@ import pytest
 from config import ConfigError
 from local.demo import register, send, table
 from local.demo_desk import Stop, in_words
-from local.demo_session import PAIRS, STOCKS, alert_bodies
-from services import manage_secrets, manage_users
+from local.demo_rehearsal import BID
+from local.demo_session import (
+    AFTER_THE_STOP,
+    BROKEN,
+    FOREIGN,
+    HELD,
+    PAIRS,
+    ROUGH,
+    SESSION,
+    STOCKS,
+    alert_bodies,
+    exit_of_last_run,
+)
+from services import manage_secrets, manage_users, stops
+from services.broker_view import list_accounts
+from services.order_queries import FillFilter, list_fills
+from services.position_queries import PositionFilter, list_positions
 from services.registry import snapshot
 from tests.conftest import free_port
 from tests.factories import ADMIN_PASSWORD, PASSPHRASE, exact, make_env, make_stock
 
 ROOT = Path(__file__).resolve().parents[2]
+NAMES = [f"{pair['ticker1']}-{pair['ticker2']}" for pair in PAIRS]
 OUTCOMES = [
     ("201 created", "waiting", None),
     ("201 created", "waiting", None),
@@ -32,8 +49,12 @@ OUTCOMES = [
     ("201 recorded", "canceled", "wrong hedge"),
     ("201 recorded", "error", "unknown ticker"),
     ("201 recorded", "error", "problematic ticker!"),
-    *[("201 created", "waiting", None)] * 5,
+    *[("201 created", "waiting", None)] * 9,
 ]
+
+
+def new_run():
+    return secrets.token_hex(6)
 
 
 class ClientDesk:
@@ -53,17 +74,17 @@ def desk(client, admin_headers):
 
 
 def test_each_alert_gets_the_answer_it_shows(desk):
-    assert register(desk) == [*(stock["symbol"] for stock in STOCKS), "MA.DEMO-V.DEMO", "KO.DEMO-PEP.DEMO"]
-    rows = send(desk, PASSPHRASE)
+    assert register(desk) == [*(stock["symbol"] for stock in STOCKS), *NAMES]
+    rows = send(desk, alert_bodies(PASSPHRASE, new_run()))
     assert [(row["webhook"], row["status"], row["reason"]) for row in rows] == OUTCOMES
     assert rows[3]["rowid"] == rows[0]["rowid"]
 
 
 def test_a_second_run_registers_nothing_and_its_alerts_are_new(desk):
     register(desk)
-    first = {row["rowid"] for row in send(desk, PASSPHRASE)}
+    first = {row["rowid"] for row in send(desk, alert_bodies(PASSPHRASE, new_run()))}
     assert register(desk) == []
-    rows = send(desk, PASSPHRASE)
+    rows = send(desk, alert_bodies(PASSPHRASE, new_run()))
     assert [(row["webhook"], row["status"], row["reason"]) for row in rows] == OUTCOMES
     assert first.isdisjoint(row["rowid"] for row in rows)
 
@@ -75,18 +96,23 @@ def test_a_stock_that_is_registered_otherwise_is_left_alone(app, desk):
     assert desk.call("GET", "/v3/stock/AAPL.DEMO")[0] == 404  # looked at first, changed nothing
 
 
-def test_every_position_is_closed_at_the_end():
+def test_every_position_is_closed_at_the_end_but_the_one_that_the_next_run_closes():
     last = {}
-    for body in alert_bodies(PASSPHRASE, "run"):
+    for body in alert_bodies(PASSPHRASE, "run", [*SESSION, *ROUGH, *AFTER_THE_STOP]):
         name = body["ticker"].replace("1.25", "1.3")
         before = last.get(name, ("flat", "0"))
         if body["signal_id"] not in last and name in {"NASDAQ:AAPL.DEMO", "NASDAQ:NVDA.DEMO", "BTCUSD.DEMO"}:
             assert (body["pre_mar_pos"], body["pre_mar_pos_size"]) == before
         last[body["signal_id"]] = last[name] = (body["mar_pos"], body["mar_pos_size"])
     traded = {stock["symbol"] for stock in STOCKS if stock["active"] == 1}
-    ends = [end for name, end in last.items() if name.rpartition(":")[2] in traded or "-" in name]
-    assert set(ends) == {("flat", "0")}
-    assert len(ends) == len(traded) + len(PAIRS)
+    ends = {name.rpartition(":")[2]: end for name, end in last.items() if name.rpartition(":")[2] in traded}
+    assert {name for name, end in ends.items() if end != ("flat", "0")} == {HELD}
+    assert ends.keys() == traded
+    pairs = {name: end for name, end in last.items() if "-" in name and ".DEMO" in name}
+    assert {name for name, end in pairs.items() if end != ("flat", "0")} == {BROKEN}  # its leg is traded back
+    assert len(pairs) == len(PAIRS)
+    (closing,) = alert_bodies(PASSPHRASE, "next", [exit_of_last_run(Decimal(100), Decimal("162.696"))])
+    assert (closing["order_action"], closing["order_contracts"], closing["mar_pos"]) == ("sell", "100", "flat")
 
 
 def test_the_table_is_aligned():
@@ -183,12 +209,21 @@ def test_it_runs_again_and_again_and_leaves_no_user(app, database_url, live_serv
     finally:
         worker.terminate()
         worker.wait(20)
-    for code, out, complaint in (given, made):
+    for (code, out, complaint), filled in ((given, 19), (made, 20)):  # the second run closes what the first left open
         assert (code, complaint) == (0, "")
-        assert [out.count(word) for word in ("  filled  ", "  canceled  ", "  error  ")] == [12, 2, 2], out
+        assert [out.count(word) for word in ("  filled  ", "  canceled  ", "  error  ")] == [filled, 4, 2], out
+        assert [out.count(word) for word in (" stopped\n", "leg 1: traded back; leg 2: rejected")] == [1, 1], out
     assert "Registered, and there to stay: nothing new." in made[1]
     with app.app_context():
         assert [user.username for user in manage_users.list_users(None)] == ["admin"]
+        assert [stop.released_at is None for stop in stops.list_stops()] == [False, False]
+        (held,) = list_positions(PositionFilter(), None).rows
+        assert (held.position.name, held.position.quantity) == (HELD, 100)
+        assert held.valuation.unrealised == 100 * (BID - held.position.average_price)
+        fills = list_fills(FillFilter(symbol=HELD), 50, None).rows
+        assert [fill.quantity for fill in fills] == [40, 60, 100, 40, 60]
+        paper = next(view for view in list_accounts() if view.account.name == "paper")
+        assert [order.symbol for order in paper.foreign_orders] == [FOREIGN, FOREIGN]
 
 
 def wait_for_worker(app):

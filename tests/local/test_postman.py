@@ -63,9 +63,11 @@ def test_it_is_a_collection_of_version_2_1():
         "Pairs",
         "Checks",
         "Webhook",
+        "What if",
         "Signals",
         "Outside executor",
         "Execution",
+        "By hand",
         "Users",
         "Clean-up",
     ]
@@ -107,6 +109,7 @@ def test_the_environment_has_what_people_enter_and_no_secret():
         "adminUsername": ("admin", "default"),
         "adminPassword": ("", "secret"),
         "passphrase": ("", "secret"),
+        "workingSymbol": ("", "default"),
         "accessToken": ("", "secret"),
         "refreshToken": ("", "secret"),
     }

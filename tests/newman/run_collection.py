@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = ROOT / "local" / "Pairs-API-v3.postman_collection.json"
 ENVIRONMENT = ROOT / "local" / "Pairs-API.postman_environment.json"
 NEWMAN = "newman@6.2.2"
+WORKING = "WORK.NEWMAN"  # a symbol whose orders the venue lets work, so that some can be canceled
 CACHE = ROOT / ".venv" / "newman"
 PROGRAMS = Path(sys.executable).parent  # of the virtual environment: flask, gunicorn
 START_SECONDS = 60
@@ -90,6 +91,7 @@ def running_desk(folder: Path) -> Iterator[dict[str, str]]:
         "baseUrl": f"http://127.0.0.1:{port}",
         "adminPassword": secrets.token_urlsafe(18),
         "passphrase": secrets.token_urlsafe(24),
+        "workingSymbol": WORKING,
     }
     # Only what a process needs to live, so that no setting of this machine gets in.
     env = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -107,9 +109,10 @@ def running_desk(folder: Path) -> Iterator[dict[str, str]]:
     (folder / "instance").mkdir()
     log_path = folder / "log"
     with log_path.open("w") as log:
-        setup = [str(PROGRAMS / "flask"), "--app", "app", "setup"]
-        if subprocess.run(setup, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode:
-            raise Failed(f"`flask setup` failed:\n{log_path.read_text()}")
+        for words in (["setup"], ["paper", "tell", "work", "--symbol", WORKING, "--times", "2"]):
+            flask = [str(PROGRAMS / "flask"), "--app", "app", *words]
+            if subprocess.run(flask, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode:
+                raise Failed(f"`flask {' '.join(words)}` failed:\n{log_path.read_text()}")
         commands = (
             [str(PROGRAMS / "gunicorn"), "--config", "gunicorn.conf.py", "app:create_app()"],
             [sys.executable, "worker.py"],
