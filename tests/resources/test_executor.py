@@ -575,7 +575,8 @@ def test_orders_keep_their_signal_until_nothing_works_or_was_traded(app, client,
     with app.app_context(), transaction() as session:
         session.query(Fill).delete()
     with app.app_context(), transaction() as session:
-        session.get(Order, order_id).status = "QUEUED"  # no broker has heard of it
+        order = session.get(Order, order_id)
+        order.status, order.cancel_requested_at = "QUEUED", None  # no broker has heard of it
     assert client.delete(path, headers=admin_headers).status_code == 200
     assert count_rows(app)["orders"] == 0
 
