@@ -89,7 +89,7 @@ def apply_report(
         except IllegalTransition as e:
             logger.warning("order %s: stale report skipped, %s", order.client_order_id, e.message)
         else:
-            order.reason = None
+            order.reason = _overfill(order)
     if order.status in FAILED and not order.reason:
         order.reason = (report.reason or order.status.lower())[:500]
     if order.cancel_requested_at is not None and order.status in (S.ACCEPTED, S.PARTIALLY_FILLED):
@@ -136,9 +136,15 @@ def _book_fills(session: Session, order: Order, report: OrderReport, actor: str)
             logger.critical("order %s: execution %s was booked before", order.client_order_id, fill.execution_id)
     order.filled_quantity = sum((quantity for quantity, _ in fills), Decimal(0))
     order.average_price = average_price(fills)
-    if order.filled_quantity > order.quantity:
-        order.reason = f"the broker filled {order.filled_quantity} of {order.quantity}"
-        logger.critical("order %s: %s", order.client_order_id, order.reason)
+    if (too_much := _overfill(order)) is not None:
+        order.reason = too_much
+        logger.critical("order %s: %s", order.client_order_id, too_much)
+
+
+def _overfill(order: Order) -> str | None:
+    if order.filled_quantity <= order.quantity:
+        return None
+    return f"the broker filled {order.filled_quantity} of {order.quantity}"
 
 
 def _status_with_fills(order: Order, reported: OrderStatus) -> OrderStatus:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from domain.enums import Side
 from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from domain.legs import UNSETTLED
-from domain.order_status import AT_BROKER, OrderStatus, SignalStatus, check_signal_transition
+from domain.order_status import OPEN, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import slip
 from domain.rollup import fill_price
 from domain.trace import step
@@ -120,8 +120,8 @@ def delete_signal(rowid: int, actor: str) -> bool:
             if order.status in UNSETTLED:
                 text = f"Order {order.client_order_id} of this signal is {order.status}; try again in a moment."
                 raise Conflict(text)
-        if any(OrderStatus(order.status) in AT_BROKER for order in orders):
-            cancel_signal_orders(session, signal, f"signal to be deleted ({actor})", actor)
+        cancel_signal_orders(session, signal, f"signal to be deleted ({actor})", actor)
+        if any(OrderStatus(order.status) in OPEN for order in orders):  # what was not sent has ended at once
             return False
         for order in orders:
             session.execute(sa.delete(OrderEvent).where(OrderEvent.order_id == order.id))

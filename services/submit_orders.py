@@ -199,9 +199,10 @@ def _claim(accounts: tuple[int, ...], worker: str) -> list[Claim] | None:
             order, account, now, signal = found
             orders = [order]
             if signal is not None and signal.leg_policy == LegPolicy.TOGETHER and order.purpose == Purpose.SIGNAL:
-                other = _other_leg(session, order)
-                if other is not None:
-                    if _is_blocked(session, other):  # both at the same moment, or none yet
+                other_id = _other_leg_id(session, order)
+                if other_id is not None:
+                    other = _locked_if_free(session, other_id)
+                    if other is None or _is_blocked(session, other):  # both at the same moment, or none yet
                         order.next_at = now + SIBLING_WAIT
                         return []
                     orders.append(other)
@@ -218,8 +219,8 @@ def _claim(accounts: tuple[int, ...], worker: str) -> list[Claim] | None:
         return []
 
 
-def _other_leg(session: Session, order: Order) -> Order | None:
-    query = sa.select(Order).where(
+def _other_leg_id(session: Session, order: Order) -> int | None:
+    query = sa.select(Order.id).where(
         ORDER_PENDING,
         Order.signal_id == order.signal_id,
         Order.generation == order.generation,
@@ -227,7 +228,13 @@ def _other_leg(session: Session, order: Order) -> Order | None:
         Order.status == S.QUEUED,
         Order.purpose == Purpose.SIGNAL,
     )
-    return session.execute(query.with_for_update(of=Order)).scalar_one_or_none()
+    return session.execute(query).scalar_one_or_none()
+
+
+def _locked_if_free(session: Session, order_id: int) -> Order | None:
+    """Return a queued order, locked; None when somebody has it, who may be waiting for what we hold."""
+    query = sa.select(Order).where(Order.id == order_id, Order.status == S.QUEUED)
+    return session.execute(query.with_for_update(of=Order, skip_locked=True)).scalar_one_or_none()
 
 
 def _is_blocked(session: Session, order: Order) -> bool:

@@ -16,6 +16,7 @@ from models import Order, Signal
 from models.signal import UNBALANCED
 from services import crash_points, journal
 from services.book import fail_order, lock_order
+from services.order_moves import note
 from services.roll_up import refresh_signal
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,9 @@ def resolve_order(order_id: int, reason: str, actor: str) -> Order:
         if locked.order.status != OrderStatus.MANUAL:
             raise Conflict(f"The order is {locked.order.status}; only a MANUAL one is resolved by hand.")
         journal.record(session, actor, "resolve", f"order {locked.order.client_order_id}", reason)
+        if locked.order.broker_order_id is not None:  # should the broker show it again, it is taken over from there
+            note(session, locked.order, f"its id at the broker was {locked.order.broker_order_id}", actor)
+            locked.order.broker_order_id = None
         fail_order(session, locked, OrderStatus.REJECTED, f"{actor} says it is not at the broker: {reason}", actor)
     return locked.order
 

@@ -89,6 +89,21 @@ def test_what_is_typed_in_a_form_stays_while_the_page_updates_itself(own_desk, v
     expect(there.page.locator(".proposal details[open]")).to_have_count(0)
 
 
+def test_what_was_wrong_with_a_form_stays_while_the_page_updates_itself(own_desk, visit):
+    app = own_desk.app()
+    set_stop(app)
+    there = visit(own_desk, expected=("status of 401",))
+    there.page.goto("/controls")
+    there.page.fill("#release-1-reason", "the news was nothing")
+    there.page.fill("#release-1-password", "not this one")
+    there.page.click("text=Release")
+    there.wait_until_live()
+    set_stop(app, reason="another")
+    expect(there.page.locator(".stop-card")).to_have_count(2, timeout=4000)
+    expect(there.page.locator("#wrong-password")).to_have_text("is wrong")
+    assert there.page.input_value("#release-1-reason") == "the news was nothing"
+
+
 def test_a_hedge_is_healed(own_desk, visit):
     app = own_desk.app()
     add_drifted_pair(app)
