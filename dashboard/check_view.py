@@ -38,6 +38,7 @@ class CheckLine:
     limit_from: str
     choice: str
     choice_from: str
+    changes: bool  # whether anything can be set for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,7 @@ def _line(found: InForce) -> CheckLine:
         limit_from="; ".join(ceiling.where for ceiling in limits),
         choice=(found.choice or "").replace("_", " "),
         choice_from=_origin(found.choice_from),
+        changes=bool(spec.scopes),
     )
 
 

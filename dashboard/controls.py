@@ -124,7 +124,7 @@ def _page(form: Form) -> str:
         rule_form=form if form.deed in ("rule", "clear") else check_view.begin(look, rules),
         modes=list(CheckMode),
         choices=check_view.choices(),
-        catalog={name: spec.title for name, spec in CHECKS.items()},
+        catalog={name: spec.title for name, spec in CHECKS.items() if spec.scopes},
         journal=[journal_line(entry, now) for entry in page.rows],
         older=page.next_after,
         after=after,

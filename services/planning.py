@@ -243,7 +243,7 @@ def _see_rounding(scene: Scene, book: Book, quantity1: Decimal, quantity2: Decim
     off = plain(quantity2 - quantity1 * hedge_ratio)
     quote = scene.broker.quotes.get(symbol2)
     price = quote.middle if quote else book.average.get((str(scene.signal.name), symbol2))
-    money = f"{abs(off) * price:.2f}" if price else "not known, there is no price"
+    money = f"{abs(off) * (price or ZERO):.2f}" if price or not off else "not known, there is no price"
     text = (
         f"{plain_text(quantity1)} {symbol1} are hedged by {plain_text(quantity2)} {symbol2} "
         f"(ratio {plain_text(hedge_ratio)}, steps of {plain_text(scene.broker.step_of(symbol2))})."
