@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -21,6 +22,7 @@ from brokers.errors import BrokerError
 from domain.checks.alert_rules import not_after
 from domain.checks.rules import Subject
 from domain.enums import LegPolicy, MarketPosition, TickerType
+from domain.exact import plain_text
 from domain.order_status import OrderStatus, SignalStatus
 from extensions import announce, database_time, transaction, utc_now
 from models import Order, OrderEvent, RegistryVersion, Signal
@@ -43,6 +45,8 @@ AT_ONCE = (
     (S.QUEUED, S.CLAIMED, "claimed"),
     (S.CLAIMED, S.SENDING, "attempt 1"),
 )
+ORDERS, EVENTS = cast(sa.Table, Order.__table__), cast(sa.Table, OrderEvent.__table__)
+_INSERT_ORDERS = sa.insert(ORDERS).returning(ORDERS.c.id, sort_by_parameter_order=True)
 BROKER_AWAY = 2.0  # seconds until a broker is asked again that could not be asked
 
 
@@ -128,7 +132,7 @@ def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
             logger.info(
                 "signal %s: planned as %s",
                 signal.id,
-                ", ".join(f"{leg.side} {leg.quantity} {leg.symbol}" for leg in plan.legs),
+                ", ".join(f"{leg.side} {plain_text(leg.quantity)} {leg.symbol}" for leg in plan.legs),
             )
         announce(session)
         crash_points.reach("plan before commit")
@@ -184,7 +188,7 @@ def _refuse(signal: Signal, e: NotTradable) -> None:
     if e.hold_until is not None:
         signal.held_until = e.hold_until
         signal.status_reason = f"held until {e.hold_until:%Y-%m-%d %H:%M} UTC: {e.reason}"[:255]
-        logger.info("signal %s: held until %s, %s", signal.id, e.hold_until, e.text)
+        logger.info("signal %s: %s", signal.id, signal.status_reason)
         return
     signal.status, signal.status_reason = e.status, e.reason[:255]
     signal.error_text = f"{e.reason}: {e.text}"[:1000]
@@ -224,7 +228,7 @@ def _make_orders(scene: Scene, plan: Plan, desk: Desk) -> list[Order]:
         )
         for leg in now_sent
     ]
-    names = ", ".join(f"{leg.side} {leg.quantity} {leg.symbol} {leg.order_type}" for leg in plan.legs)
+    names = ", ".join(f"{leg.side} {plain_text(leg.quantity)} {leg.symbol} {leg.order_type}" for leg in plan.legs)
     account = scene.known.account_name(signal.account_id or 0)
     how = f", {plan.policy}, on failure {plan.on_failure}" if both else ""
     scene.see("orders", True, f"Orders for account {account}: {names}{how}.", account=account)
@@ -245,14 +249,24 @@ def _send_at_once(scene: Scene, orders: Sequence[Order], desk: Desk) -> list[Cla
         take_lease(order, desk.worker, scene.now)
         start_sending(order, scene.now)
         order.status, order.moves = S.SENDING, len(AT_ONCE)
-    session.add_all(orders)
-    session.flush()
-    for order in orders:
-        for seq, (old, new, cause) in enumerate(AT_ONCE[: order.moves], 1):
-            epoch = 0 if new is S.QUEUED else order.lease_epoch
-            event = OrderEvent(
-                order_id=order.id, seq=seq, from_status=old, to_status=new, cause=cause, actor=desk.worker, epoch=epoch
-            )
-            session.add(event)
+    # These two statements are on the way of every alert: written out they cost half of what the mapper takes.
+    columns = [column.name for column in ORDERS.c if column.name != "id"]
+    rows = [{name: getattr(order, name) for name in columns} for order in orders]
+    for order, rowid in zip(orders, session.execute(_INSERT_ORDERS, rows).scalars().all(), strict=True):
+        order.id = rowid
+    events = [
+        {
+            "order_id": order.id,
+            "seq": seq,
+            "from_status": old,
+            "to_status": new,
+            "cause": cause,
+            "actor": desk.worker,
+            "epoch": 0 if new is S.QUEUED else order.lease_epoch,
+        }
+        for order in orders
+        for seq, (old, new, cause) in enumerate(AT_ONCE[: order.moves], 1)
+    ]
+    session.execute(sa.insert(EVENTS), events)
     account = scene.known.account_name(signal.account_id or 0)
     return [make_claim(order, signal, account, None) for order in at_once]

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.errors import IllegalTransition
+from domain.exact import plain_text
 from domain.legs import UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send, imbalance, leg_states, next_moves
 from domain.order_status import CLOSED, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import average_price
@@ -159,7 +160,7 @@ def _send(hand: Hand, signal: Signal, move: Send, orders: Sequence[Order]) -> Or
         next_at=None if move.attempt <= 1 else hand.now + FIX_DELAY * (move.attempt - 1),
     )
     order = make_order(registry.snapshot().installation, signal, new, hand.now)
-    text = f"{WHAT[move.purpose]}: {move.side} {move.quantity} {symbol}."
+    text = f"{WHAT[move.purpose]}: {move.side} {plain_text(move.quantity)} {symbol}."
     signal.trace = [
         *signal.trace,
         step("legs", move.purpose is Purpose.SIGNAL, text, leg=move.leg, attempt=move.attempt),
