@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, lazyload
 
 from domain.errors import IllegalTransition
-from domain.exact import plain_text
 from domain.messages import OrderReport
 from domain.order_status import AT_BROKER, BY_EVIDENCE, FAILED, OrderStatus
 from domain.pricing import average_price
