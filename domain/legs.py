@@ -280,7 +280,7 @@ def _status(plan: PairPlan, leg: _Leg, lead: _Leg) -> tuple[OrderStatus, str | N
         return S.CANCELED, "traded back"
     if plan.policy is LegPolicy.LEG1_FIRST and leg is not lead and not lead.open and lead.orders:
         if lead.net == 0 and lead.failed is not None:
-            return S.DENIED, f"not sent, because leg {lead.number} {_why(lead.failed)}"
+            return S.CANCELED, f"not sent, because leg {lead.number} {_why(lead.failed)}"
         if leg.net >= leg.want:
             return S.CANCELED, f"follows leg {lead.number}"
     return S.QUEUED, None

@@ -38,19 +38,16 @@ def note(session: Session, order: Order, cause: str, actor: str) -> None:
     _record(session, order, OrderStatus(order.status), cause, actor)
 
 
-def request_cancel(
-    session: Session, order: Order, reason: str, actor: str, now: datetime, *, unsent: OrderStatus = S.CANCELED
-) -> None:
+def request_cancel(session: Session, order: Order, reason: str, actor: str, now: datetime) -> None:
     """Bring an open order to its end: at once when no broker has heard of it, else through the broker.
 
     One whose outcome is not known is marked, and canceled when the broker turns out to have it.
-    `unsent` is what an order becomes that was not sent.
     """
     if order.cancel_requested_at is None:
         order.cancel_requested_at, order.cancel_reason = now, reason[:500]
     if order.status == S.QUEUED:
         order.reason = reason[:500]
-        move_order(session, order, unsent, reason, actor)
+        move_order(session, order, S.CANCELED, reason, actor)
     elif order.status in (S.ACCEPTED, S.PARTIALLY_FILLED):
         start_cancel(session, order, reason, actor, now)
     elif order.status != S.CANCEL_PENDING:

@@ -132,9 +132,7 @@ def _follow_up(hand: Hand, signal: Signal, plan: PairPlan, orders: list[Order], 
             if isinstance(move, Cancel):
                 ending = next(order for order in orders if order.id == move.order_id)
                 what = "not sent" if ending.status == S.QUEUED else "canceled"
-                request_cancel(
-                    hand.session, ending, f"{what}, because {move.why}", hand.actor, hand.now, unsent=S.DENIED
-                )
+                request_cancel(hand.session, ending, f"{what}, because {move.why}", hand.actor, hand.now)
             else:
                 orders.append(_send(hand, signal, move, orders))
         hand.session.flush()

@@ -303,3 +303,24 @@ def test_a_fill_that_crosses_the_cancel_of_a_leg_is_traded_back(desk: Desk) -> N
     desk.work()
     assert held(desk) == {}
     assert desk.signal(rowid).status == "canceled"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_pair_that_waited_too_long_is_told_as_expired_and_not_as_an_error(desk: Desk, policy: LegPolicy) -> None:
+    trade_by(policy)
+    rowid = desk.alert("MA-3*V", quantity="20")
+    desk.plan()
+    with transaction() as session:
+        session.execute(sa.update(Order).values(not_after=Order.created_at))
+    submit_orders.expire_orders("worker")
+    signal = desk.signal(rowid)
+    assert (signal.status, signal.status_reason) == ("canceled", "expired")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_pair_that_is_canceled_before_it_is_sent_is_told_as_canceled(desk: Desk, policy: LegPolicy) -> None:
+    trade_by(policy)
+    rowid = desk.alert("MA-3*V", quantity="20")
+    desk.plan()
+    cancel_order(desk.orders(rowid)[0].id, "changed my mind", "user anna")
+    assert desk.signal(rowid).status == "canceled"
