@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -18,9 +17,9 @@ from domain.messages import OrderReport
 from domain.order_status import CLOSED, OrderStatus
 from extensions import database_time, transaction
 from models import Order, Signal
-from models.order import WORKING
 from services import crash_points, journal
 from services.book import Locked, apply_report, is_same_order, lock_order
+from services.due import InHand, take
 from services.order_moves import move_order, note, request_cancel
 from services.roll_up import refresh_signal
 
@@ -29,15 +28,6 @@ logger = logging.getLogger(__name__)
 S = OrderStatus
 LEASE = timedelta(seconds=15)  # one worker at a time asks for one cancel
 DELAYS = (1, 2, 5, 10, 30, 60)  # seconds until the broker is asked again
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """An order whose end is to be asked for."""
-
-    order_id: int
-    account_id: int
-    client_order_id: str
 
 
 def cancel_order(order_id: int, reason: str, actor: str) -> Order:
@@ -78,7 +68,7 @@ def cancel_signal_orders(session: Session, signal: Signal, reason: str, actor: s
 
 def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     """Ask the broker for the end of one order; False when none is due."""
-    due = _due_cancel(tuple(brokers))
+    due = take(S.CANCEL_PENDING, brokers, lambda _: LEASE)
     if due is None:
         return False
     crash_points.reach("cancel before asking")
@@ -96,25 +86,7 @@ def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     return True
 
 
-def _due_cancel(accounts: tuple[int, ...]) -> Due | None:
-    due = sa.and_(WORKING, Order.status == S.CANCEL_PENDING, Order.account_id.in_(accounts))
-    with transaction() as session:
-        now = database_time()
-        query = (
-            sa.select(Order)
-            .where(due, Order.next_at <= now)
-            .order_by(Order.id)
-            .limit(1)
-            .with_for_update(skip_locked=True, of=Order)
-        )
-        order = session.execute(query).scalar_one_or_none()
-        if order is None:
-            return None
-        order.next_at = now + LEASE
-        return Due(order.id, order.account_id, order.client_order_id)
-
-
-def _book_cancel(due: Due, report: OrderReport, worker: str) -> None:
+def _book_cancel(due: InHand, report: OrderReport, worker: str) -> None:
     crash_points.reach("cancel answered")
     with transaction() as session:
         locked = lock_order(session, due.order_id)
@@ -129,7 +101,7 @@ def _book_cancel(due: Due, report: OrderReport, worker: str) -> None:
         crash_points.reach("cancel before commit")
 
 
-def _refused(broker: Broker, due: Due, reason: str, worker: str) -> None:
+def _refused(broker: Broker, due: InHand, reason: str, worker: str) -> None:
     """The broker does not cancel: the order has ended, or goes on working."""
     try:
         report = broker.find_order(due.client_order_id)
@@ -164,7 +136,7 @@ def _book_refusal(session: Session, locked: Locked, report: OrderReport | None, 
             _later(locked)
 
 
-def _try_again(due: Due, reason: str, worker: str) -> None:
+def _try_again(due: InHand, reason: str, worker: str) -> None:
     with transaction() as session:
         locked = lock_order(session, due.order_id)
         if locked.order.status == S.CANCEL_PENDING:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from domain.order_status import OrderStatus
-from extensions import reading, utc_now
+from extensions import database_time, reading, transaction, utc_now
 from models import Order
 from models.order import OPEN
 
 S = OrderStatus
+
+
+class InHand(NamedTuple):
+    """An order that one worker asks its broker about; the others pass it over until its next time has come."""
+
+    order_id: int
+    account_id: int
+    client_order_id: str
 
 
 class Due(NamedTuple):
@@ -43,3 +52,21 @@ def _due() -> sa.Select[str]:
             Order.next_at <= utc_now(),
         )
     )
+
+
+def take(status: OrderStatus, accounts: Collection[int], pause: Callable[[Order], timedelta]) -> InHand | None:
+    """Return the next order of that status whose time has come, put off by `pause` for everybody else."""
+    with transaction() as session:
+        now = database_time()
+        query = (
+            sa.select(Order)
+            .where(OPEN, Order.status == status, Order.account_id.in_(tuple(accounts)), Order.next_at <= now)
+            .order_by(Order.id)
+            .limit(1)
+            .with_for_update(skip_locked=True, of=Order)
+        )
+        order = session.execute(query).scalar_one_or_none()
+        if order is None:
+            return None
+        order.next_at = now + pause(order)
+        return InHand(order.id, order.account_id, order.client_order_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -17,10 +16,11 @@ from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction
 from models import Order
-from models.order import IN_FLIGHT, WORKING
+from models.order import WORKING
 from services import crash_points
 from services.book import Locked, apply_report, can_be_adopted, fail_order, is_same_order, lock_order
 from services.claims import MOST_ATTEMPTS
+from services.due import take
 from services.foreign_orders import see_foreign
 from services.order_moves import move_order, note
 from services.roll_up import refresh_signal
@@ -34,18 +34,9 @@ LOOK_BACK = timedelta(minutes=60)
 OVERLAP = timedelta(seconds=60)  # a poll looks so much further back than the last one ended
 
 
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """An order whose outcome is to be asked for."""
-
-    order_id: int
-    account_id: int
-    client_order_id: str
-
-
 def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     """Look up one order whose outcome is not known; False when none is due."""
-    due = _due_lookup(tuple(brokers))
+    due = take(S.UNKNOWN, brokers, _until_next)
     if due is None:
         return False
     crash_points.reach("look-up before asking")
@@ -129,23 +120,8 @@ def has_working_orders(account_id: int) -> bool:
         return session.execute(sa.select(sa.exists().where(WORKING, Order.account_id == account_id))).scalar_one()
 
 
-def _due_lookup(accounts: tuple[int, ...]) -> LookUp | None:
-    due = sa.and_(IN_FLIGHT, Order.status == S.UNKNOWN, Order.account_id.in_(accounts))
-    with transaction() as session:
-        now = database_time()
-        query = (
-            sa.select(Order)
-            .where(due, Order.next_at <= now)
-            .order_by(Order.id)
-            .limit(1)
-            .with_for_update(skip_locked=True, of=Order)
-        )
-        order = session.execute(query).scalar_one_or_none()
-        if order is None:
-            return None
-        # Moving the next look-up keeps other workers off this one while we ask.
-        order.next_at = now + timedelta(seconds=LOOKUP_DELAYS[min(order.lookups, len(LOOKUP_DELAYS) - 1)])
-        return LookUp(order.id, order.account_id, order.client_order_id)
+def _until_next(order: Order) -> timedelta:
+    return timedelta(seconds=LOOKUP_DELAYS[min(order.lookups, len(LOOKUP_DELAYS) - 1)])
 
 
 def _absent(session: Session, locked: Locked, able: Capabilities, worker: str) -> None:
