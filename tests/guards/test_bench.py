@@ -101,13 +101,15 @@ def run_all(*orders, root):
 
 
 def test_alerts_on_sqlite(pytestconfig):
-    webhook, latency = run_all(
+    webhook, latency, throughput = run_all(
         "bench.webhook --quick --database sqlite",
         "bench.latency --quick --database sqlite",
+        "bench.throughput --quick --database sqlite",
         root=pytestconfig.rootpath,
     )
     assert "webhook / bare view" in webhook
     assert "signal filled" in latency
+    assert "raw commits in the time of a signal" in throughput
 
 
 @pytest.mark.postgres
