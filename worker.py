@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -70,7 +71,9 @@ class Pipeline:
         self._due: dict[str, float] = {}
 
     def run_due(self, stop: Stop) -> None:
-        """Do all that can be done now; returns early between two steps when told to stop."""
+        """Do all that can be done now, alerts first; returns early between two steps when told to stop."""
+        if self.open:  # not before the books agree
+            self._trade(stop)
         if self._is_due("beat", HEARTBEAT):
             housekeeping.heartbeat(self.name)
         if self._is_due("reap", REAP_EVERY):
@@ -81,11 +84,10 @@ class Pipeline:
         self._poll()
         if self._is_due("state", STATE_EVERY):
             self.market.refresh()
-        self._trade(stop)
         if self._is_due("tend", TEND_EVERY):
             stops.carry_out(self.open, self.name)
             tend_legs.tend(self.open, self.name)
-            self._trade(stop)
+        self._trade(stop)
 
     def _trade(self, stop: Stop) -> None:
         """Plan, send, cancel and look up until nothing is left to do."""
@@ -204,6 +206,7 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
             name,
             ", ".join(str(broker.name) for broker in pipeline.brokers.values()) or "none",
         )
+        gc.freeze()  # what is here now stays; no collection need look at it while an alert waits
         try:
             while not stop.asked:
                 _patiently(lambda: pipeline.run_due(stop), stop)

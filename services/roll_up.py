@@ -181,6 +181,8 @@ def _show(session: Session, signal: Signal, orders: Sequence[Order], result: Rol
     status = result.status
     if status is SignalStatus.CREATED and old in (SignalStatus.ERROR, SignalStatus.CANCELED):
         status, reason = SignalStatus.CRITICAL, "an order that was taken for dead works at the broker"
+    if status is SignalStatus.CREATED and old is SignalStatus.CRITICAL:
+        status, reason = old, signal.status_reason  # until a fill or an end says what has become of it
     try:
         check_signal_transition(old, status)
     except IllegalTransition as e:

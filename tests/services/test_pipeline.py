@@ -131,6 +131,16 @@ def test_an_order_that_waited_too_long_is_never_sent(desk: Desk) -> None:
     assert desk.broker.find_order(order.client_order_id) is None
 
 
+def test_an_order_that_becomes_too_old_in_a_worker_s_hands_is_not_sent(desk: Desk) -> None:
+    rowid = desk.alert("LNT")
+    desk.plan()
+    (claim,) = submit_orders._claim((desk.account_id,), "worker") or []
+    change(Order, claim.order_id, not_after=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
+    assert submit_orders._begin_sending([claim], "worker") == []
+    (order,) = desk.orders(rowid)
+    assert (order.status, order.sent_at, order.lease_owner) == ("STALE", None, None)
+
+
 def test_a_stock_made_passive_after_the_alert_is_not_traded(desk: Desk, context: Flask) -> None:
     rowid = desk.alert("LNT")
     make_stock(context, "LNT", activity=Activity.PASSIVE)
