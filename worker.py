@@ -45,7 +45,7 @@ from services.accounts import open_brokers
 from services.due import look
 from services.health import HEARTBEAT
 from services.market import Market
-from services.wake import make_waker
+from services.wake import WORK, make_waker, wake_no_worker
 
 logger = logging.getLogger("worker")
 
@@ -197,7 +197,8 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
     with app.app_context(), only_one(config, stop):
         if stop.asked:
             return
-        waker = make_waker()
+        waker = make_waker(WORK)
+        wake_no_worker()
         stop.interrupt = waker.interrupt
         brokers = _patiently(lambda: open_brokers(config), stop)
         pipeline = Pipeline(config, brokers or {}, name)

@@ -23,7 +23,7 @@ from extensions import db, is_postgresql
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "desk_changes"
+CHANGES, WORK = "desk_changes", "desk_work"  # all there is to see; what a worker may have to do
 SQLITE_POLL = 0.01  # seconds: half of it is the mean delay of an alert, and about 1 % of a core
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.04  # seconds between two notifications; the first of a burst goes at once
 
@@ -37,9 +37,17 @@ class Notifier:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self._words = f"NOTIFY {WORK}; NOTIFY {CHANGES}"
         self._news = threading.Event()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
+
+    def wake_no_worker(self) -> None:
+        """Speak to those who look only: a worker does itself what its own changes call for.
+
+        Else each worker would wake all others, and itself, several times for every order.
+        """
+        self._words = f"NOTIFY {CHANGES}"
 
     def tell(self) -> None:
         """Let the others know soon; costs the caller next to nothing."""
@@ -61,7 +69,7 @@ class Notifier:
             try:
                 connection = connection or self._connect()
                 with connection.cursor() as cursor:
-                    cursor.execute(f"NOTIFY {CHANNEL}")
+                    cursor.execute(self._words)
             except psycopg2.Error as e:
                 logger.warning("cannot tell the others of a change: %s", str(e).strip())
                 connection = None
@@ -78,7 +86,14 @@ def init_app(app: Flask) -> None:
     """Give the app its way to tell others of changes; SQLite needs none."""
     config: Config = app.config["DESK"]
     if not config.is_sqlite:
-        app.extensions["tell_others"] = Notifier(_dsn(config.database_url)).tell
+        app.extensions["notifier"] = notifier = Notifier(_dsn(config.database_url))
+        app.extensions["tell_others"] = notifier.tell
+
+
+def wake_no_worker() -> None:
+    """Let this process, a worker, wake only those who look at its changes."""
+    if (notifier := current_app.extensions.get("notifier")) is not None:
+        notifier.wake_no_worker()
 
 
 def _dsn(url: str) -> str:
@@ -150,9 +165,9 @@ class SqliteWaker(_Interruptible):
 class PostgresqlWaker(_Interruptible):
     """Listens on a connection of its own; a lost one is made again, and counts as a change."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, channel: str) -> None:
         super().__init__()
-        self._dsn = dsn
+        self._dsn, self._channel = dsn, channel
         self._connection: Any = None
 
     def _connect(self) -> bool:
@@ -162,7 +177,7 @@ class PostgresqlWaker(_Interruptible):
             )
             self._connection.autocommit = True
             with self._connection.cursor() as cursor:
-                cursor.execute(f"LISTEN {CHANNEL}")
+                cursor.execute(f"LISTEN {self._channel}")
         except psycopg2.Error as e:
             self._drop()
             logger.warning("cannot listen for changes: %s", str(e).strip())
@@ -203,8 +218,8 @@ class PostgresqlWaker(_Interruptible):
         self._drop()
 
 
-def make_waker() -> SqliteWaker | PostgresqlWaker:
-    """Return the waker of the desk's database; call it inside an app context."""
+def make_waker(channel: str = CHANGES) -> SqliteWaker | PostgresqlWaker:
+    """Return the waker of the desk's database; call it inside an app context. SQLite knows no channels."""
     if is_postgresql():
-        return PostgresqlWaker(_dsn(current_app.config["SQLALCHEMY_DATABASE_URI"]))
+        return PostgresqlWaker(_dsn(current_app.config["SQLALCHEMY_DATABASE_URI"]), channel)
     return SqliteWaker(str(db.engine.url.database))
