@@ -14,11 +14,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, lazyload
 
 from domain.errors import IllegalTransition
+from domain.exact import plain_text
 from domain.messages import OrderReport
 from domain.order_status import AT_BROKER, BY_EVIDENCE, FAILED, OrderStatus
 from domain.pricing import average_price
 from extensions import utc_now
 from models import Fill, Order, Signal
+from services.halts import halt_symbol
 from services.order_moves import move_order, note, start_cancel
 from services.positions import book_fill
 from services.roll_up import refresh_signal
@@ -134,17 +136,20 @@ def _book_fills(session: Session, order: Order, report: OrderReport, actor: str)
         else:
             note(session, order, f"execution {fill.execution_id} belongs to another order; not booked", actor)
             logger.critical("order %s: execution %s was booked before", order.client_order_id, fill.execution_id)
+    before = _overfill(order)
     order.filled_quantity = sum((quantity for quantity, _ in fills), Decimal(0))
     order.average_price = average_price(fills)
-    if (too_much := _overfill(order)) is not None:
+    too_much = _overfill(order)
+    if too_much is not None and too_much != before:
         order.reason = too_much
         logger.critical("order %s: %s", order.client_order_id, too_much)
+        halt_symbol(session, order.symbol, f"{too_much} {order.symbol} of order {order.client_order_id}")
 
 
 def _overfill(order: Order) -> str | None:
     if order.filled_quantity <= order.quantity:
         return None
-    return f"the broker filled {order.filled_quantity} of {order.quantity}"
+    return f"the broker filled {plain_text(order.filled_quantity)} of {plain_text(order.quantity)}"
 
 
 def _status_with_fills(order: Order, reported: OrderStatus) -> OrderStatus:

@@ -18,6 +18,7 @@ from domain.order_status import OrderStatus
 from extensions import database_time, transaction
 from models import AccountState, Fill, ForeignOrder, Order, OrderEvent, Position, PositionDifference, Signal
 from services import reconcile, submit_orders, sync_broker, tend_legs
+from services.stops import list_stops
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 
@@ -413,13 +414,20 @@ def test_a_late_fill_of_a_canceled_order_is_booked_and_the_position_agrees(desk:
     assert (only(desk, rowid).status, held(), differences()) == ("CANCELED", {"LNT": 5}, {})
 
 
-def test_more_fills_than_were_ordered_are_booked_and_told(desk: Desk) -> None:
+def test_more_fills_than_were_ordered_are_booked_and_told_and_stop_the_symbol(desk: Desk) -> None:
     desk.tell(Kind.WORK)
     rowid = desk.alert("LNT")
     desk.work()
     sync_broker.book_report(desk.account_id, report_of(only(desk, rowid), 7, 8), "worker")
     order = only(desk, rowid)
     assert (order.filled_quantity, order.reason, held()) == (15, "the broker filled 15 of 10", {"LNT": 15})
+    sync_broker.book_report(desk.account_id, report_of(order, 7, 8), "worker")
+    (stop,) = list_stops(in_force=True)
+    assert (stop.level, stop.scope, stop.scope_name, stop.actor) == ("entries", "stock", "LNT", "the desk")
+    assert stop.reason.startswith("the broker filled 15 of 10 LNT")
+    more = desk.alert("LNT")
+    desk.work()
+    assert desk.signal(more).status_reason == "stopped"
 
 
 def test_a_report_with_the_id_of_another_broker_order_is_not_believed(desk: Desk) -> None:
