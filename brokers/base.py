@@ -36,6 +36,8 @@ class Capabilities:
 class Broker(Protocol):
     """One account's connection to a venue. Every call has a time-out and makes one attempt.
 
+    Calls may come from several threads at once: both legs of a pair leave at the same moment.
+
     Reads raise BrokerUnavailable; `submit_order` raises any of the three errors of `brokers.errors`.
     """
 
