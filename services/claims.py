@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from domain.enums import AssetClass, OrderType, Side, TimeInForce
 from domain.messages import AlertPrice, OrderRequest
-from domain.order_status import OrderStatus
 from models import Order, Signal
 
 LEASE = timedelta(seconds=45)
@@ -75,8 +74,3 @@ def make_claim(order: Order, signal: Signal | None, account: str, attached_to: s
         hedge_ratio=signal.hedge_ratio if order.attached and signal else None,
     )
     return Claim(order.id, order.account_id, order.lease_epoch, time.monotonic(), request)
-
-
-def is_unsent(order: Order) -> bool:
-    """Tell whether surely no broker has heard of the order."""
-    return order.status in (OrderStatus.QUEUED, OrderStatus.CLAIMED) and order.send_attempts == 0

@@ -77,11 +77,6 @@ def after_sizing(facts: Facts, rules: Rules, *, was_exit: bool) -> Outcome:
     return _run(checks, facts, rules)
 
 
-def run_checks(facts: Facts, rules: Rules) -> Outcome:
-    """Do all checks of a signal whose legs are sized."""
-    return _run({**BEFORE_SIZING, **AFTER_SIZING}, facts, rules)
-
-
 def mode_of(check: str, facts: Facts, rules: Rules) -> CheckMode:
     """Return what a check does when this signal fails it."""
     return rules.mode(check, facts.subject, alert_rules.default_mode(check, facts))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.checks.catalog import CHECKS
 from domain.checks.facts import BookLine, LastTarget, MeanSlip, PlannedLeg, is_exit, only_reduces
 from domain.checks.hours import Session
-from domain.checks.run import AFTER_SIZING, BEFORE_SIZING, after_sizing, before_sizing, run_checks
+from domain.checks.run import AFTER_SIZING, BEFORE_SIZING, Outcome, after_sizing, before_sizing
 from domain.enums import MarketPosition, Scope, Side, StopLevel, WhenClosed
 from domain.stops import StopInForce
 from tests.domain.checks_support import NOW, OFF, REFUSE, WARN, held, pair, rule, rules, single
@@ -23,6 +23,15 @@ BUY, SELL = Side.BUY, Side.SELL
 
 def names(outcome):
     return [step["check"] for step in outcome.steps]
+
+
+def run_checks(facts, known):
+    """Do the checks as planning does them, for a signal whose legs are sized."""
+    first = before_sizing(facts, known)
+    if not first.goes_on:
+        return first
+    second = after_sizing(facts, known, was_exit=facts.is_exit)
+    return Outcome((*first.steps, *second.steps), second.refusal, second.hold_until)
 
 
 def test_the_checks_of_a_usual_signal_all_pass():
