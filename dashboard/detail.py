@@ -186,8 +186,8 @@ def _result(row: Signal) -> tuple[Fact, ...]:
 
 
 def purpose_text(order: Order) -> str:
-    """Return why an order exists, and which try it is where it is not the first."""
-    return f"{order.purpose}, try {order.generation}" if order.generation > 1 else order.purpose
+    """Return why an order exists, and which of its leg's orders it is where it is not the first."""
+    return f"{order.purpose}, order {order.generation} of leg {order.leg}" if order.generation > 1 else order.purpose
 
 
 def fill_line(fill: Fill) -> FillLine:

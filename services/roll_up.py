@@ -158,12 +158,13 @@ def _send(hand: Hand, signal: Signal, move: Send, orders: Sequence[Order]) -> Or
         next_at=None if move.attempt <= 1 else hand.now + FIX_DELAY * (move.attempt - 1),
     )
     order = make_order(registry.snapshot().installation, signal, new, hand.now)
-    text = f"{WHAT[move.purpose]}: {move.side} {plain_text(move.quantity)} {symbol}."
+    what = WHAT[move.purpose]
+    text = f"{what[0].upper()}{what[1:]}: {move.side} {plain_text(move.quantity)} {symbol}."
     signal.trace = [
         *signal.trace,
         step("legs", move.purpose is Purpose.SIGNAL, text, leg=move.leg, attempt=move.attempt),
     ]
-    add_orders(hand.session, [order], WHAT[move.purpose], hand.actor)
+    add_orders(hand.session, [order], what, hand.actor)
     level = logging.INFO if move.purpose is Purpose.SIGNAL else logging.CRITICAL
     logger.log(level, "signal %s: %s", signal.id, text)
     return order
@@ -192,6 +193,8 @@ def _show(session: Session, signal: Signal, orders: Sequence[Order], result: Rol
         signal.status_reason = reason and reason[:255]
     if signal.status in (SignalStatus.ERROR, SignalStatus.CRITICAL):
         signal.error_text = reason and reason[:1000]
+    elif old is SignalStatus.CRITICAL:
+        signal.error_text = None  # it spoke of what was still to be done
     for leg in (1, 2):
         own = [order for order in orders if order.leg == leg and order.purpose != Purpose.UNWIND]
         known = [order.broker_order_id for order in own if order.broker_order_id is not None]

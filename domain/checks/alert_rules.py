@@ -98,11 +98,13 @@ def position_missing(facts: Facts, rules: Rules) -> Finding | None:
 def missed_alert(facts: Facts, rules: Rules) -> Finding | None:
     """The position before this alert must be where the last one led."""
     last, previous = facts.last, facts.previous
+    if previous is None:  # then nobody has looked for a last signal either
+        return Finding(None, "The alert does not say where it starts from, so a missed alert would not be noticed.")
     if last is None:
         return Finding(True, f"It is the first signal of {facts.subject.name} that is not refused.")
-    if previous is None or last.target is None:
-        whose = "The alert" if previous is None else f"The last signal, {last.rowid},"
-        return Finding(None, f"{whose} names no position, so a missed alert would not be noticed.")
+    if last.target is None:
+        text = f"The last signal, {last.rowid}, names no position, so a missed alert would not be noticed."
+        return Finding(None, text)
     since = show_time(last.at)
     values = {"previous": previous, "last_target": last.target, "last_signal": last.rowid, "since": since}
     if previous == last.target:

@@ -205,7 +205,7 @@ def test_the_orders_of_a_signal_lead_to_their_pages(app, member, other_client):
     rowid = add_signal(app, status="critical err")
     order = add_order(app, status="FILLED", signal_id=rowid, purpose="unwind", generation=2)
     assert f'href="/orders/{order}"' in member.get(f"/signals/{rowid}").text
-    assert "unwind, try 2" in plain_text(member.get(f"/signals/{rowid}"))
+    assert "unwind, order 2 of leg 1" in plain_text(member.get(f"/signals/{rowid}"))
     assert f'href="/orders/{order}"' not in other_client.get(f"/signals/{rowid}").text
 
 

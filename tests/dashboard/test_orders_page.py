@@ -57,7 +57,17 @@ def test_a_line_tells_what_the_order_is_and_how_far_it_came(app, member):
     )
     line = member.get("/orders").text.split(f'data-key="o{order_id}"')[1].split("</tr>")[0]
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", line))
-    for part in ("LNT-FTS", "leg 2", "FTS", "sell", "1,250", "40", "48.9133", "PARTIALLY_FILLED", "unwind, try 2"):
+    for part in (
+        "LNT-FTS",
+        "leg 2",
+        "FTS",
+        "sell",
+        "1,250",
+        "40",
+        "48.9133",
+        "PARTIALLY_FILLED",
+        "unwind, order 2 of leg 2",
+    ):
         assert part in text
     assert f'href="/orders/{order_id}#cancel"' in line
 

@@ -186,3 +186,10 @@ def test_what_still_works_counts_as_done():
     assert not single(side=SELL, books=(closing,)).is_exit
     opening = BookLine("AAA", "AAA", D(0), D(10), is_worked=True)
     assert single(side=SELL, books=(opening,)).is_exit
+
+
+def test_an_alert_that_does_not_say_where_it_starts_is_never_called_the_first():
+    steps = run_checks(single(last=None, previous_position=None), rules()).steps
+    (missed,) = [step for step in steps if step["check"] == "missed alert"]
+    assert missed["values"]["outcome"] == "not judged"
+    assert "first signal" not in missed["text"]

@@ -87,6 +87,8 @@ def test_a_rejected_leg_is_answered_by_trading_the_other_one_back(desk: Desk, sy
     assert held(desk) == {}
     assert [o.purpose for o in desk.orders(rowid)].count("unwind") == 1
     assert signal.trace[-1]["check"] == "legs"
+    assert str(signal.trace[-1]["text"]).startswith("Trades a leg back")
+    assert signal.error_text is None  # nothing is still to be done
 
 
 def test_while_a_leg_is_alone_the_signal_says_so_loudly(desk: Desk) -> None:
