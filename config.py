@@ -2,119 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import os
 import secrets
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from config_values import (
+    ConfigError,
+    account_name,
+    boolean,
+    check_passphrase,
+    check_password,
+    database_address,
+    decimal_number,
+    key,
+    key_list,
+    one_of,
+    web_address,
+    whole_number,
+)
+
+__all__ = ["Config", "ConfigError", "check_passphrase", "check_password"]
+
 ROOT = Path(__file__).resolve().parent
 SECRETS_FILE = "secrets.env"
-MIN_KEY_BYTES = 32  # HS256 and session keys: RFC 7518 section 3.2
-MIN_PASSPHRASE = 16
-MIN_PASSWORD = 8
-WELL_KNOWN = {"webhook", "admin", "password", "123", "changeme", "secret"}
-
-
-class ConfigError(ValueError):
-    """A setting is missing or wrong; the text names it and the rule."""
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise ConfigError("must be a whole number") from None
-        if not low <= value <= high:
-            raise ConfigError(f"must be between {low} and {high}")
-        return value
-
-    return read
-
-
-def _decimal(low: str, high: str) -> Callable[[str], Decimal]:
-    def read(text: str) -> Decimal:
-        try:
-            value = Decimal(text)
-        except InvalidOperation:
-            raise ConfigError("must be a number") from None
-        if not value.is_finite() or not Decimal(low) <= value <= Decimal(high):
-            raise ConfigError(f"must be between {low} and {high}")
-        return value
-
-    return read
-
-
-def _boolean(text: str) -> bool:
-    words = {
-        "1": True,
-        "true": True,
-        "yes": True,
-        "on": True,
-        "0": False,
-        "false": False,
-        "no": False,
-        "off": False,
-    }
-    try:
-        return words[text.strip().lower()]
-    except KeyError:
-        raise ConfigError("must be true or false") from None
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text.lower() not in words:
-            raise ConfigError(f"must be one of: {', '.join(words)}")
-        return text.lower()
-
-    return read
-
-
-def _key(text: str) -> str:
-    if len(text.encode()) < MIN_KEY_BYTES:
-        raise ConfigError(f"must be at least {MIN_KEY_BYTES} bytes of random text")
-    return text
-
-
-def check_passphrase(text: str) -> str:
-    """Return a webhook passphrase that is not trivially guessed; raises ConfigError naming the rule."""
-    if text.lower() in WELL_KNOWN or len(text) < MIN_PASSPHRASE or len(set(text)) < 8:
-        raise ConfigError(
-            f"must have at least {MIN_PASSPHRASE} characters, 8 of them different (32 or more are better)"
-        )
-    if len(text) > 128:
-        raise ConfigError("must have at most 128 characters")
-    return text
-
-
-def check_password(text: str) -> str:
-    """Return a password that may be used; raises ConfigError naming the rule."""
-    if text.lower() in WELL_KNOWN or len(text) < MIN_PASSWORD:
-        raise ConfigError(f"must have at least {MIN_PASSWORD} characters (15 or more are better)")
-    if len(text) > 128:
-        raise ConfigError("must have at most 128 characters")
-    return text
-
-
-def _database_url(text: str) -> str:
-    """Return the SQLAlchemy URL with its driver named; `postgres://`, as Heroku writes it, is accepted."""
-    for prefix in ("postgres://", "postgresql://"):
-        if text.startswith(prefix):
-            return "postgresql+psycopg2://" + text.removeprefix(prefix)
-    if text.startswith("sqlite") and text.removeprefix("sqlite:///") in ("", ":memory:", "sqlite://"):
-        raise ConfigError("must name a file: web and worker share the database")
-    if text.startswith(("postgresql+psycopg2://", "sqlite:///")):
-        return text
-    raise ConfigError("must start with postgresql://, postgres:// or sqlite:///")
+KEYS = ("SECRET_KEY", "JWT_SECRET_KEY", "CREDENTIALS_KEY")
 
 
 def _setting(
@@ -128,20 +47,20 @@ class Config:
     """The settings of one process, built once and never changed."""
 
     host: str = _setting("HOST", "address the web process listens on (on Heroku: all)", default="127.0.0.1")
-    port: int = _setting("PORT", "port of the web process", _integer(1, 65535), "5000")
+    port: int = _setting("PORT", "port of the web process", whole_number(1, 65535), "5000")
     instance_dir: Path = _setting(
         "INSTANCE_DIR", "folder of the database, the secrets and the paper broker", Path, "instance"
     )
     database_url: str = _setting(
         "DATABASE_URL",
         "database of the desk; `DATABASE_URL_SQLALCHEMY` goes first; absent: SQLite in `INSTANCE_DIR`",
-        _database_url,
+        database_address,
         secret=True,
     )
     secret_key: str = _setting(
-        "SECRET_KEY", "signs sessions and forms; made at first start when absent", _key, secret=True
+        "SECRET_KEY", "signs sessions and forms; made at first start when absent", key, secret=True
     )
-    jwt_secret_key: str = _setting("JWT_SECRET_KEY", "signs tokens; made at first start when absent", _key, secret=True)
+    jwt_secret_key: str = _setting("JWT_SECRET_KEY", "signs tokens; made at first start when absent", key, secret=True)
     admin_password: str = _setting(
         "ADMIN_PASSWORD",
         "password of `admin`, used at first start only; made when absent",
@@ -156,14 +75,22 @@ class Config:
         "",
         secret=True,
     )
+    credentials_key: str = _setting(
+        "CREDENTIALS_KEY",
+        "encrypts the keys of broker accounts; made at first start when absent; several, with commas between them: "
+        "the first encrypts, all decrypt",
+        key_list,
+        secret=True,
+    )
     broker: str = _setting(
         "BROKER",
-        "default route of signals: `paper` (built-in broker) or `external` (left waiting for your own executor)",
-        _one_of("paper", "external"),
+        "default account of signals: `paper` (built-in broker), `external` (left waiting for your own executor), "
+        "`alpaca-sim` (the simulator), or one that you have added",
+        account_name,
         "paper",
     )
     open_reads: bool = _setting(
-        "OPEN_READS", "anyone may read stocks, pairs and a few signals, as in v3", _boolean, "true"
+        "OPEN_READS", "anyone may read stocks, pairs and a few signals, as in v3", boolean, "true"
     )
     public_url: str = _setting(
         "PUBLIC_URL",
@@ -171,54 +98,78 @@ class Config:
         default="",
     )
     trusted_proxies: int = _setting(
-        "TRUSTED_PROXIES", "proxies in front that add X-Forwarded-For (Heroku: 1)", _integer(0, 5), "0"
+        "TRUSTED_PROXIES", "proxies in front that add X-Forwarded-For (Heroku: 1)", whole_number(0, 5), "0"
     )
-    secure_cookies: bool = _setting("SECURE_COOKIES", "cookies over TLS only (absent: true behind a proxy)", _boolean)
+    secure_cookies: bool = _setting("SECURE_COOKIES", "cookies over TLS only (absent: true behind a proxy)", boolean)
     token_minutes_max: int = _setting(
-        "TOKEN_MINUTES_MAX", "longest `expire` a log-in may ask for, minutes", _integer(1, 10080), "1440"
+        "TOKEN_MINUTES_MAX", "longest `expire` a log-in may ask for, minutes", whole_number(1, 10080), "1440"
     )
-    session_hours: int = _setting("SESSION_HOURS", "life of a dashboard log-in, hours", _integer(1, 720), "12")
+    session_hours: int = _setting("SESSION_HOURS", "life of a dashboard log-in, hours", whole_number(1, 720), "12")
     signal_lifetime: int = _setting(
         "SIGNAL_LIFETIME",
         "seconds after which an unsent signal is canceled as expired",
-        _integer(1, 864000),
+        whole_number(1, 864000),
         "120",
     )
     leg_timeout: int = _setting(
         "LEG_TIMEOUT",
         "seconds one leg of a pair may work while the other is filled, where the pair does not say",
-        _integer(1, 86400),
+        whole_number(1, 86400),
         "60",
     )
-    web_workers: int = _setting("WEB_WORKERS", "gunicorn processes", _integer(1, 64), "2")
-    web_threads: int = _setting("WEB_THREADS", "threads of each; an open dashboard holds one", _integer(8, 512), "64")
-    database_pool: int = _setting("DATABASE_POOL", "most PostgreSQL connections of one process", _integer(2, 200), "8")
+    web_workers: int = _setting("WEB_WORKERS", "gunicorn processes", whole_number(1, 64), "2")
+    web_threads: int = _setting(
+        "WEB_THREADS", "threads of each; an open dashboard holds one", whole_number(8, 512), "64"
+    )
+    database_pool: int = _setting(
+        "DATABASE_POOL", "most PostgreSQL connections of one process", whole_number(2, 200), "8"
+    )
     log_level: str = _setting(
-        "LOG_LEVEL", "debug, info, warning or error", _one_of("debug", "info", "warning", "error"), "info"
+        "LOG_LEVEL", "debug, info, warning or error", one_of("debug", "info", "warning", "error"), "info"
     )
     paper_database_url: str = _setting(
         "PAPER_DATABASE_URL",
         "store of the paper broker; absent: `paper.db` in `INSTANCE_DIR`, or schema `paper` of the desk's PostgreSQL",
-        _database_url,
+        database_address,
         secret=True,
     )
     paper_slippage_bps: Decimal = _setting(
-        "PAPER_SLIPPAGE_BPS", "slippage of paper market orders, basis points", _decimal("0", "1000"), "0"
+        "PAPER_SLIPPAGE_BPS", "slippage of paper market orders, basis points", decimal_number("0", "1000"), "0"
     )
     paper_commission: Decimal = _setting(
-        "PAPER_COMMISSION", "commission of paper fills, dollars a share", _decimal("0", "1000"), "0"
+        "PAPER_COMMISSION", "commission of paper fills, dollars a share", decimal_number("0", "1000"), "0"
     )
     paper_reference_price: Decimal = _setting(
         "PAPER_REFERENCE_PRICE",
         "price around which legs of a pair without quotes are made up, dollars",
-        _decimal("0.01", "1000000"),
+        decimal_number("0.01", "1000000"),
         "100",
     )
     paper_cash: Decimal = _setting(
-        "PAPER_CASH", "cash a paper account starts with, dollars", _decimal("0", "1000000000000"), "1000000"
+        "PAPER_CASH", "cash a paper account starts with, dollars", decimal_number("0", "1000000000000"), "1000000"
     )
     paper_leverage: Decimal = _setting(
-        "PAPER_LEVERAGE", "how many times its equity a paper account may hold", _decimal("0.01", "1000"), "2"
+        "PAPER_LEVERAGE", "how many times its equity a paper account may hold", decimal_number("0.01", "1000"), "2"
+    )
+
+    alpaca_simulator_url: str = _setting(
+        "ALPACA_SIMULATOR_URL", "where `python -m simulators.alpaca` listens", web_address, "http://127.0.0.1:8790"
+    )
+    alpaca_feed: str = _setting(
+        "ALPACA_FEED",
+        "source of Alpaca's quotes: `iex` is free, `sip` needs a subscription",
+        one_of("iex", "sip"),
+        "iex",
+    )
+    broker_api_key: str = _setting(
+        "APCA_BROKER_API_KEY", "key of Alpaca's Broker API, for opening brokerage accounts", default="", secret=True
+    )
+    broker_api_secret: str = _setting("APCA_BROKER_API_SECRET", "its secret", default="", secret=True)
+    broker_api_environment: str = _setting(
+        "APCA_BROKER_API_ENVIRONMENT",
+        "`sandbox`, `live` (real accounts of real people), or `simulator`",
+        one_of("sandbox", "live", "simulator"),
+        "sandbox",
     )
 
     @classmethod
@@ -229,7 +180,7 @@ class Config:
         given = {name: text for name, text in env.items() if text.strip() != ""}
         instance = (ROOT / given.get("INSTANCE_DIR", "instance")).resolve()
         on_heroku = "DYNO" in given
-        missing = [name for name in ("SECRET_KEY", "JWT_SECRET_KEY") if name not in given]
+        missing = [name for name in KEYS if name not in given]
         if missing and not on_heroku:  # a dyno forgets its disk, and the next one would not know the keys
             given = {**_kept_keys(instance), **given}
         given["INSTANCE_DIR"] = str(instance)
@@ -250,7 +201,8 @@ class Config:
     def secrets(self) -> tuple[str, ...]:
         """Return the values that must never reach a log."""
         passwords = (urlsplit(url).password or "" for url in (self.database_url, self.paper_database_url))
-        return (self.secret_key, self.jwt_secret_key, self.admin_password, self.webhook_passphrase, *passwords)
+        keys = (self.secret_key, self.jwt_secret_key, *self.credentials_key.split(","), self.broker_api_secret)
+        return (*keys, self.admin_password, self.webhook_passphrase, *passwords)
 
     @property
     def is_sqlite(self) -> bool:
@@ -289,23 +241,35 @@ def _file(path: Path) -> dict[str, str]:
 
 
 def _kept_keys(instance: Path) -> dict[str, str]:
-    """Return the signing keys of this installation; made once, readable by the owner only."""
+    """Return the signing keys of this installation; each made once, readable by the owner only."""
     path = instance / SECRETS_FILE
-    if not path.exists():
-        text = "".join(f"{name}={secrets.token_urlsafe(48)}\n" for name in ("SECRET_KEY", "JWT_SECRET_KEY"))
-        fresh = instance / f".{SECRETS_FILE}.{os.getpid()}.{threading.get_ident()}"
+    kept = _file(path)
+    if all(name in kept for name in KEYS):
+        return kept
+    try:
+        instance.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = os.open(instance, os.O_RDONLY)
         try:
-            instance.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):  # another process was first: its keys count
-                os.link(fresh, path)
-            fresh.unlink()
-        except OSError as e:
-            raise ConfigError(f"INSTANCE_DIR: {instance} cannot be written ({e.strerror})") from None
-    return _file(path)
+            fcntl.flock(folder, fcntl.LOCK_EX)  # of two first starts the second finds what the first has made
+            return _make_missing(path)
+        finally:
+            os.close(folder)
+    except OSError as e:
+        raise ConfigError(f"INSTANCE_DIR: {instance} cannot be written ({e.strerror})") from None
+
+
+def _make_missing(path: Path) -> dict[str, str]:
+    kept = _file(path)
+    keys = {**kept, **{name: secrets.token_urlsafe(48) for name in KEYS if name not in kept}}
+    if keys != kept:
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write("".join(f"{name}={value}\n" for name, value in keys.items()))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    return keys
 
 
 def settings_table() -> str:

@@ -41,7 +41,7 @@ from services import (
     sync_broker,
     tend_legs,
 )
-from services.accounts import open_brokers
+from services.accounts import connect, desk_accounts
 from services.due import look
 from services.health import HEARTBEAT
 from services.market import Market
@@ -200,7 +200,9 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
         waker = make_waker(WORK)
         wake_no_worker()
         stop.interrupt = waker.interrupt
-        brokers = _patiently(lambda: open_brokers(config), stop)
+        brokers = _patiently(
+            lambda: {number: connect(config, terms) for number, terms in desk_accounts().items()}, stop
+        )
         pipeline = Pipeline(config, brokers or {}, name)
         logger.info(
             "worker %s started, accounts %s",

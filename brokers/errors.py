@@ -19,3 +19,7 @@ class BrokerUnavailable(BrokerError):
     def __init__(self, message: str, retry_after: float = 2.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class AccessRefused(OrderRejected, BrokerUnavailable):
+    """The broker does not accept the keys: no order was placed, nothing can be read, until a person sets right ones."""

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from brokers.alpaca.settings import AlpacaSettings
     from brokers.base import Broker, Capabilities
     from brokers.paper.settings import PaperSettings
 
-    BrokerSettings = PaperSettings  # a union as soon as another broker needs settings
+    BrokerSettings = PaperSettings | AlpacaSettings
 
 
 def open_broker(kind: str, account: str, settings: BrokerSettings) -> Broker:
     """Return the connection of one account; nothing is sent yet. ValueError naming the known brokers."""
+    return _known(CONSTRUCTORS, kind)(account, settings)
+
+
+def capabilities_of(kind: str) -> Capabilities:
+    """Return what a broker can do, without a connection to it. ValueError naming the known brokers."""
+    return _known(CAPABILITIES, kind)()
+
+
+def _known(table: dict[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
     try:
-        constructor = CONSTRUCTORS[kind]
+        return table[kind]
     except KeyError:
-        raise ValueError(f"unknown broker '{kind}'; known: {', '.join(sorted(CONSTRUCTORS))}") from None
-    return constructor(account, settings)
+        raise ValueError(f"unknown broker '{kind}'; known: {', '.join(sorted(table))}") from None
 
 
 # An adapter is imported only when it is used: its libraries may be large, or missing.
-def _paper(account: str, settings: BrokerSettings) -> Broker:
+def _paper(account: str, settings: PaperSettings) -> Broker:
     from brokers.paper.broker import PaperBroker
     from brokers.paper.venue import PaperVenue
 
@@ -35,13 +44,17 @@ def _paper_can() -> Capabilities:
     return PaperBroker.capabilities
 
 
-def capabilities_of(kind: str) -> Capabilities:
-    """Return what a broker can do, without a connection to it. ValueError naming the known brokers."""
-    try:
-        return CAPABILITIES[kind]()
-    except KeyError:
-        raise ValueError(f"unknown broker '{kind}'; known: {', '.join(sorted(CAPABILITIES))}") from None
+def _alpaca(account: str, settings: AlpacaSettings) -> Broker:
+    from brokers.alpaca.broker import AlpacaBroker
+
+    return AlpacaBroker(settings, account)
 
 
-CAPABILITIES: dict[str, Callable[[], Capabilities]] = {"paper": _paper_can}
-CONSTRUCTORS: dict[str, Callable[[str, BrokerSettings], Broker]] = {"paper": _paper}
+def _alpaca_can() -> Capabilities:
+    from brokers.alpaca.capabilities import CAPABILITIES
+
+    return CAPABILITIES
+
+
+CAPABILITIES: dict[str, Callable[[], Capabilities]] = {"paper": _paper_can, "alpaca": _alpaca_can}
+CONSTRUCTORS: dict[str, Callable[..., Broker]] = {"paper": _paper, "alpaca": _alpaca}

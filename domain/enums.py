@@ -21,13 +21,28 @@ class Side(StrEnum):
 class OrderType(StrEnum):
     MARKET = "MARKET"
     LIMIT = "LIMIT"
+    STOP = "STOP"  # to the market, once the price has come to the stop
+    STOP_LIMIT = "STOP_LIMIT"  # a limit order, once the price has come to the stop
     RELATIVE = "RELATIVE"  # pegged to the best price; only some brokers have it
+
+    @property
+    def has_limit(self) -> bool:
+        """Tell whether it names the worst price it takes."""
+        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+
+    @property
+    def has_stop(self) -> bool:
+        """Tell whether it waits for a price."""
+        return self in (OrderType.STOP, OrderType.STOP_LIMIT)
 
 
 class TimeInForce(StrEnum):
     DAY = "DAY"
-    GTC = "GTC"
-    IOC = "IOC"
+    GTC = "GTC"  # good till canceled
+    OPG = "OPG"  # in the opening auction
+    CLS = "CLS"  # in the closing auction
+    IOC = "IOC"  # what is not filled at once is canceled
+    FOK = "FOK"  # all at once or nothing
 
 
 class AssetClass(StrEnum):
@@ -135,6 +150,14 @@ class Route(StrEnum):
 
     DESK = "desk"
     EXTERNAL = "external"
+
+
+class Environment(StrEnum):
+    """Which of a broker's venues an account belongs to; each has keys of its own."""
+
+    PAPER = "paper"  # the broker's play money, or the built-in paper venue
+    LIVE = "live"  # real money: nothing is sent before a person has switched it on
+    SIMULATOR = "simulator"  # a program on this machine that behaves like the broker
 
 
 class Role(StrEnum):

@@ -34,6 +34,8 @@ class OrderRequest:
     order_type: OrderType
     time_in_force: TimeInForce
     limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    extended_hours: bool = False  # may trade before the opening and after the close, where the broker has that
     alert_price: AlertPrice | None = None
     # Leg 2 as an order that the broker itself sizes: hedge_ratio x the fills of the order `attached_to`.
     attached_to: str | None = None
@@ -92,13 +94,17 @@ class AccountReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetReport:
-    """What may be done with a symbol at the broker; `quantity_step` in shares, 1 = whole shares only."""
+    """What may be done with a symbol at the broker; steps in shares, 1 = whole shares only.
+
+    `short_step` is the step of orders that open or enlarge a short position; None = as all others.
+    """
 
     symbol: str
     tradable: bool
     shortable: bool
     quantity_step: Decimal
     at: datetime
+    short_step: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

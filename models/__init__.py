@@ -1,5 +1,6 @@
 """All tables, so that Alembic and the mappers see them at once."""
 
+from models.brokerage_account import BrokerageAccount
 from models.control import CheckRule, JournalEntry, Stop
 from models.counter import Counter, RateLimit
 from models.order import Fill, Order, OrderEvent
@@ -17,6 +18,7 @@ __all__ = [
     "AccountState",
     "AssetState",
     "BrokerAccount",
+    "BrokerageAccount",
     "CheckRule",
     "Counter",
     "DailyResult",

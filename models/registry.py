@@ -6,7 +6,16 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from domain.enums import Activity, AssetClass, FailurePolicy, LegPolicy, OrderType, Route
+from domain.enums import (
+    Activity,
+    AssetClass,
+    Environment,
+    FailurePolicy,
+    LegPolicy,
+    OrderType,
+    Route,
+    TimeInForce,
+)
 from extensions import ExactDecimal, Model, UtcDateTime, utc_now
 
 
@@ -36,10 +45,17 @@ class BrokerAccount(Model):
     broker: Mapped[str] = mapped_column(sa.String(32))
     route: Mapped[str] = mapped_column(sa.String(16), default=Route.DESK)
     is_default: Mapped[bool] = mapped_column(default=False)
+    environment: Mapped[str] = mapped_column(sa.String(16), default=Environment.PAPER, server_default=Environment.PAPER)
+    live_enabled: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # the switch of live trading
+    credentials: Mapped[str | None] = mapped_column(sa.Text)  # encrypted; None where the broker needs none
+    key_hint: Mapped[str | None] = mapped_column(sa.String(16))  # the last characters of the key's name
+    broker_number: Mapped[str | None] = mapped_column(sa.String(64))  # what the broker calls the account
+    revision: Mapped[int] = mapped_column(default=1, server_default="1")  # rises with the keys; workers reconnect
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
 
     __table_args__ = (
         sa.CheckConstraint("route in ('desk', 'external')", name="route"),
+        sa.CheckConstraint("environment in ('paper', 'live', 'simulator')", name="environment"),
         sa.Index(
             "uq_broker_accounts_default",
             "is_default",
@@ -49,6 +65,11 @@ class BrokerAccount(Model):
         ),
         {"sqlite_autoincrement": True},
     )
+
+    @property
+    def may_trade(self) -> bool:
+        """Tell whether orders may be sent: real money moves only after it was switched on."""
+        return self.environment != Environment.LIVE or self.live_enabled
 
 
 class Instrument(Model):
@@ -64,6 +85,8 @@ class Instrument(Model):
     asset_class: Mapped[str] = mapped_column(sa.String(16), default=AssetClass.STOCK)
     currency: Mapped[str] = mapped_column(sa.String(8), default="USD")
     order_type: Mapped[str] = mapped_column(sa.String(16), default=OrderType.MARKET)
+    time_in_force: Mapped[str] = mapped_column(sa.String(8), default=TimeInForce.DAY, server_default=TimeInForce.DAY)
+    extended_hours: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("broker_accounts.id"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
 
@@ -71,6 +94,10 @@ class Instrument(Model):
 
     __table_args__ = (
         sa.CheckConstraint("activity in ('active', 'passive', 'watch')", name="activity"),
+        sa.CheckConstraint(
+            "time_in_force in ('DAY', 'GTC', 'OPG', 'CLS', 'IOC', 'FOK')",
+            name="time_in_force",
+        ),
         {"sqlite_autoincrement": True},
     )
 

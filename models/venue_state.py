@@ -31,6 +31,9 @@ class AccountState(Model):
     synced_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # changes at the broker before it are booked
     reconciled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     trouble: Mapped[str | None] = mapped_column(sa.String(255))  # why the broker cannot be read now
+    # The broker's push stream, where it has one: when it was last heard from, and why it is silent.
+    stream_heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    stream_trouble: Mapped[str | None] = mapped_column(sa.String(255))
 
 
 class AssetState(Model):
@@ -43,6 +46,7 @@ class AssetState(Model):
     tradable: Mapped[bool]
     shortable: Mapped[bool]
     quantity_step: Mapped[Decimal] = mapped_column(ExactDecimal)
+    short_step: Mapped[Decimal | None] = mapped_column(ExactDecimal)  # of short sales; None = as all others
     heard_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
 
 

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
 
+from brokers.alpaca.settings import AlpacaSettings
 from brokers.base import Broker
 from brokers.paper.settings import PaperSettings
 from brokers.registry import open_broker
 from config import Config
-from domain.enums import Route
+from domain.enums import Environment, Route
 from extensions import reading
 from models import BrokerAccount
+from services.vault import unseal
+
+if TYPE_CHECKING:
+    from brokers.registry import BrokerSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountTerms:
+    """All that decides how an account is connected to: equal terms need no new connection."""
+
+    id: int
+    name: str
+    broker: str
+    environment: Environment
+    may_trade: bool
+    revision: int
+    credentials: str | None = field(repr=False)
 
 
 def paper_settings(config: Config) -> PaperSettings:
@@ -25,10 +46,46 @@ def paper_settings(config: Config) -> PaperSettings:
     )
 
 
-def open_brokers(config: Config) -> dict[int, Broker]:
-    """Return a connection for each account whose signals the desk executes itself, by account id."""
-    wanted = sa.select(BrokerAccount.id, BrokerAccount.name, BrokerAccount.broker)
+def desk_accounts() -> dict[int, AccountTerms]:
+    """Return the accounts whose signals the desk executes itself, by number."""
     with reading() as session:
-        accounts = session.execute(wanted.where(BrokerAccount.route == Route.DESK)).all()
-    settings = paper_settings(config)
-    return {account.id: open_broker(account.broker, account.name, settings) for account in accounts}
+        rows = session.execute(sa.select(BrokerAccount).where(BrokerAccount.route == Route.DESK)).scalars()
+        return {
+            row.id: AccountTerms(
+                id=row.id,
+                name=row.name,
+                broker=row.broker,
+                environment=Environment(row.environment),
+                may_trade=row.may_trade,
+                revision=row.revision,
+                credentials=row.credentials,
+            )
+            for row in rows
+        }
+
+
+def connect(config: Config, terms: AccountTerms) -> Broker:
+    """Return the connection of one account; nothing is sent yet. Raises SealBroken when its keys cannot be read."""
+    return open_broker(terms.broker, terms.name, settings_of(config, terms))
+
+
+def settings_of(config: Config, terms: AccountTerms) -> BrokerSettings:
+    """Return what the adapter of an account is opened with. Raises SealBroken."""
+    if terms.broker == "paper":
+        return paper_settings(config)
+    keys = unseal(config.credentials_key, terms.id, terms.credentials or "")
+    return alpaca_settings(config, terms.environment, keys, may_trade=terms.may_trade)
+
+
+def alpaca_settings(
+    config: Config, environment: Environment, keys: dict[str, str], *, may_trade: bool
+) -> AlpacaSettings:
+    """Return what the Alpaca adapter is opened with; `keys` holds key_id and secret_key."""
+    return AlpacaSettings(
+        environment=environment,
+        key_id=keys["key_id"],
+        secret_key=keys["secret_key"],
+        simulator_url=config.alpaca_simulator_url,
+        feed=config.alpaca_feed,
+        may_trade=may_trade,
+    )

@@ -32,6 +32,7 @@ def make_env(url: str, folder: Path, **overrides: str) -> dict[str, str]:
         "DATABASE_URL": url,
         "SECRET_KEY": "signs the sessions of this test desk only, and never those of another one",
         "JWT_SECRET_KEY": "signs the tokens of this test desk only, and never those of another one",
+        "CREDENTIALS_KEY": "encrypts the keys of this test desk only and never those of another one",
         "ADMIN_PASSWORD": ADMIN_PASSWORD,
         "WEBHOOK_PASSPHRASE": PASSPHRASE,
         **overrides,

@@ -50,5 +50,5 @@ def test_what_has_a_default_is_shown_unless_it_is_a_secret():
 
 def test_a_copy_of_it_changes_nothing(tmp_path):
     copied = {name: text or "" for name, text in dotenv_values(PATH, interpolate=False).items()}
-    keys = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
+    keys = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32, "CREDENTIALS_KEY": "c" * 32}
     assert Config.from_env({**copied, **keys}) == Config.from_env(keys)
