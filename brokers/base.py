@@ -14,6 +14,7 @@ from domain.messages import (
     OrderRequest,
     PositionReport,
     QuoteReport,
+    Replacement,
     SessionReport,
 )
 
@@ -29,8 +30,35 @@ class Capabilities:
     lookup_by_client_order_id: bool  # without it an unknown outcome needs a person
     refuses_repeated_client_order_id: bool  # only then may an order that is surely absent be sent again
     attached_pair_hedge: bool  # leg 2 can be an order that follows the fills of leg 1
+    reverses_in_one_order: bool = True  # a long position can become a short one by one sale
+    extended_hours: bool = False  # takes orders that trade before the opening and after the close
+    replaces_orders: bool = False  # a working order can be given other terms
     settle_seconds: float  # how long an order may stay invisible after it was sent
     poll_seconds: float  # how often working orders are asked for
+    state_seconds: float = 5.0  # how often money, session and quotes are asked for
+
+
+class StreamListener(Protocol):
+    """Who is told of a push stream. Called from a thread of the stream's own, so it must return at once."""
+
+    def connected(self) -> None:
+        """The stream has begun, for the first time or anew: what happened before was not heard."""
+
+    def changed(self) -> None:
+        """Something happened to an order; a poll says what."""
+
+    def heard(self) -> None:
+        """The other side gave a sign of life."""
+
+    def lost(self, reason: str) -> None:
+        """The stream is broken, silent or refused; `reason` in words."""
+
+
+class Stream(Protocol):
+    """A push stream that is listened to."""
+
+    def close(self) -> None:
+        """Stop listening."""
 
 
 class Broker(Protocol):
@@ -49,6 +77,12 @@ class Broker(Protocol):
 
     def cancel_order(self, client_order_id: str) -> OrderReport:
         """Ask for the end of a working order; the report says what it has become."""
+
+    def replace_order(self, client_order_id: str, terms: Replacement) -> OrderReport:
+        """Give a working order other terms: it ends REPLACED, and the report is of the one that takes its place.
+
+        OrderRejected where the broker cannot do it, or does not any more.
+        """
 
     def find_order(self, client_order_id: str) -> OrderReport | None:
         """Look one order up by our id; None = the venue does not know it now."""
@@ -70,6 +104,9 @@ class Broker(Protocol):
 
     def session(self) -> SessionReport:
         """Return whether the market takes orders now."""
+
+    def listen(self, listener: StreamListener) -> Stream | None:
+        """Begin to listen to the broker's push stream; None where it has none. Reconnects by itself until closed."""
 
     def close(self) -> None:
         """Release connections."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from brokers.alpaca.settings import AlpacaSettings
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from brokers.paper.settings import PaperSettings
 
     BrokerSettings = PaperSettings | AlpacaSettings
+
+
+Entry = TypeVar("Entry")
 
 
 def open_broker(kind: str, account: str, settings: BrokerSettings) -> Broker:
@@ -23,7 +26,7 @@ def capabilities_of(kind: str) -> Capabilities:
     return _known(CAPABILITIES, kind)()
 
 
-def _known(table: dict[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
+def _known(table: dict[str, Entry], kind: str) -> Entry:
     try:
         return table[kind]
     except KeyError:

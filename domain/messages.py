@@ -43,6 +43,17 @@ class OrderRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """Other terms for a working order, under a client order id of their own; None = as before."""
+
+    client_order_id: str
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FillReport:
     """One execution as the broker states it; commission in the instrument's currency, time aware UTC."""
 
@@ -90,6 +101,7 @@ class AccountReport:
     buying_power: Decimal
     equity: Decimal
     blocked: str = ""
+    number: str = ""  # what the broker calls the account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +109,7 @@ class AssetReport:
     """What may be done with a symbol at the broker; steps in shares, 1 = whole shares only.
 
     `short_step` is the step of orders that open or enlarge a short position; None = as all others.
+    `always_open`: it trades day and night, whatever the session of the account says.
     """
 
     symbol: str
@@ -105,6 +118,7 @@ class AssetReport:
     quantity_step: Decimal
     at: datetime
     short_step: Decimal | None = None
+    always_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

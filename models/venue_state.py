@@ -34,6 +34,8 @@ class AccountState(Model):
     # The broker's push stream, where it has one: when it was last heard from, and why it is silent.
     stream_heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stream_trouble: Mapped[str | None] = mapped_column(sa.String(255))
+    stream_owner: Mapped[str | None] = mapped_column(sa.String(128))  # the one worker that listens
+    stream_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # its lease
 
 
 class AssetState(Model):
@@ -47,6 +49,7 @@ class AssetState(Model):
     shortable: Mapped[bool]
     quantity_step: Mapped[Decimal] = mapped_column(ExactDecimal)
     short_step: Mapped[Decimal | None] = mapped_column(ExactDecimal)  # of short sales; None = as all others
+    always_open: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     heard_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from brokers.base import Capabilities
+from brokers.base import Capabilities, Stream, StreamListener
 from brokers.errors import OrderRejected, OutcomeUnknown
 from brokers.paper.orders import ORDER_TYPES, is_text
 from brokers.paper.pricing import STEP
@@ -16,6 +16,7 @@ from domain.messages import (
     OrderRequest,
     PositionReport,
     QuoteReport,
+    Replacement,
     SessionReport,
 )
 
@@ -55,6 +56,10 @@ class PaperBroker:
         """End a working order; the report says what it has become. OrderRejected if it is unknown."""
         return self._venue.cancel(self._account, client_order_id)
 
+    def replace_order(self, client_order_id: str, terms: Replacement) -> OrderReport:
+        """Refuse: at this venue an order keeps its terms."""
+        raise OrderRejected("the paper venue does not change orders; cancel it and send another")
+
     def find_order(self, client_order_id: str) -> OrderReport | None:
         """Look one order up by our id; None = the venue does not know it now."""
         return self._venue.find(self._account, client_order_id)
@@ -82,6 +87,10 @@ class PaperBroker:
     def session(self) -> SessionReport:
         """Return whether the market takes orders now."""
         return self._venue.session()
+
+    def listen(self, listener: StreamListener) -> Stream | None:
+        """Return None: polls of this venue cost next to nothing."""
+        return None
 
     def close(self) -> None:
         """Release connections."""

@@ -27,10 +27,15 @@ ADDED = {
         sa.Column("stop_price", extensions.ExactDecimal(), nullable=True),
         sa.Column("extended_hours", sa.Boolean(), server_default=sa.false(), nullable=False),
     ],
-    "asset_states": [sa.Column("short_step", extensions.ExactDecimal(), nullable=True)],
+    "asset_states": [
+        sa.Column("short_step", extensions.ExactDecimal(), nullable=True),
+        sa.Column("always_open", sa.Boolean(), server_default=sa.false(), nullable=False),
+    ],
     "account_states": [
         sa.Column("stream_heard_at", extensions.UtcDateTime(timezone=True), nullable=True),
         sa.Column("stream_trouble", sa.String(length=255), nullable=True),
+        sa.Column("stream_owner", sa.String(length=128), nullable=True),
+        sa.Column("stream_until", extensions.UtcDateTime(timezone=True), nullable=True),
     ],
 }
 RULES = {

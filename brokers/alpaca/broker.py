@@ -1,0 +1,175 @@
+"""One account at Alpaca, as the desk sees a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from brokers.alpaca.capabilities import CAPABILITIES
+from brokers.alpaca.client import AlpacaClient
+from brokers.alpaca.market import AlpacaMarket
+from brokers.alpaca.order_book import OrderBook
+from brokers.alpaca.settings import AlpacaSettings
+from brokers.alpaca.stream import TradeUpdates
+from brokers.alpaca.symbols import from_alpaca
+from brokers.alpaca.translate import number, order_body, replacement_body
+from brokers.base import Stream, StreamListener
+from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from domain.messages import (
+    AccountReport,
+    AssetReport,
+    OrderReport,
+    OrderRequest,
+    PositionReport,
+    QuoteReport,
+    Replacement,
+    SessionReport,
+)
+from domain.order_status import CLOSED
+
+BLOCKS = {
+    "trading_blocked": "trading is blocked",
+    "account_blocked": "the account is blocked",
+    "trade_suspended_by_user": "trading is suspended by its owner",
+}
+
+
+class AlpacaBroker:
+    """The Broker of one account; calls make one attempt and end within ten seconds."""
+
+    name = "alpaca"
+    capabilities = CAPABILITIES
+
+    def __init__(self, settings: AlpacaSettings, account: str) -> None:
+        self._settings, self._account = settings, account
+        self._client = AlpacaClient(settings)
+        self._orders = OrderBook(self._client)
+        self._market = AlpacaMarket(self._client, settings.feed)
+
+    def submit_order(self, request: OrderRequest) -> OrderReport:
+        """Send one order; it is filled later. OrderRejected also as long as live trading is not switched on."""
+        if not self._settings.may_trade:
+            raise OrderRejected(f"live trading is not switched on for the account '{self._account}'")
+        if request.account != self._account:
+            raise OrderRejected(f"the order is for account '{request.account}', this is '{self._account}'")
+        order = self._client.post("/orders", order_body(request))
+        return self._read_sent(order, request.client_order_id)
+
+    def cancel_order(self, client_order_id: str) -> OrderReport:
+        """Ask for the end of a working order; an ended one is reported as it is. OrderRejected if it is unknown."""
+        order_id = self._known_id(client_order_id)
+        refusal: OrderRejected | None = None
+        try:
+            self._client.delete(f"/orders/{order_id}")
+        except OrderRejected as e:
+            refusal = e
+        report = self._find(client_order_id)
+        if refusal is not None and report.status not in CLOSED:
+            raise refusal
+        return report
+
+    def replace_order(self, client_order_id: str, terms: Replacement) -> OrderReport:
+        """Give a working order other terms; the report is of the order that takes its place."""
+        if not self._settings.may_trade:
+            raise OrderRejected(f"live trading is not switched on for the account '{self._account}'")
+        order = self._orders.find_raw(client_order_id)
+        if order is None:
+            raise OrderRejected("no such order")
+        new = self._client.patch(f"/orders/{order['id']}", replacement_body(terms, order))
+        return self._read_sent(new, terms.client_order_id)
+
+    def find_order(self, client_order_id: str) -> OrderReport | None:
+        """Look one order up by our id; None = Alpaca does not know it now."""
+        return self._orders.find(client_order_id)
+
+    def list_orders(self, since: datetime) -> Sequence[OrderReport]:
+        """Return the open orders and those sent since `since` (aware UTC), oldest change first."""
+        return self._orders.changed_since(since)
+
+    def list_positions(self) -> Sequence[PositionReport]:
+        """Return all holdings; an empty answer means flat."""
+        found = self._client.read("/positions")
+        if not isinstance(found, list):
+            raise BrokerUnavailable("Alpaca's list of positions cannot be read")
+        now = datetime.now(UTC)
+        return [_position(row, now) for row in found]
+
+    def account(self) -> AccountReport:
+        """Return the account's money and whether it takes orders."""
+        row = self._client.read("/account")
+        try:
+            cash, power, equity = (number(row[name]) for name in ("cash", "buying_power", "equity"))
+            blocked = [text for name, text in BLOCKS.items() if row.get(name) is True]
+            if row.get("status") != "ACTIVE":
+                blocked.append(f"its status is {row.get('status')}")
+            if cash is None or power is None or equity is None:
+                raise ValueError("no money is stated")
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            raise BrokerUnavailable(f"Alpaca's account cannot be read ({e})") from e
+        return AccountReport(
+            account=self._account,
+            cash=cash,
+            currency=str(row.get("currency") or "USD"),
+            at=datetime.now(UTC),
+            buying_power=power,
+            equity=equity,
+            blocked=", ".join(blocked),
+            number=str(row.get("account_number") or ""),
+        )
+
+    def list_assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
+        """Return what may be done with these symbols; one that Alpaca does not know is left out."""
+        return self._market.assets(symbols)
+
+    def list_quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
+        """Return the newest quotes; a symbol without one is left out."""
+        return self._market.quotes(symbols)
+
+    def session(self) -> SessionReport:
+        """Return whether the exchange is open now."""
+        return self._market.session()
+
+    def listen(self, listener: StreamListener) -> Stream:
+        """Begin to listen to the account's trade updates."""
+        return TradeUpdates(self._settings, listener)
+
+    def close(self) -> None:
+        """Release connections."""
+        self._client.close()
+
+    def _read_sent(self, order: Any, client_order_id: str) -> OrderReport:
+        """Return the report of an order that was just taken; its executions come with a later poll.
+
+        An answer that cannot be understood may mean it all the same, so that a look-up has to say.
+        """
+        if not isinstance(order, dict) or order.get("client_order_id") != client_order_id:
+            raise OutcomeUnknown("Alpaca's answer speaks of another order, or of none")
+        try:
+            return self._orders.translate(order, ())
+        except BrokerUnavailable as e:
+            raise OutcomeUnknown(str(e)) from e
+
+    def _known_id(self, client_order_id: str) -> str:
+        order_id = self._orders.alpaca_id(client_order_id)
+        if order_id is None:
+            raise OrderRejected("no such order")
+        return order_id
+
+    def _find(self, client_order_id: str) -> OrderReport:
+        report = self._orders.find(client_order_id)
+        if report is None:
+            raise OutcomeUnknown("Alpaca does not show the order any more")
+        return report
+
+
+def _position(row: Any, now: datetime) -> PositionReport:
+    try:
+        quantity, price = number(row["qty"]), number(row["avg_entry_price"])
+        if quantity is None or price is None:
+            raise ValueError("no quantity or price")
+        if row.get("side") == "short":
+            quantity = -abs(quantity)
+        return PositionReport(symbol=from_alpaca(row["symbol"]), quantity=quantity, average_price=price, at=now)
+    except (KeyError, TypeError, ValueError, AttributeError) as e:
+        raise BrokerUnavailable(f"a position at Alpaca cannot be read ({e})") from e

@@ -1,0 +1,22 @@
+"""What Alpaca can do, as its documents say it."""
+
+from decimal import Decimal
+
+from brokers.base import Capabilities
+from domain.enums import OrderType, TimeInForce
+
+CAPABILITIES = Capabilities(
+    order_types=frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT}),
+    times_in_force=frozenset(TimeInForce),
+    short_selling=True,
+    quantity_step=Decimal("0.00000001"),  # Alpaca keeps nine decimals, the desk eight
+    lookup_by_client_order_id=True,
+    refuses_repeated_client_order_id=True,
+    attached_pair_hedge=False,
+    reverses_in_one_order=False,  # a sale of more than is held is refused, and so is a buy of more than is short
+    extended_hours=True,
+    replaces_orders=True,
+    settle_seconds=60.0,
+    poll_seconds=5.0,
+    state_seconds=10.0,  # an account may ask 200 times a minute, all its workers and orders together
+)

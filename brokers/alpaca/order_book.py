@@ -1,0 +1,105 @@
+"""Alpaca's orders as the desk reads them: one by its id, all that are open or new since a moment."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from brokers.alpaca.client import AlpacaClient
+from brokers.alpaca.errors import NotFound
+from brokers.alpaca.executions import Executions
+from brokers.alpaca.translate import moment, order_report
+from brokers.errors import BrokerUnavailable
+from domain.messages import FillReport, OrderReport
+
+PAGE = 500
+MOST_PAGES = 40
+REMEMBERED = 10_000  # ids
+
+
+class OrderBook:
+    """Reads orders; remembers Alpaca's id of each, which cancels and replacements are asked by."""
+
+    def __init__(self, client: AlpacaClient) -> None:
+        self._client = client
+        self._executions = Executions(client)
+        self._ids: OrderedDict[str, str] = OrderedDict()
+
+    def find(self, client_order_id: str) -> OrderReport | None:
+        """Return one order by our id; None = Alpaca does not know it now. Raises BrokerUnavailable."""
+        order = self.find_raw(client_order_id)
+        return None if order is None else self.report(order)
+
+    def find_raw(self, client_order_id: str) -> Mapping[str, Any] | None:
+        """Return one order as Alpaca writes it."""
+        try:
+            order = self._client.read("/orders:by_client_order_id", {"client_order_id": client_order_id})
+        except NotFound:
+            return None
+        if not isinstance(order, dict) or order.get("client_order_id") != client_order_id:
+            raise BrokerUnavailable("Alpaca's answer to a look-up speaks of another order")
+        return order
+
+    def changed_since(self, since: datetime) -> Sequence[OrderReport]:
+        """Return the open orders and those sent since `since` (aware UTC), oldest change first.
+
+        Alpaca finds orders by when they were sent, not by when they changed; one that was sent earlier and has
+        ended since is found by its own id.
+        """
+        found = {str(order["id"]): order for order in self._open()}
+        found |= {str(order["id"]): order for order in self._since(since)}
+        orders = list(found.values())
+        fills = self._executions.of(orders)
+        reports = [self.translate(order, fills.get(str(order["id"]), ())) for order in orders]
+        return sorted(reports, key=lambda report: report.at)
+
+    def report(self, order: Mapping[str, Any]) -> OrderReport:
+        """Return the report of one order, with its executions. Raises BrokerUnavailable."""
+        try:
+            fills = self._executions.of([order])
+        except (KeyError, ValueError) as e:
+            raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e
+        return self.translate(order, fills.get(str(order.get("id")), ()))
+
+    def translate(self, order: Mapping[str, Any], fills: Sequence[FillReport]) -> OrderReport:
+        """Return the report of one order with these executions. Raises BrokerUnavailable."""
+        try:
+            report = order_report(order, fills)
+        except (KeyError, ValueError, TypeError) as e:
+            raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e
+        self._ids[report.client_order_id] = report.broker_order_id
+        while len(self._ids) > REMEMBERED:
+            self._ids.popitem(last=False)
+        return report
+
+    def alpaca_id(self, client_order_id: str) -> str | None:
+        """Return Alpaca's id of an order; None when there is no such order."""
+        if (known := self._ids.get(client_order_id)) is not None:
+            return known
+        order = self.find_raw(client_order_id)
+        return None if order is None else str(order["id"])
+
+    def _open(self) -> Sequence[dict[str, Any]]:
+        return self._page({"status": "open", "limit": PAGE, "direction": "desc"})
+
+    def _since(self, since: datetime) -> Sequence[dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        after = since.astimezone(UTC)
+        for _ in range(MOST_PAGES):
+            text = f"{after:%Y-%m-%dT%H:%M:%S.%f}Z"
+            page = self._page({"status": "all", "limit": PAGE, "direction": "asc", "after": text})
+            fresh = {str(order["id"]): order for order in page if str(order["id"]) not in found}
+            found |= fresh
+            last = moment(page[-1].get("submitted_at")) if page else None
+            if len(page) < PAGE or not fresh or last is None:
+                return list(found.values())
+            after = last.replace(microsecond=0)  # several may have been sent within the same moment
+        raise BrokerUnavailable(f"more than {MOST_PAGES * PAGE} orders since {since:%Y-%m-%d %H:%M}")
+
+    def _page(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+        page = self._client.read("/orders", params)
+        if not isinstance(page, list) or not all(isinstance(order, dict) and order.get("id") for order in page):
+            raise BrokerUnavailable("Alpaca's list of orders cannot be read")
+        return page

@@ -1,0 +1,64 @@
+"""How many requests an account may still make: what Alpaca's answers say of it, and who has to wait."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from brokers.errors import BrokerUnavailable
+
+RESERVE = 20  # requests of a minute that reads leave to orders and cancels
+LONGEST = 120.0  # seconds; a `Reset` further away than that is no minute's window
+
+
+class RateBudget:
+    """The window of one key at one host. Reads stop early, so that orders do not have to wait.
+
+    Alpaca allows a number of requests in each minute and says in every answer how many are left
+    (`X-RateLimit-Remaining`) and when the next window begins (`X-RateLimit-Reset`, seconds since 1970).
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._remaining: int | None = None
+        self._reset = 0.0
+        self._closed_until = 0.0
+
+    def check(self, *, order: bool) -> None:
+        """Return when a request may be made now; raises BrokerUnavailable with the seconds to wait."""
+        with self._lock:
+            now = self._clock()
+            if now < self._closed_until:
+                raise BrokerUnavailable("the rate limit is reached", self._closed_until - now)
+            scarce = self._remaining is not None and self._remaining < RESERVE and now < self._reset
+            if scarce and not order:
+                raise BrokerUnavailable("the rest of the minute's requests is kept for orders", self._reset - now)
+
+    def see(self, headers: Mapping[str, str]) -> None:
+        """Learn from an answer's headers; others than numbers are passed over."""
+        remaining, reset = _number(headers.get("X-RateLimit-Remaining")), _number(headers.get("X-RateLimit-Reset"))
+        if remaining is None or reset is None:
+            return
+        with self._lock:
+            if abs(reset - self._clock()) <= LONGEST:
+                self._remaining, self._reset = int(remaining), reset
+
+    def refuse(self, headers: Mapping[str, str]) -> float:
+        """Close the window after a 429; returns the seconds until it opens, with a little chance in them."""
+        now = self._clock()
+        reset, after = _number(headers.get("X-RateLimit-Reset")), _number(headers.get("Retry-After"))
+        wait = after if after is not None else reset - now + 1 if reset is not None else 5.0
+        wait = min(max(wait, 2.0), LONGEST) + random.uniform(0, 1)  # noqa: S311 - spreads several workers
+        with self._lock:
+            self._closed_until = now + wait
+        return wait
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return None

@@ -1,0 +1,101 @@
+"""The stream of trade updates: it says that something happened to an order; what happened is read over REST."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import warnings
+from typing import Any
+
+from brokers.alpaca.settings import AlpacaSettings
+from brokers.base import StreamListener
+
+with warnings.catch_warnings():
+    # The SDK uses an API of websockets that is on its way out; requirements.in holds a version that has it.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from alpaca.trading.stream import TradingStream
+
+# A peer that answers no ping for so long is gone, whatever TCP believes; the SDK by itself waits three minutes.
+PINGS = {"ping_interval": 10, "ping_timeout": 10, "close_timeout": 2, "max_queue": 1024}
+JOIN_SECONDS = 3.0
+
+# The SDK writes a traceback for each failed try to connect; what there is to say is said by the listener.
+logging.getLogger("alpaca.trading.stream").setLevel(logging.CRITICAL)
+
+
+class TradeUpdates:
+    """One account's stream in a thread of its own; it connects anew, with growing pauses, until it is closed."""
+
+    def __init__(self, settings: AlpacaSettings, listener: StreamListener) -> None:
+        self._stream = _TellingStream(settings, listener)
+        self._thread = threading.Thread(target=self._stream.run, name="trade-updates", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._stream.end()
+        self._thread.join(JOIN_SECONDS)
+
+
+class _TellingStream(TradingStream):
+    """The SDK's stream, which tells a listener how it fares."""
+
+    def __init__(self, settings: AlpacaSettings, listener: StreamListener) -> None:
+        super().__init__(
+            settings.key_id,
+            settings.secret_key,
+            raw_data=True,
+            url_override=settings.stream_url,
+            websocket_params=dict(PINGS),
+        )
+        self._listener = listener
+        self._ended = False
+        self.subscribe_trade_updates(self._changed)
+
+    def end(self) -> None:
+        """Close the connection for good; may be called from any thread."""
+        self._ended = True
+        loop: asyncio.AbstractEventLoop | None = self._loop
+        if loop is not None and loop.is_running():
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                asyncio.run_coroutine_threadsafe(self._end(), loop)
+
+    async def _end(self) -> None:
+        await self.stop_ws()
+        connection: Any = self._ws
+        if connection is not None:
+            await connection.close()  # ends a wait for the next message at once
+
+    async def _changed(self, _update: Any) -> None:
+        self._listener.changed()
+
+    async def _dispatch(self, msg: dict[str, Any]) -> None:
+        self._listener.heard()
+        await super()._dispatch(msg)
+
+    async def _start_ws(self) -> None:
+        if self._ended:  # closed before the loop had begun
+            await self.stop_ws()
+            return
+        try:
+            await super()._start_ws()  # type: ignore[no-untyped-call]
+        except Exception as e:
+            refused = isinstance(e, ValueError)
+            self._listener.lost("Alpaca refuses the keys" if refused else f"cannot connect: {_text(e)}")
+            raise
+        self._listener.connected()
+
+    async def _consume(self) -> None:
+        try:
+            await super()._consume()  # type: ignore[no-untyped-call]
+        except Exception as e:
+            if not self._ended:
+                self._listener.lost(f"the connection broke: {_text(e)}")
+            raise
+
+
+def _text(error: Exception) -> str:
+    line = (str(error) or type(error).__name__).partition("\n")[0]
+    return line[:200]
