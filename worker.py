@@ -28,23 +28,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app
 from brokers.base import Broker
-from brokers.errors import BrokerUnavailable
 from config import Config, ConfigError
 from extensions import db
 from services import (
     cancel_orders,
+    heard,
     housekeeping,
     plan_signals,
-    reconcile,
     stops,
     submit_orders,
     sync_broker,
     tend_legs,
 )
-from services.accounts import connect, desk_accounts
+from services.accounts import AccountTerms, connect, desk_accounts
 from services.due import look
 from services.health import HEARTBEAT
+from services.keep_account import AccountKeeper
 from services.market import Market
+from services.vault import SealBroken
 from services.wake import WORK, make_waker, wake_no_worker
 
 logger = logging.getLogger("worker")
@@ -52,28 +53,37 @@ logger = logging.getLogger("worker")
 LONGEST_WAIT = 1.0  # seconds: a hint that change may get lost, so the tables are read this often anyway
 REAP_EVERY = 5.0
 TEND_EVERY = 0.5
-STATE_EVERY = 5.0
-COMPARE_EVERY = 300.0
+ACCOUNTS_EVERY = 2.0
 HOUSEKEEPING_EVERY = 600.0
 RETRY_AFTER = 1.0
+KEEPER_PATIENCE = 12.0  # seconds for a broker call in hand to end
 
 
 class Pipeline:
-    """The steps of one worker, over the accounts that this desk trades itself."""
+    """The steps of one worker, over the accounts that this desk trades itself.
 
-    def __init__(self, config: Config, brokers: Mapping[int, Broker], name: str) -> None:
+    Orders are planned, sent, canceled and looked up here; each account's keeper has a thread of its own.
+    """
+
+    def __init__(self, app: Flask, name: str, wake: Callable[[], None]) -> None:
         self.name = name
-        self.brokers = brokers
-        self.market = Market(brokers)
-        self.lifetime = timedelta(seconds=config.signal_lifetime)
-        self.leg_timeout = config.leg_timeout
-        self.open: set[int] = set()  # accounts that are in step with their broker; nothing is sent to others
+        self.market = Market({})
+        self._app, self._wake = app, wake
+        self._config: Config = app.config["DESK"]
+        self._keepers: dict[int, AccountKeeper] = {}
+        self._terms: dict[int, AccountTerms] = {}
         self._due: dict[str, float] = {}
+
+    @property
+    def open(self) -> frozenset[int]:
+        """Return the accounts that are in step with their broker; nothing is sent to others."""
+        return frozenset(number for number, keeper in self._keepers.items() if keeper.is_open)
 
     def run_due(self, stop: Stop) -> None:
         """Do all that can be done now, alerts first; returns early between two steps when told to stop."""
-        if self.open:  # not before the books agree
-            self._trade(stop)
+        if self._is_due("accounts", ACCOUNTS_EVERY):
+            self._take_accounts(threads=True)
+        self._trade(stop)
         if self._is_due("beat", HEARTBEAT):
             housekeeping.heartbeat(self.name)
         if self._is_due("reap", REAP_EVERY):
@@ -81,23 +91,73 @@ class Pipeline:
             submit_orders.expire_orders(self.name)
         if self._is_due("tidy", HOUSEKEEPING_EVERY):
             housekeeping.tidy()
-        self._poll()
-        if self._is_due("state", STATE_EVERY):
-            self.market.refresh()
         if self._is_due("tend", TEND_EVERY):
             stops.carry_out(self.open, self.name)
             tend_legs.tend(self.open, self.name)
         self._trade(stop)
 
+    def run_once(self, stop: Stop) -> None:
+        """Do all that can be done now, without threads."""
+        self._take_accounts(threads=False)
+        for keeper in self._keepers.values():
+            keeper.step()
+        self.run_due(stop)
+
+    def end(self) -> None:
+        """Release the accounts."""
+        for keeper in self._keepers.values():
+            keeper.end()
+        for keeper in self._keepers.values():
+            keeper.end(KEEPER_PATIENCE)
+
+    def _take_accounts(self, *, threads: bool) -> None:
+        """Connect to new accounts, and anew to those whose keys or switch have changed; leave those that are gone."""
+        if not threads and self._terms:
+            return
+        wanted = desk_accounts()
+        for number in [number for number, terms in self._terms.items() if wanted.get(number) != terms]:
+            self._leave(number)
+        for number, terms in wanted.items():
+            if number not in self._terms:
+                self._terms[number] = terms
+                self._connect(terms, threads=threads)
+
+    def _connect(self, terms: AccountTerms, *, threads: bool) -> None:
+        if terms.needs_keys and not terms.credentials:
+            heard.set_state(terms.id, trouble="it has no keys")
+            return
+        try:
+            broker = connect(self._config, terms)
+        except SealBroken as e:
+            logger.error("account %s (%s): %s", terms.id, terms.name, e)
+            heard.set_state(terms.id, trouble=str(e)[:255])
+            return
+        self.market.connect(terms.id, broker)
+        keeper = AccountKeeper(self._app, terms.id, broker, self.market, worker=self.name, wake=self._wake)
+        self._keepers[terms.id] = keeper
+        logger.info("account %s: %s, %s at %s", terms.id, terms.name, terms.environment, terms.broker)
+        if threads:
+            keeper.begin()
+
+    def _leave(self, number: int) -> None:
+        del self._terms[number]
+        keeper = self._keepers.pop(number, None)
+        if keeper is not None:
+            self.market.drop(number)
+            keeper.end()
+            logger.info("account %s: disconnected", number)
+
     def _trade(self, stop: Stop) -> None:
         """Plan, send, cancel and look up until nothing is left to do."""
-        ready = {account: self.brokers[account] for account in self.open}
+        ready = {number: keeper.broker for number, keeper in self._keepers.items() if keeper.is_open}
+        if not ready:  # not before the books agree
+            return
         desk = plan_signals.Desk(
-            brokers=self.brokers,
+            brokers={number: keeper.broker for number, keeper in self._keepers.items()},
             market=self.market,
             ready=frozenset(ready),
-            lifetime=self.lifetime,
-            leg_timeout=self.leg_timeout,
+            lifetime=timedelta(seconds=self._config.signal_lifetime),
+            leg_timeout=self._config.leg_timeout,
             worker=self.name,
         )
         busy = True
@@ -124,37 +184,6 @@ class Pipeline:
             return False
         self._due[step] = now + seconds
         return True
-
-    def _poll(self) -> None:
-        for account_id, broker in self.brokers.items():
-            try:
-                if account_id not in self.open:
-                    self._open(account_id, broker)
-                elif self._is_due(f"poll {account_id}", broker.capabilities.poll_seconds):
-                    self._poll_account(account_id, broker)
-            except BrokerUnavailable as e:
-                closed = "" if account_id in self.open else "; it stays closed"
-                logger.warning("account %s: %s cannot be read (%s)%s", account_id, broker.name, e, closed)
-
-    def _open(self, account_id: int, broker: Broker) -> None:
-        if self._is_due(f"open {account_id}", RETRY_AFTER):
-            reconcile.start_account(account_id, broker, self.name)
-            self.open.add(account_id)
-            self._due[f"compare {account_id}"] = time.monotonic() + COMPARE_EVERY
-            logger.info("account %s: %s is in step, open for orders", account_id, broker.name)
-
-    def _poll_account(self, account_id: int, broker: Broker) -> None:
-        compare = self._is_due(f"compare {account_id}", COMPARE_EVERY)
-        if not compare and not sync_broker.has_working_orders(account_id):
-            return
-        if reconcile.take_turn(account_id, broker.capabilities.poll_seconds):
-            until = sync_broker.poll_account(account_id, broker, reconcile.last_poll(account_id), self.name)
-            reconcile.keep(account_id, synced_until=until)
-            if compare:
-                reconcile.compare_positions(account_id, broker)
-                reconcile.keep(account_id, reconciled_at=until)
-        elif compare:
-            self._due[f"compare {account_id}"] = 0.0  # another worker has the turn; this one compares at the next
 
 
 class Stop:
@@ -200,28 +229,20 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
         waker = make_waker(WORK)
         wake_no_worker()
         stop.interrupt = waker.interrupt
-        brokers = _patiently(
-            lambda: {number: connect(config, terms) for number, terms in desk_accounts().items()}, stop
-        )
-        pipeline = Pipeline(config, brokers or {}, name)
-        logger.info(
-            "worker %s started, accounts %s",
-            name,
-            ", ".join(str(broker.name) for broker in pipeline.brokers.values()) or "none",
-        )
+        pipeline = Pipeline(app, name, waker.interrupt)
+        logger.info("worker %s started", name)
         gc.freeze()  # what is here now stays; no collection need look at it while an alert waits
         try:
             while not stop.asked:
-                _patiently(lambda: pipeline.run_due(stop), stop)
+                _patiently(lambda: pipeline.run_once(stop) if once else pipeline.run_due(stop), stop)
                 if once:
                     break
                 if not stop.asked:
                     waker.wait(LONGEST_WAIT)
         finally:
             stop.interrupt = lambda: None
+            pipeline.end()
             waker.close()
-            for broker in pipeline.brokers.values():
-                broker.close()
             _say_goodbye(name)
             logger.info("worker %s ended", name)
 

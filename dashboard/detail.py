@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from dashboard.view import SignalRow, position_text, signal_row
-from dashboard.words import ORDER_LOOK, Moment, maybe, moment, number, sign_look, signed
+from dashboard.words import ORDER_LOOK, Moment, maybe, moment, number, price, sign_look, signed
 from domain.order_status import CLOSED, SIGNAL_TRANSITIONS, SignalStatus
 from models import Fill, Order, OrderEvent, Signal
 
@@ -202,8 +202,15 @@ def fill_line(fill: Fill) -> FillLine:
     )
 
 
+def terms_text(order: Order) -> str:
+    """Return type, prices and time in force of an order."""
+    limit = f" {price(order.limit_price)}" if order.limit_price is not None else ""
+    stop = f" at stop {price(order.stop_price)}" if order.stop_price is not None else ""
+    hours = ", extended hours" if order.extended_hours else ""
+    return f"{order.order_type.replace('_', ' ')}{limit}{stop}, {order.time_in_force}{hours}"
+
+
 def _leg(order: Order) -> LegLine:
-    limit = f" {number(order.limit_price, 2)}" if order.limit_price is not None else ""
     return LegLine(
         id=order.id,
         leg=order.leg,
@@ -211,7 +218,7 @@ def _leg(order: Order) -> LegLine:
         symbol=order.symbol,
         side=order.side,
         quantity=number(order.quantity),
-        type=f"{order.order_type}{limit}, {order.time_in_force}",
+        type=terms_text(order),
         status=order.status,
         look=ORDER_LOOK.get(order.status, "canceled"),
         reason=order.reason or "",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from dashboard.detail import Fact, FillLine, Move, fill_line, purpose_text
+from dashboard.detail import Fact, FillLine, Move, fill_line, purpose_text, terms_text
 from dashboard.words import ORDER_LOOK, Moment, moment, number, price, signed_money
 from domain.enums import Purpose
 from domain.order_status import CLOSED, OrderStatus
@@ -111,12 +111,11 @@ def order_detail(record: OrderRecord, now: datetime) -> OrderDetail:
 
 def _order(record: OrderRecord) -> tuple[Fact, ...]:
     order = record.order
-    limit = f" {price(order.limit_price)}" if order.limit_price is not None else ""
     return (
         Fact("Book", order.name),
         Fact("Symbol", f"{order.symbol}, {order.asset_class}, {order.currency}"),
         Fact("Action", f"{order.side} {number(order.quantity)}"),
-        Fact("Type", f"{order.order_type}{limit}, {order.time_in_force}"),
+        Fact("Type", terms_text(order)),
         Fact("Leg", str(order.leg)),
         Fact("Purpose", f"{order.purpose}: {WHY[Purpose(order.purpose)]}"),
         Fact("Generation", str(order.generation)),

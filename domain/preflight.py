@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from domain.enums import OrderType, Side
+from domain.enums import OrderType, Side, TimeInForce
 from domain.exact import plain_text
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.sizing import is_tradable
@@ -26,11 +26,34 @@ class LegOrderPlan:
     limit_price: Decimal | None
     held: Decimal
     price: Decimal | None  # what a share will cost about; None = nobody knows
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    extended_hours: bool = False
 
     @property
     def increase(self) -> Decimal:
         """Return by how many shares the holding grows in size."""
         return max(ZERO, abs(self.held + self.side.sign * self.quantity) - abs(self.held))
+
+    @property
+    def is_short_sale(self) -> bool:
+        """Tell whether it opens or enlarges a short position."""
+        return self.side is Side.SELL and self.held - self.quantity < 0
+
+    @property
+    def touches_short(self) -> bool:
+        """Tell whether the holding is short before or after it."""
+        return min(self.held, self.held + self.side.sign * self.quantity) < 0
+
+    @property
+    def reverses(self) -> bool:
+        """Tell whether it turns a long position into a short one, or a short one into a long one."""
+        return self.held * (self.held + self.side.sign * self.quantity) < 0
+
+    @property
+    def waits_for_the_session(self) -> bool:
+        """Tell whether it may be sent while the market is closed, to wait for its time at the broker."""
+        return self.extended_hours or self.time_in_force in (TimeInForce.GTC, TimeInForce.OPG, TimeInForce.CLS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +61,10 @@ class BrokerFacts:
     """What the broker has said lately; None = it was not asked, or did not answer."""
 
     order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
     short_selling: bool
+    extended_hours: bool
+    reverses_in_one_order: bool
     quantity_step: Decimal
     assets: Mapping[str, AssetReport | None]  # None = the broker does not know the symbol
     account: AccountReport | None
@@ -46,10 +72,18 @@ class BrokerFacts:
     reserved: Decimal = ZERO  # for orders sent since the account was asked
     quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
 
-    def step_of(self, symbol: str) -> Decimal:
-        """Return the smallest part of a share of a symbol that can be traded."""
+    def step_of(self, symbol: str, *, short: bool = False) -> Decimal:
+        """Return the smallest part of a share of a symbol that can be traded, or of which a `short` one is made."""
         asset = self.assets.get(symbol)
-        return max(asset.quantity_step, self.quantity_step) if asset else self.quantity_step
+        if asset is None:
+            return self.quantity_step
+        size = asset.short_step if short and asset.short_step is not None else asset.quantity_step
+        return max(size, self.quantity_step)
+
+    def is_always_open(self, symbol: str) -> bool:
+        """Tell whether a symbol trades day and night."""
+        asset = self.assets.get(symbol)
+        return asset is not None and asset.always_open
 
 
 @dataclass(slots=True)
@@ -75,7 +109,7 @@ def preflight(legs: Sequence[LegOrderPlan], broker: BrokerFacts) -> Preflight:
     for leg in legs:
         _ask_leg(result, leg, broker)
     if result.refusal is None:
-        _ask_session(result, broker)
+        _ask_session(result, legs, broker)
     if result.refusal is None:
         _ask_money(result, legs, broker)
     if result.refusal is None:
@@ -88,19 +122,27 @@ def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
     if leg.order_type not in broker.order_types:
         text = f"The broker does not take {leg.order_type} orders, as {leg.symbol} is registered for."
         result.see("order type", False, text, order_type=leg.order_type)
-    if leg.order_type is OrderType.LIMIT and (leg.limit_price is None or leg.limit_price <= 0):
-        text = f"{leg.symbol} is registered for limit orders, but the alert has no price above 0."
-        result.see("limit price", False, text, price=leg.limit_price)
+    if leg.time_in_force not in broker.times_in_force or (leg.extended_hours and not broker.extended_hours):
+        what = "orders outside of the session" if leg.extended_hours else f"{leg.time_in_force} orders"
+        text = f"The broker does not take {what}, as {leg.symbol} is registered for."
+        result.see("time in force", False, text, time_in_force=leg.time_in_force, extended_hours=leg.extended_hours)
+    for needed, price, name in (
+        (leg.order_type.has_limit, leg.limit_price, "limit"),
+        (leg.order_type.has_stop, leg.stop_price, "stop"),
+    ):
+        if needed and (price is None or price <= 0):
+            text = f"{leg.symbol} is registered for {name} orders, but the alert has no price above 0."
+            result.see(f"{name} price", False, text, price=price)
     asset = broker.assets.get(leg.symbol)
     if leg.symbol in broker.assets and (asset is None or not asset.tradable):
         result.see("tradable", False, f"The broker does not trade {leg.symbol}.", symbol=leg.symbol)
-    size = broker.step_of(leg.symbol)
+    size = broker.step_of(leg.symbol, short=leg.touches_short)
     if not is_tradable(leg.quantity, size):
         quantity = f"{plain_text(leg.quantity)} {leg.symbol}"
-        text = f"{quantity} cannot be traded; the broker trades steps of {plain_text(size)}."
+        sold = "traded short" if leg.touches_short else "traded"
+        text = f"{quantity} cannot be {sold}; the broker's step is {plain_text(size)}."
         result.see("quantity", False, text, quantity=leg.quantity, step=size)
-    is_short = leg.side is Side.SELL and leg.held - leg.quantity < 0
-    if is_short and not (broker.short_selling and (asset is None or asset.shortable)):
+    if leg.is_short_sale and not (broker.short_selling and (asset is None or asset.shortable)):
         text = (
             f"Selling {plain_text(leg.quantity)} {leg.symbol} of {plain_text(leg.held)} held would be a short sale, "
             "which the broker does not allow."
@@ -108,11 +150,12 @@ def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
         result.see("shortable", False, text, symbol=leg.symbol, held=leg.held)
 
 
-def _ask_session(result: Preflight, broker: BrokerFacts) -> None:
+def _ask_session(result: Preflight, legs: Sequence[LegOrderPlan], broker: BrokerFacts) -> None:
     account, session = broker.account, broker.session
+    waiting = all(leg.waits_for_the_session or broker.is_always_open(leg.symbol) for leg in legs)
     if account is not None and account.blocked:
         result.see("account", False, f"The broker takes no orders for this account: {account.blocked}.")
-    elif session is not None and not session.is_open:
+    elif session is not None and not session.is_open and not waiting:
         until = "" if session.opens_at is None else f"; it opens at {session.opens_at:%Y-%m-%d %H:%M} UTC"
         result.is_closed, result.opens_at = True, session.opens_at
         result.see("market closed", False, f"The broker's market is closed{until}.", opens_at=session.opens_at)

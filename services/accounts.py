@@ -33,6 +33,11 @@ class AccountTerms:
     revision: int
     credentials: str | None = field(repr=False)
 
+    @property
+    def needs_keys(self) -> bool:
+        """Tell whether its broker asks for keys at all."""
+        return self.broker != "paper"
+
 
 def paper_settings(config: Config) -> PaperSettings:
     """Return what the paper venue is opened with."""

@@ -69,6 +69,8 @@ def make_claim(order: Order, signal: Signal | None, account: str, attached_to: s
         order_type=OrderType(order.order_type),
         time_in_force=TimeInForce(order.time_in_force),
         limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        extended_hours=order.extended_hours,
         alert_price=alert,
         attached_to=attached_to if order.attached else None,
         hedge_ratio=signal.hedge_ratio if order.attached and signal else None,

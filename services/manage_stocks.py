@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import Activity, AssetClass, OrderType, Scope
+from domain.enums import Activity, AssetClass, OrderType, Scope, TimeInForce
 from domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from extensions import db, transaction
 from models import BrokerAccount, Instrument, Pair
@@ -34,6 +34,8 @@ class StockForm:
     asset_class: AssetClass = AssetClass.STOCK
     currency: str = "USD"
     order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.DAY
+    extended_hours: bool = False
     account: str | None = None
 
 
@@ -99,17 +101,28 @@ def find_account(session: Session, name: str | None) -> int | None:
     return account
 
 
+def _check_terms(form: StockForm) -> None:
+    lasting = form.time_in_force in (TimeInForce.DAY, TimeInForce.GTC)
+    if form.extended_hours and not (form.order_type is OrderType.LIMIT and lasting):
+        raise InvalidInput({"extended_hours": "needs order_type LIMIT and time_in_force DAY or GTC"})
+    if form.order_type.has_stop and not lasting:
+        raise InvalidInput({"time_in_force": f"must be DAY or GTC for order_type {form.order_type}"})
+
+
 def _by_symbol(symbol: str) -> sa.Select[Instrument]:
     return sa.select(Instrument).where(Instrument.symbol == symbol)
 
 
 def _fill(session: Session, stock: Instrument, form: StockForm, *, is_new: bool) -> None:
+    _check_terms(form)
     stock.primary_exchange = form.primary_exchange
     stock.secondary_exchange = form.secondary_exchange
     stock.activity = form.activity
     stock.asset_class = form.asset_class
     stock.currency = form.currency
     stock.order_type = form.order_type
+    stock.time_in_force = form.time_in_force
+    stock.extended_hours = form.extended_hours
     stock.account_id = find_account(session, form.account)
     if is_new:
         session.add(stock)

@@ -6,27 +6,21 @@ stored, so that the web can show it with its age without asking any broker itsel
 
 from __future__ import annotations
 
-import logging
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from typing import Any
 
-import sqlalchemy as sa
-
-from brokers.base import Broker
+from brokers.base import Broker, Capabilities
 from brokers.errors import BrokerError
-from domain.enums import Activity
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.preflight import BrokerFacts
-from extensions import insert_or_update, reading, transaction, utc_now
-from models import AccountState, AssetState, Instrument, Order, Pair, Position, Quote
-from models.order import OPEN
+from services import heard
 
-logger = logging.getLogger(__name__)
-
-# Seconds. A worker asks again every 5 s, so that planning seldom has to wait for an answer; what it sends
+# Seconds. A worker asks again every 5 to 10 s, so that planning seldom has to wait for an answer; what it sends
 # meanwhile is counted as spent, and the broker has the last word on money anyway.
 ACCOUNT_TTL = SESSION_TTL = 15.0
 ASSET_TTL = 600.0
@@ -35,6 +29,7 @@ QUOTE_TTL = 1.0  # where a check goes by the quote
 ESTIMATE_TTL = 15.0  # where a quote only tells what legs cost about
 REMEMBERED = 600.0  # so long after a symbol was planned its quotes are kept fresh
 MOST_SYMBOLS = 500  # asked for at a time
+MOST_AHEAD = 100  # of the registered symbols have quotes before the first alert for them comes
 
 
 class Need(Enum):
@@ -68,18 +63,50 @@ class _Known:
     wanted: dict[str, float] = field(default_factory=dict)  # when quotes of a symbol were last needed
     reserved: Decimal = Decimal(0)
     away_until: float = -1e9
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def broker_facts(able: Capabilities, **heard: Any) -> BrokerFacts:
+    """Return what a broker can do together with what it has said lately."""
+    return BrokerFacts(
+        order_types=able.order_types,
+        times_in_force=able.times_in_force,
+        short_selling=able.short_selling,
+        extended_hours=able.extended_hours,
+        reverses_in_one_order=able.reverses_in_one_order,
+        quantity_step=able.quantity_step,
+        **heard,
+    )
 
 
 class Market:
-    """What one worker knows of its brokers."""
+    """What one worker knows of its brokers; one thread plans by it while others keep it fresh."""
 
     def __init__(self, brokers: Mapping[int, Broker]) -> None:
-        self._brokers = brokers
-        self._known = {account_id: _Known() for account_id in brokers}
+        self._brokers: dict[int, Broker] = {}
+        self._known: dict[int, _Known] = {}
+        for account_id, broker in brokers.items():
+            self.connect(account_id, broker)
+
+    def connect(self, account_id: int, broker: Broker) -> None:
+        """Take an account up, or its new connection; what the old one said is forgotten."""
+        self._brokers[account_id], self._known[account_id] = broker, _Known()
+
+    def drop(self, account_id: int) -> None:
+        """Forget an account."""
+        self._brokers.pop(account_id, None)
+        self._known.pop(account_id, None)
 
     def facts(self, account_id: int, symbols: Sequence[str], quotes: Need) -> BrokerFacts:
         """Return what is known; raises NotKnown when something was not heard lately enough."""
-        known, broker, now = self._known[account_id], self._brokers[account_id], time.monotonic()
+        known, broker = self._known[account_id], self._brokers[account_id]
+        with known.lock:
+            return self._facts(account_id, known, broker, symbols, quotes)
+
+    def _facts(
+        self, account_id: int, known: _Known, broker: Broker, symbols: Sequence[str], quotes: Need
+    ) -> BrokerFacts:
+        now = time.monotonic()
         stale = now - known.account_at > ACCOUNT_TTL or now - known.session_at > SESSION_TTL
         stale = stale or any(now - known.assets_at.get(symbol, -1e9) > ASSET_TTL for symbol in symbols)
         if quotes is not Need.NONE:
@@ -87,11 +114,8 @@ class Market:
             stale = stale or any(now - known.quotes_at.get(symbol, -1e9) > quotes.value for symbol in symbols)
         if stale:
             raise NotKnown(account_id, symbols, quotes)
-        able = broker.capabilities
-        return BrokerFacts(
-            order_types=able.order_types,
-            short_selling=able.short_selling,
-            quantity_step=able.quantity_step,
+        return broker_facts(
+            broker.capabilities,
             assets={symbol: known.assets.get(symbol) for symbol in symbols},
             account=known.account,
             session=known.session,
@@ -110,37 +134,53 @@ class Market:
 
     def reserve(self, account_id: int, amount: Decimal) -> None:
         """Count money as spent until the account is asked again."""
-        self._known[account_id].reserved += amount
+        known = self._known[account_id]
+        with known.lock:
+            known.reserved += amount
 
     def ask(self, wanted: NotKnown) -> None:
         """Ask the broker for what was missing; raises BrokerUnavailable."""
-        known, broker, now = self._known[wanted.account_id], self._brokers[wanted.account_id], time.monotonic()
+        account_id, now = wanted.account_id, time.monotonic()
+        known = self._known[account_id]
         if now - known.session_at > SESSION_TTL:
-            known.session, known.session_at = broker.session(), now
+            self._ask_session(account_id)
         if now - known.account_at > ACCOUNT_TTL:
-            known.account, known.account_at, known.reserved = broker.account(), now, Decimal(0)
-        self._ask_assets(wanted.account_id, wanted.symbols, ASSET_TTL)
+            self._ask_account(account_id)
+        self._ask_assets(account_id, wanted.symbols, ASSET_TTL)
         if wanted.quotes is not Need.NONE:
-            self._ask_quotes(wanted.account_id, wanted.symbols)
+            self._ask_quotes(account_id, wanted.symbols)
 
-    def refresh(self) -> None:
-        """Ask for money, session, and the quotes of what is held or worked; for pages, results and what-ifs."""
-        for account_id, broker in self._brokers.items():
-            known = self._known[account_id]
-            try:
-                known.session, known.session_at = broker.session(), time.monotonic()
-                known.account, known.account_at = broker.account(), time.monotonic()
-                known.reserved = Decimal(0)
-                in_use, registered = _symbols(account_id)
-                lately = {symbol for symbol, at in known.wanted.items() if time.monotonic() - at < REMEMBERED}
-                known.wanted = {symbol: known.wanted[symbol] for symbol in lately}
-                self._ask_assets(account_id, sorted(in_use | registered), ASSET_REFRESH)
-                _keep_quotes(account_id, self._ask_quotes(account_id, sorted(in_use | lately)).values())
-            except BrokerError as e:
-                logger.warning("account %s: cannot be asked for its state (%s)", account_id, e)
-                _keep_account(account_id, None, None, str(e))
-            else:
-                _keep_account(account_id, known.account, known.session, None)
+    def refresh(self, account_id: int) -> None:
+        """Ask for money, session, and the quotes of what is traded; for the next plans, pages, results and what-ifs."""
+        known = self._known[account_id]
+        try:
+            self._ask_session(account_id)
+            self._ask_account(account_id)
+            in_use, registered = heard.symbols_of(account_id)
+            with known.lock:
+                now = time.monotonic()
+                known.wanted = {symbol: at for symbol, at in known.wanted.items() if now - at < REMEMBERED}
+                lately = set(known.wanted)
+            self._ask_assets(account_id, sorted(in_use | registered), ASSET_REFRESH)
+            soon = set(sorted(registered)[:MOST_AHEAD])
+            heard.keep_quotes(account_id, self._ask_quotes(account_id, sorted(in_use | lately | soon)).values())
+        except BrokerError as e:
+            heard.keep_account(account_id, None, None, str(e))
+            raise
+        heard.keep_account(account_id, known.account, known.session, None)
+
+    def _ask_session(self, account_id: int) -> None:
+        session, known = self._brokers[account_id].session(), self._known[account_id]
+        with known.lock:
+            known.session, known.session_at = session, time.monotonic()
+
+    def _ask_account(self, account_id: int) -> None:
+        known = self._known[account_id]
+        spent = known.reserved
+        account = self._brokers[account_id].account()
+        with known.lock:
+            known.account, known.account_at = account, time.monotonic()
+            known.reserved -= spent  # what was planned while the broker was asked is not in its answer
 
     def _ask_assets(self, account_id: int, symbols: Sequence[str], oldest: float) -> None:
         known, now = self._known[account_id], time.monotonic()
@@ -148,87 +188,28 @@ class Market:
         if not due:
             return
         found = self._brokers[account_id].list_assets(due)
-        changed = [symbol for symbol in due if symbol not in known.assets or known.assets[symbol] != found.get(symbol)]
-        for symbol in due:
-            known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
+        changed = {
+            symbol: found.get(symbol)
+            for symbol in due
+            if symbol not in known.assets or known.assets[symbol] != found.get(symbol)
+        }
+        with known.lock:
+            for symbol in due:
+                known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
         if changed:
-            self._keep_assets(account_id, changed)
+            heard.keep_assets(account_id, changed)
 
     def _ask_quotes(self, account_id: int, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         if not symbols:
             return {}
-        known, now = self._known[account_id], time.monotonic()
-        quotes = self._brokers[account_id].list_quotes(symbols)
-        for symbol in symbols:
-            known.quotes_at[symbol] = now
-            if symbol in quotes:
-                known.quotes[symbol] = quotes[symbol]
-            else:
-                known.quotes.pop(symbol, None)
-        return quotes
-
-    def _keep_assets(self, account_id: int, symbols: Sequence[str]) -> None:
         known = self._known[account_id]
-        with transaction() as session:
+        quotes = self._brokers[account_id].list_quotes(symbols)
+        with known.lock:
+            now = time.monotonic()
             for symbol in symbols:
-                asset = known.assets[symbol]
-                row = insert_or_update(AssetState).values(
-                    account_id=account_id,
-                    symbol=symbol,
-                    tradable=asset is not None and asset.tradable,
-                    shortable=asset is not None and asset.shortable,
-                    quantity_step=asset.quantity_step if asset else Decimal(1),
-                    heard_at=utc_now(),
-                )
-                new = {name: row.excluded[name] for name in ("tradable", "shortable", "quantity_step", "heard_at")}
-                keys = [AssetState.account_id, AssetState.symbol]
-                session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
-
-
-def _symbols(account_id: int) -> tuple[set[str], set[str]]:
-    """Return the symbols that are held or worked, and those that alerts may come for."""
-    with reading() as session:
-        held = session.execute(
-            sa.select(Position.symbol, Position.quantity).where(Position.account_id == account_id)
-        ).all()
-        worked = session.execute(sa.select(Order.symbol).where(OPEN, Order.account_id == account_id)).scalars().all()
-        active = sa.select(Instrument.symbol).where(Instrument.activity == Activity.ACTIVE)
-        legs = sa.select(Instrument.symbol).join(
-            Pair, sa.or_(Pair.leg1_id == Instrument.id, Pair.leg2_id == Instrument.id)
-        )
-        registered = sa.union(active, legs.where(Pair.activity == Activity.ACTIVE))
-        names = session.execute(registered).scalars().all()
-    return {row.symbol for row in held if row.quantity != 0} | set(worked), set(names)
-
-
-def _keep_account(
-    account_id: int, account: AccountReport | None, state: SessionReport | None, trouble: str | None
-) -> None:
-    values: dict[str, object] = {"trouble": trouble and trouble[:255]}
-    if account is not None and state is not None:
-        values |= {
-            "cash": account.cash,
-            "currency": account.currency,
-            "buying_power": account.buying_power,
-            "equity": account.equity,
-            "blocked": account.blocked[:255],
-            "is_open": state.is_open,
-            "opens_at": state.opens_at,
-            "closes_at": state.closes_at,
-            "heard_at": utc_now(),
-        }
-    with transaction() as session:
-        row = insert_or_update(AccountState).values(account_id=account_id, **values)
-        session.execute(row.on_conflict_do_update(index_elements=[AccountState.account_id], set_=values))
-
-
-def _keep_quotes(account_id: int, quotes: Iterable[QuoteReport]) -> None:
-    found = list(quotes)
-    if not found:
-        return
-    with transaction() as session:
-        for quote in found:
-            new = {"bid": quote.bid, "ask": quote.ask, "source": quote.source, "at": quote.at, "heard_at": utc_now()}
-            row = insert_or_update(Quote).values(account_id=account_id, symbol=quote.symbol, **new)
-            keys = [Quote.account_id, Quote.symbol]
-            session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
+                known.quotes_at[symbol] = now
+                if symbol in quotes:
+                    known.quotes[symbol] = quotes[symbol]
+                else:
+                    known.quotes.pop(symbol, None)
+        return quotes

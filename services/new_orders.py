@@ -26,7 +26,10 @@ class NewOrder:
     side: Side
     quantity: Decimal
     order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.DAY
     limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    extended_hours: bool = False
     purpose: Purpose = Purpose.SIGNAL
     generation: int = 1
     is_exit: bool = False
@@ -57,8 +60,10 @@ def make_order(installation: str, signal: Signal, new: NewOrder, at: datetime) -
         side=new.side,
         quantity=new.quantity,
         order_type=new.order_type,
-        time_in_force=TimeInForce.DAY,
+        time_in_force=new.time_in_force,
         limit_price=new.limit_price,
+        stop_price=new.stop_price,
+        extended_hours=new.extended_hours,
         client_order_id=client_order_id(installation, signal.id, new.leg, new.generation),
         status=OrderStatus.QUEUED,
         created_at=at,

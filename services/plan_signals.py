@@ -218,8 +218,11 @@ def _make_orders(scene: Scene, plan: Plan, desk: Desk) -> list[Order]:
                 currency=leg.currency,
                 side=leg.side,
                 quantity=leg.quantity,
-                order_type=leg.order_type,
-                limit_price=leg.limit_price,
+                order_type=leg.terms.order_type,
+                time_in_force=leg.terms.time_in_force,
+                limit_price=leg.terms.limit_price,
+                stop_price=leg.terms.stop_price,
+                extended_hours=leg.terms.extended_hours,
                 is_exit=leg.is_exit,
                 attached=both and plan.policy is LegPolicy.ATTACHED and leg.number == 2,
                 not_after=plan.not_after,
@@ -228,7 +231,7 @@ def _make_orders(scene: Scene, plan: Plan, desk: Desk) -> list[Order]:
         )
         for leg in now_sent
     ]
-    names = ", ".join(f"{leg.side} {plain_text(leg.quantity)} {leg.symbol} {leg.order_type}" for leg in plan.legs)
+    names = ", ".join(f"{leg.side} {plain_text(leg.quantity)} {leg.symbol} {leg.terms.order_type}" for leg in plan.legs)
     account = scene.known.account_name(signal.account_id or 0)
     how = f", {plan.policy}, on failure {plan.on_failure}" if both else ""
     scene.see("orders", True, f"Orders for account {account}: {names}{how}.", account=account)

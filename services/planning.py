@@ -15,7 +15,17 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from domain.checks.rules import Subject
-from domain.enums import FailurePolicy, LegPolicy, MarketPosition, OrderType, Side, Source, TickerType, WhenClosed
+from domain.enums import (
+    FailurePolicy,
+    LegPolicy,
+    MarketPosition,
+    OrderType,
+    Side,
+    Source,
+    TickerType,
+    TimeInForce,
+    WhenClosed,
+)
 from domain.exact import plain_text
 from domain.order_status import SignalStatus
 from domain.preflight import BrokerFacts, LegOrderPlan, cost, preflight
@@ -27,7 +37,20 @@ from services.desk_book import Book
 from services.registry import InstrumentTerms, Snapshot
 
 ZERO = Decimal(0)
-MARKET: tuple[OrderType, Decimal | None] = (OrderType.MARKET, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTerms:
+    """How an order is to be traded; prices in the instrument's currency."""
+
+    order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.DAY
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    extended_hours: bool = False
+
+
+MARKET = OrderTerms()
 
 
 class NotTradable(Exception):
@@ -49,8 +72,7 @@ class Leg:
     side: Side
     quantity: Decimal
     step: Decimal
-    order_type: OrderType = OrderType.MARKET
-    limit_price: Decimal | None = None
+    terms: OrderTerms = MARKET
     is_exit: bool = False
 
 
@@ -113,21 +135,35 @@ def size(scene: Scene, book: Book, *, to_target: bool) -> Plan:
     side, quantity = Side(signal.side), signal.quantity
     if to_target and signal.source == Source.WEBHOOK:
         side, quantity = _to_target(scene, book, only.symbol)
-    order_type = only.order_type
-    limit = signal.price if order_type is OrderType.LIMIT else None
     number = 2 if signal.name != only.symbol and not str(signal.name).startswith(f"{only.symbol}-") else 1
-    return Plan(legs=[_leg((scene, book), number, only, (side, quantity), (order_type, limit))])
+    return Plan(legs=[_leg((scene, book), number, only, (side, quantity), _terms(only, signal.price))])
+
+
+def _terms(instrument: InstrumentTerms, price: Decimal | None) -> OrderTerms:
+    """Return the terms that a stock is registered with; its limit and its stop are the alert's price."""
+    order_type = instrument.order_type
+    return OrderTerms(
+        order_type=order_type,
+        time_in_force=instrument.time_in_force,
+        limit_price=price if order_type.has_limit else None,
+        stop_price=price if order_type.has_stop else None,
+        extended_hours=instrument.extended_hours,
+    )
 
 
 def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
     """Ask whether the broker will take all legs; raises NotTradable, before any of them is sent."""
+    _check_switch(scene)
     legs = [
         LegOrderPlan(
             symbol=leg.symbol,
             side=leg.side,
             quantity=leg.quantity,
-            order_type=leg.order_type,
-            limit_price=leg.limit_price,
+            order_type=leg.terms.order_type,
+            limit_price=leg.terms.limit_price,
+            stop_price=leg.terms.stop_price,
+            time_in_force=leg.terms.time_in_force,
+            extended_hours=leg.terms.extended_hours,
             held=book.account_position(leg.symbol),
             price=_price(scene, book, leg),
         )
@@ -144,6 +180,16 @@ def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
         until = answer.opens_at if choice == WhenClosed.HOLD else None
         raise NotTradable(SignalStatus.CANCELED, reason, text, hold_until=until)
     raise NotTradable(SignalStatus.ERROR, reason, text)
+
+
+def _check_switch(scene: Scene) -> None:
+    """Refuse whatever it is as long as real money is not switched on."""
+    name = scene.known.account_name(scene.signal.account_id or 0)
+    if scene.signal.account_id not in scene.known.switched_off:
+        return
+    text = f"Live trading is not switched on for the account {name}; an admin does that on the page Accounts."
+    scene.see("live trading", False, text, account=name)
+    raise NotTradable(SignalStatus.ERROR, "live trading is off", text)
 
 
 def _closing_plan(scene: Scene, book: Book) -> Plan:
@@ -169,12 +215,11 @@ def _pair_plan(scene: Scene, book: Book, instruments: Sequence[InstrumentTerms],
     first, second = instruments
     name, hedge_ratio = str(signal.name), signal.hedge_ratio or Decimal(1)
     side1, quantity1 = Side(signal.side), signal.quantity
-    step2 = scene.broker.step_of(second.symbol)
     held1, held2 = book.position(name, first.symbol), book.position(name, second.symbol)
     if to_target:
         side1, quantity1 = _to_target(scene, book, first.symbol, allow_none=True)
         target1 = held1 + book.coming(name, first.symbol) + side1.sign * quantity1
-        target2 = -leg2_quantity(target1, hedge_ratio, step2)
+        target2 = -leg2_quantity(target1, hedge_ratio, scene.broker.step_of(second.symbol, short=target1 > 0))
         missing = target2 - held2 - book.coming(name, second.symbol)
         side2, quantity2 = (Side.BUY if missing > 0 else Side.SELL), abs(missing)
     elif signal.position == MarketPosition.FLAT and _closes(
@@ -184,7 +229,8 @@ def _pair_plan(scene: Scene, book: Book, instruments: Sequence[InstrumentTerms],
         closed = f"{plain_text(quantity2)} {second.symbol}"
         scene.see("closing", True, f"The pair goes flat, so all {closed} held are closed with it.")
     else:
-        side2, quantity2 = side1.opposite, leg2_quantity(quantity1, hedge_ratio, step2)
+        side2 = side1.opposite
+        quantity2 = leg2_quantity(quantity1, hedge_ratio, _step2(scene, book, second.symbol, side1.sign * quantity1))
     _see_rounding(scene, book, quantity1, quantity2)
     # A limit on one leg could leave the other one alone, so legs of a pair go to the market.
     legs = [
@@ -195,6 +241,12 @@ def _pair_plan(scene: Scene, book: Book, instruments: Sequence[InstrumentTerms],
     if not legs:
         raise NotTradable(SignalStatus.CANCELED, "at target", f"{name} is where the alert wants it already.")
     return _with_policy(scene, Plan(legs=legs))
+
+
+def _step2(scene: Scene, book: Book, symbol: str, change1: Decimal) -> Decimal:
+    """Return the step of leg 2 for a change of leg 1: where it is or will be short, that of short positions."""
+    ratio, held = scene.signal.hedge_ratio or Decimal(1), book.account_position(symbol)
+    return scene.broker.step_of(symbol, short=min(held, held - change1 * ratio) < 0)
 
 
 def _with_policy(scene: Scene, plan: Plan) -> Plan:
@@ -241,12 +293,13 @@ def _see_rounding(scene: Scene, book: Book, quantity1: Decimal, quantity2: Decim
     symbol1, symbol2 = str(scene.signal.symbol1), str(scene.signal.symbol2)
     hedge_ratio = scene.signal.hedge_ratio or Decimal(1)
     off = plain(quantity2 - quantity1 * hedge_ratio)
+    step2 = _step2(scene, book, symbol2, Side(scene.signal.side).sign * quantity1)
     quote = scene.broker.quotes.get(symbol2)
     price = quote.middle if quote else book.average.get((str(scene.signal.name), symbol2))
     money = f"{abs(off) * (price or ZERO):.2f}" if price or not off else "not known, there is no price"
     text = (
         f"{plain_text(quantity1)} {symbol1} are hedged by {plain_text(quantity2)} {symbol2} "
-        f"(ratio {plain_text(hedge_ratio)}, steps of {plain_text(scene.broker.step_of(symbol2))})."
+        f"(ratio {plain_text(hedge_ratio)}, steps of {plain_text(step2)})."
     )
     scene.see(
         "sizing", quantity2 > 0 or quantity1 == 0, text,
@@ -259,10 +312,12 @@ def _leg(
     number: int,
     instrument: InstrumentTerms,
     trade: tuple[Side, Decimal],
-    terms: tuple[OrderType, Decimal | None] = MARKET,
+    terms: OrderTerms = MARKET,
 ) -> Leg:
     (scene, book), (side, quantity) = where, trade
     held = book.position(str(scene.signal.name), instrument.symbol)
+    in_all = book.account_position(instrument.symbol)
+    short = min(in_all, in_all + side.sign * quantity) < 0
     return Leg(
         number=number,
         symbol=instrument.symbol,
@@ -270,9 +325,8 @@ def _leg(
         currency=instrument.currency,
         side=side,
         quantity=quantity,
-        step=scene.broker.step_of(instrument.symbol),
-        order_type=terms[0],
-        limit_price=terms[1],
+        step=scene.broker.step_of(instrument.symbol, short=short),
+        terms=terms,
         is_exit=held * side.sign < 0 and quantity <= abs(held),
     )
 

@@ -18,6 +18,7 @@ from domain.exact import plain_text
 from extensions import announce, database_time, insert_or_update, reading, transaction, utc_now
 from models import AccountState, Order, Position, PositionDifference
 from models.order import OPEN
+from services.heard import set_state
 from services.sync_broker import LOOK_BACK, poll_account
 
 logger = logging.getLogger(__name__)
@@ -39,9 +40,9 @@ def start_account(account_id: int, broker: Broker, worker: str) -> datetime:
             sa.select(AccountState.synced_until).where(AccountState.account_id == account_id)
         ).scalar()
     since = min([now, *(at for at in (oldest, last) if at is not None)])
-    until = poll_account(account_id, broker, max(since - LOOK_BACK, now - LONGEST_LOOK_BACK), worker)
+    until = poll_account(account_id, broker, max(since - LOOK_BACK, now - LONGEST_LOOK_BACK), worker).until
     compare_positions(account_id, broker)
-    keep(account_id, synced_until=until, reconciled_at=until)
+    set_state(account_id, synced_until=until, reconciled_at=until)
     return until
 
 
@@ -70,13 +71,6 @@ def last_poll(account_id: int) -> datetime | None:
     with reading() as session:
         query = sa.select(AccountState.synced_until).where(AccountState.account_id == account_id)
         return session.execute(query).scalar()
-
-
-def keep(account_id: int, **values: datetime) -> None:
-    """Remember how far an account is in step."""
-    with transaction() as session:
-        row = insert_or_update(AccountState).values(account_id=account_id, **values)
-        session.execute(row.on_conflict_do_update(index_elements=[AccountState.account_id], set_=values))
 
 
 def compare_positions(account_id: int, broker: Broker) -> int:

@@ -25,6 +25,7 @@ from domain.enums import (
     Route,
     Scope,
     StopLevel,
+    TimeInForce,
 )
 from domain.intake import Terms, Tradable
 from domain.stops import StopInForce
@@ -57,6 +58,8 @@ class InstrumentTerms(NamedTuple):
     asset_class: str = AssetClass.STOCK
     currency: str = "USD"
     order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.DAY
+    extended_hours: bool = False
 
 
 class PairTerms(NamedTuple):
@@ -76,6 +79,7 @@ class Snapshot:
     default_account: BrokerAccount
     secrets: tuple[tuple[str, datetime | None], ...]
     accounts: Mapping[int, str]
+    switched_off: frozenset[int] = frozenset()  # live accounts whose trading is not switched on
     rules: Rules = field(default_factory=Rules)
     stops: tuple[StopInForce, ...] = ()
     instruments: dict[str, Tradable | None] = field(default_factory=dict)
@@ -118,7 +122,10 @@ class Snapshot:
         row = db.session.execute(sa.select(Instrument).where(Instrument.symbol == symbol)).scalar_one_or_none()
         found = InstrumentTerms(symbol)
         if row is not None:
-            found = InstrumentTerms(symbol, row.asset_class, row.currency, OrderType(row.order_type))
+            order_type, time_in_force = OrderType(row.order_type), TimeInForce(row.time_in_force)
+            found = InstrumentTerms(
+                symbol, row.asset_class, row.currency, order_type, time_in_force, row.extended_hours
+            )
         return self._keep(self.instrument_terms, symbol, found)
 
     def terms_of_pair(self, name: str) -> PairTerms:
@@ -176,13 +183,14 @@ def _load() -> Snapshot:
     db.session.expunge(account)
     secrets = db.session.execute(sa.select(WebhookSecret.sha256, WebhookSecret.expires_at)).all()
     stops = db.session.execute(sa.select(Stop).where(IN_FORCE).order_by(Stop.id)).scalars()
-    accounts = db.session.execute(sa.select(BrokerAccount.id, BrokerAccount.name)).all()
+    accounts = db.session.execute(sa.select(BrokerAccount)).scalars().all()
     return Snapshot(
         row.version,
         row.installation,
         account,
         tuple((row.sha256, row.expires_at) for row in secrets),
         {row.id: row.name for row in accounts},
+        frozenset(row.id for row in accounts if not row.may_trade),
         _load_rules(),
         tuple(
             StopInForce(row.id, StopLevel(row.level), Scope(row.scope), row.scope_name, row.reason, row.at)

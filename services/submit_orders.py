@@ -27,7 +27,7 @@ from domain.order_status import OrderStatus
 from extensions import reading, transaction, utc_now
 from models import BrokerAccount, Order, Signal
 from models.order import PENDING as ORDER_PENDING
-from services import crash_points, stops
+from services import crash_points, registry, stops
 from services.book import Locked, apply_report, fail_order, is_same_order, lock_order
 from services.claims import GUARD, MOST_ATTEMPTS, Claim, drop_lease, make_claim, start_sending, take_lease
 from services.order_moves import move_order, note
@@ -337,6 +337,8 @@ def _may_be_sent(session: Session, claim: Claim, locked: Locked, worker: str) ->
         return _end(session, locked, S.STALE, "expired before it could be sent", worker)
     if order.cancel_requested_at is not None:
         return _end(session, locked, S.CANCELED, order.cancel_reason or "canceled before it was sent", worker)
+    if order.account_id in registry.snapshot(fresh=True).switched_off:
+        return _end(session, locked, S.DENIED, "live trading is not switched on for the account", worker)
     if not order.is_exit and order.purpose == Purpose.SIGNAL and (stop := stops.stopping(order)) is not None:
         return _end(session, locked, S.DENIED, stop, worker)
     return True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -61,8 +63,16 @@ def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     return True
 
 
-def poll_account(account_id: int, broker: Broker, since: datetime | None, worker: str) -> datetime:
-    """Book all changes at the broker since `since` (None = the last hour); returns where the next poll begins.
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a poll came to: `until` is where the next one begins, `soon` whether it should come at once."""
+
+    until: datetime
+    soon: bool
+
+
+def poll_account(account_id: int, broker: Broker, since: datetime | None, worker: str) -> Polled:
+    """Book all changes at the broker since `since` (None = the last hour).
 
     Raises BrokerUnavailable. Orders that are not ours are put on record and left alone.
     """
@@ -70,19 +80,29 @@ def poll_account(account_id: int, broker: Broker, since: datetime | None, worker
         now = database_time()
     reports = broker.list_orders(now - LOOK_BACK if since is None else since - OVERLAP)
     crash_points.reach("poll answered")
+    soon = False
     for report in reports:
-        book_report(account_id, report, worker)
+        left = book_report(account_id, report, worker)
+        soon = soon or left or lacks_fills(report)
     for missed in _working_before(account_id, {report.client_order_id for report in reports}):
         found = broker.find_order(missed)
         if found is None:
             _doubt(account_id, missed, worker)
         else:
-            book_report(account_id, found, worker)
-    return now
+            soon = book_report(account_id, found, worker) or lacks_fills(found) or soon
+    return Polled(now, soon)
 
 
-def book_report(account_id: int, report: OrderReport, worker: str) -> None:
-    """Book one report of a poll or a stream; nothing happens when it brings no news."""
+def lacks_fills(report: OrderReport) -> bool:
+    """Tell whether a broker calls an order filled and has not shown all its executions yet."""
+    return report.status is S.FILLED and sum((fill.quantity for fill in report.fills), Decimal(0)) < report.quantity
+
+
+def book_report(account_id: int, report: OrderReport, worker: str) -> bool:
+    """Book one report of a poll; nothing happens when it brings no news.
+
+    True = it had to be left, because a worker is sending this very order and its own answer comes first.
+    """
     with reading() as session:
         query = sa.select(Order.id, Order.status, Order.filled_quantity, Order.broker_order_id).where(
             Order.client_order_id == report.client_order_id, Order.account_id == account_id
@@ -90,17 +110,19 @@ def book_report(account_id: int, report: OrderReport, worker: str) -> None:
         known = session.execute(query).one_or_none()
     if known is None:
         see_foreign(account_id, report)
-        return
+        return False
     # An order in SENDING belongs to the worker that sends it; its own answer is on the way.
-    if known.status in (S.CLAIMED, S.SENDING) or not _is_news(known, report):
-        return
+    if known.status in (S.CLAIMED, S.SENDING):
+        return True
+    if not _is_news(known, report):
+        return False
     with transaction() as session:
         locked = lock_order(session, known.id)
         if locked.order.status in (S.CLAIMED, S.SENDING):
-            return
+            return True
         if not is_same_order(locked.order, report):
             logger.error("order %s: the broker reports other terms under this id; ignored", report.client_order_id)
-            return
+            return False
         adopted = can_be_adopted(locked.order, report)
         if adopted:
             logger.critical(
@@ -112,6 +134,7 @@ def book_report(account_id: int, report: OrderReport, worker: str) -> None:
         apply_report(session, locked, report, worker, by_evidence=adopted)
         crash_points.reach("booking before commit")
     crash_points.reach("booking after commit")
+    return False
 
 
 def has_working_orders(account_id: int) -> bool:

@@ -25,6 +25,7 @@ from models import AccountState, AssetState, BrokerAccount, Quote, Signal
 from services import registry
 from services.decide import decide_plan
 from services.desk_book import Book
+from services.market import broker_facts
 from services.planning import Leg, NotTradable, Plan, Scene
 
 NEVER_STORED = 2**62  # as the rowid: later than all that is stored
@@ -174,10 +175,8 @@ def _broker_facts(session: Session, signal: Signal) -> BrokerFacts:
     if state is not None and state.heard_at is not None and state.is_open is not None:
         market = SessionReport(is_open=state.is_open, at=state.heard_at, opens_at=state.opens_at)
     signal.trace = [*signal.trace, _heard(state)]
-    return BrokerFacts(
-        order_types=able.order_types,
-        short_selling=able.short_selling,
-        quantity_step=able.quantity_step,
+    return broker_facts(
+        able,
         assets={
             row.symbol: AssetReport(
                 symbol=row.symbol,
@@ -185,6 +184,8 @@ def _broker_facts(session: Session, signal: Signal) -> BrokerFacts:
                 shortable=row.shortable,
                 quantity_step=row.quantity_step,
                 at=row.heard_at,
+                short_step=row.short_step,
+                always_open=row.always_open,
             )
             for row in session.execute(asset_rows).scalars()
         },

@@ -18,7 +18,9 @@ with warnings.catch_warnings():
     from alpaca.trading.stream import TradingStream
 
 # A peer that answers no ping for so long is gone, whatever TCP believes; the SDK by itself waits three minutes.
-PINGS = {"ping_interval": 10, "ping_timeout": 10, "close_timeout": 2, "max_queue": 1024}
+PING_SECONDS = 10.0
+PONG_SECONDS = 10.0
+CONNECTION = {"ping_interval": None, "close_timeout": 2, "open_timeout": 10, "max_queue": 1024}
 JOIN_SECONDS = 3.0
 
 # The SDK writes a traceback for each failed try to connect; what there is to say is said by the listener.
@@ -48,7 +50,7 @@ class _TellingStream(TradingStream):
             settings.secret_key,
             raw_data=True,
             url_override=settings.stream_url,
-            websocket_params=dict(PINGS),
+            websocket_params=dict(CONNECTION),
         )
         self._listener = listener
         self._ended = False
@@ -88,12 +90,28 @@ class _TellingStream(TradingStream):
         self._listener.connected()
 
     async def _consume(self) -> None:
+        pinging = asyncio.create_task(self._ping())
         try:
             await super()._consume()  # type: ignore[no-untyped-call]
         except Exception as e:
             if not self._ended:
                 self._listener.lost(f"the connection broke: {_text(e)}")
             raise
+        finally:
+            pinging.cancel()
+
+    async def _ping(self) -> None:
+        """Ask for a sign of life now and then; end the connection of a peer that gives none."""
+        connection: Any = self._ws
+        while connection is not None:
+            await asyncio.sleep(PING_SECONDS)
+            try:
+                await asyncio.wait_for(await connection.ping(), PONG_SECONDS)
+            except TimeoutError:
+                self._listener.lost(f"it is silent: no answer to a ping within {PONG_SECONDS:.0f} s")
+                connection.fail_connection(1011, "no answer to a ping")
+                return
+            self._listener.heard()
 
 
 def _text(error: Exception) -> str:

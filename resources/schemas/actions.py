@@ -119,7 +119,10 @@ class WhatIfOrder(Out):
     side: str
     quantity: OutNumber
     order_type: str
+    time_in_force: str
     limit_price: OutNumber | None
+    stop_price: OutNumber | None
+    extended_hours: bool
     is_exit: bool
 
     @classmethod
@@ -130,8 +133,11 @@ class WhatIfOrder(Out):
             symbol=leg.symbol,
             side=leg.side,
             quantity=leg.quantity,
-            order_type=leg.order_type,
-            limit_price=leg.limit_price,
+            order_type=leg.terms.order_type,
+            time_in_force=leg.terms.time_in_force,
+            limit_price=leg.terms.limit_price,
+            stop_price=leg.terms.stop_price,
+            extended_hours=leg.terms.extended_hours,
             is_exit=leg.is_exit,
         )
 

@@ -125,6 +125,8 @@ class OrderRowOut(Out):
     order_type: str
     time_in_force: str
     limit_price: OutNumber | None
+    stop_price: OutNumber | None
+    extended_hours: bool
     status: str
     reason: str | None
     filled_quantity: OutNumber
@@ -153,8 +155,9 @@ class OrderRowOut(Out):
 
 _PLAIN = (
     "client_order_id", "broker_order_id", "leg", "generation", "name", "purpose", "is_exit", "attached", "symbol",
-    "asset_class", "currency", "side", "quantity", "order_type", "time_in_force", "limit_price", "status", "reason",
-    "filled_quantity", "average_price", "send_attempts", "lookups", "cancel_reason",
+    "asset_class", "currency", "side", "quantity", "order_type", "time_in_force", "limit_price", "stop_price",
+    "extended_hours", "status", "reason", "filled_quantity", "average_price", "send_attempts", "lookups",
+    "cancel_reason",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from domain.enums import Activity, AssetClass, FailurePolicy, LegPolicy, OrderType
+from domain.enums import Activity, AssetClass, FailurePolicy, LegPolicy, OrderType, TimeInForce
 from domain.errors import InvalidInput
 from domain.ticker import Pair as PairTicker
 from domain.ticker import TickerError, parse_ticker
@@ -49,7 +49,13 @@ class StockIn(Closed):
     active: ActivityNumber = 0
     sectype: AssetClass = AssetClass.STOCK
     currency: Currency = "USD"
-    order_type: OrderType = OrderType.MARKET
+    order_type: OrderType = Field(
+        OrderType.MARKET, description="limit and stop are the alert's price; legs of pairs always go to the market"
+    )
+    time_in_force: TimeInForce = TimeInForce.DAY
+    extended_hours: bool = Field(
+        False, description="may trade before the opening and after the close; with LIMIT and DAY or GTC only"
+    )
     account: Annotated[AccountName | None, Blank] = None
 
     def form(self) -> StockForm:
@@ -62,6 +68,8 @@ class StockIn(Closed):
             asset_class=self.sectype,
             currency=self.currency,
             order_type=self.order_type,
+            time_in_force=self.time_in_force,
+            extended_hours=self.extended_hours,
             account=self.account,
         )
 
@@ -74,6 +82,8 @@ class StockOut(Out):
     sectype: str
     currency: str
     order_type: str
+    time_in_force: str
+    extended_hours: bool
     account: str | None
 
     @classmethod
@@ -87,6 +97,8 @@ class StockOut(Out):
             sectype=row.asset_class,
             currency=row.currency,
             order_type=row.order_type,
+            time_in_force=row.time_in_force,
+            extended_hours=row.extended_hours,
             account=row.account.name if row.account else None,
         )
 

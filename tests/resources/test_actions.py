@@ -179,7 +179,7 @@ def test_a_drifted_pair_is_healed_once_for_one_state(desk, client, admin_headers
 
 
 def test_what_would_happen_is_told_and_nothing_is_stored(app, desk, client, admin_headers):
-    desk.market.refresh()  # as a worker does every few seconds
+    desk.market.refresh(desk.account_id)  # as a worker does every few seconds
     before = count_rows(app, *NOWHERE)
     answer = client.post("/v3/whatif", json=alert(ticker="MA-3*V", order_price=-2), headers=admin_headers)
     assert answer.status_code == 200, answer.text

@@ -28,7 +28,7 @@ BASES = {
     "POST /v3/login": {"username": "admin", "password": "a wrong password", "expire": 10},
     "POST /v3/regstock": {
         "symbol": "X", "prixch": "SMART", "secxch": "ISLAND", "active": 0, "sectype": "STK", "currency": "USD", "order_type": "MARKET",
-        "account": None,
+        "time_in_force": "DAY", "extended_hours": False, "account": None,
     },
     "PUT /v3/regstock": {"symbol": "LNT", "active": 1},
     "POST /v3/regpair": {"ticker1": "X", "ticker2": "Y", "hedge": 1, "status": 0, "notes": "", "name": "X-Y", "contracts": 1},

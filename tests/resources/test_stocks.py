@@ -7,7 +7,8 @@ from tests.factories import make_pair, make_stock, together
 
 LNT = {
     "symbol": "LNT", "prixch": "NYSE", "secxch": "ISLAND", "active": 1,
-    "sectype": "STK", "currency": "USD", "order_type": "MARKET", "account": None,
+    "sectype": "STK", "currency": "USD", "order_type": "MARKET", "time_in_force": "DAY", "extended_hours": False,
+    "account": None,
 }  # fmt: skip
 
 
@@ -31,7 +32,8 @@ def test_a_stock_is_registered_with_defaults(trader, client):
 def test_a_stock_is_registered_with_all_it_may_say(trader):
     body = {
         "symbol": "ES1!", "prixch": "CME", "secxch": "GLOBEX", "active": -1,
-        "sectype": "FUT", "currency": "EUR", "order_type": "RELATIVE", "account": "external",
+        "sectype": "FUT", "currency": "EUR", "order_type": "LIMIT", "time_in_force": "GTC", "extended_hours": True,
+        "account": "external",
     }  # fmt: skip
     assert trader.post("/v3/regstock", json=body).status_code == 201
     assert answer(trader.get("/v3/stock/ES1!")) == (200, body)
@@ -128,7 +130,12 @@ def test_what_breaks_a_rule_is_named(trader):
         ("sectype", {"symbol": "A", "sectype": "stk"}),
         ("currency", {"symbol": "A", "currency": "US"}),
         ("currency", {"symbol": "A", "currency": "ЕUR"}),
-        ("order_type", {"symbol": "A", "order_type": "STOP"}),
+        ("order_type", {"symbol": "A", "order_type": "TRAIL"}),
+        ("time_in_force", {"symbol": "A", "time_in_force": "GTD"}),
+        ("time_in_force", {"symbol": "A", "order_type": "STOP", "time_in_force": "IOC"}),
+        ("extended_hours", {"symbol": "A", "extended_hours": True}),
+        ("extended_hours", {"symbol": "A", "order_type": "LIMIT", "time_in_force": "OPG", "extended_hours": True}),
+        ("extended_hours", {"symbol": "A", "order_type": "LIMIT", "extended_hours": "later"}),
         ("prixch", {"symbol": "A", "prixch": ""}),
         ("prixch", {"symbol": "A", "prixch": "x" * 33}),
         ("secxch", {"symbol": "A", "secxch": "a b"}),

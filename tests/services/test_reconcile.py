@@ -17,7 +17,7 @@ from domain.messages import FillReport, OrderReport, OrderRequest, PositionRepor
 from domain.order_status import OrderStatus
 from extensions import database_time, transaction
 from models import AccountState, Fill, ForeignOrder, Order, OrderEvent, Position, PositionDifference, Signal
-from services import reconcile, submit_orders, sync_broker, tend_legs
+from services import heard, reconcile, submit_orders, sync_broker, tend_legs
 from services.stops import list_stops
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
@@ -117,7 +117,7 @@ def test_a_gap_longer_than_the_look_back_loses_nothing(desk: Desk, days: int) ->
     order = only(desk, rowid)
     desk.venue.fill_rest("paper", order.client_order_id)
     change(order, created_at=order.created_at - timedelta(days=days, hours=3))
-    reconcile.keep(desk.account_id, synced_until=order.created_at - timedelta(days=days, hours=2))
+    heard.set_state(desk.account_id, synced_until=order.created_at - timedelta(days=days, hours=2))
     start(desk)
     assert only(desk, rowid).status == "FILLED"
 

@@ -1,0 +1,91 @@
+"""What the brokers said last, stored so that the web can show it with its age without asking any broker itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from domain.enums import Activity
+from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
+from extensions import insert_or_update, reading, transaction, utc_now
+from models import AccountState, AssetState, Instrument, Order, Pair, Position, Quote
+from models.order import OPEN
+
+ASSET_COLUMNS = ("tradable", "shortable", "quantity_step", "short_step", "always_open", "heard_at")
+
+
+def symbols_of(account_id: int) -> tuple[set[str], set[str]]:
+    """Return the symbols that an account holds or works, and those that alerts may come for."""
+    with reading() as session:
+        held = session.execute(
+            sa.select(Position.symbol, Position.quantity).where(Position.account_id == account_id)
+        ).all()
+        worked = session.execute(sa.select(Order.symbol).where(OPEN, Order.account_id == account_id)).scalars().all()
+        active = sa.select(Instrument.symbol).where(Instrument.activity == Activity.ACTIVE)
+        legs = sa.select(Instrument.symbol).join(
+            Pair, sa.or_(Pair.leg1_id == Instrument.id, Pair.leg2_id == Instrument.id)
+        )
+        registered = sa.union(active, legs.where(Pair.activity == Activity.ACTIVE))
+        names = session.execute(registered).scalars().all()
+    return {row.symbol for row in held if row.quantity != 0} | set(worked), set(names)
+
+
+def keep_account(
+    account_id: int, account: AccountReport | None, state: SessionReport | None, trouble: str | None
+) -> None:
+    """Keep money and session of an account, or why they could not be asked for."""
+    values: dict[str, object] = {"trouble": trouble and trouble[:255]}
+    if account is not None and state is not None:
+        values |= {
+            "cash": account.cash,
+            "currency": account.currency,
+            "buying_power": account.buying_power,
+            "equity": account.equity,
+            "blocked": account.blocked[:255],
+            "is_open": state.is_open,
+            "opens_at": state.opens_at,
+            "closes_at": state.closes_at,
+            "heard_at": utc_now(),
+        }
+    set_state(account_id, **values)
+
+
+def set_state(account_id: int, **values: object) -> None:
+    """Set columns of an account's state."""
+    with transaction() as session:
+        row = insert_or_update(AccountState).values(account_id=account_id, **values)
+        session.execute(row.on_conflict_do_update(index_elements=[AccountState.account_id], set_=values))
+
+
+def keep_assets(account_id: int, assets: Mapping[str, AssetReport | None]) -> None:
+    """Keep what may be done with symbols; None = the broker does not know it."""
+    with transaction() as session:
+        for symbol, asset in assets.items():
+            row = insert_or_update(AssetState).values(
+                account_id=account_id,
+                symbol=symbol,
+                tradable=asset is not None and asset.tradable,
+                shortable=asset is not None and asset.shortable,
+                quantity_step=asset.quantity_step if asset else Decimal(1),
+                short_step=asset.short_step if asset else None,
+                always_open=asset is not None and asset.always_open,
+                heard_at=utc_now(),
+            )
+            new = {name: row.excluded[name] for name in ASSET_COLUMNS}
+            keys = [AssetState.account_id, AssetState.symbol]
+            session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
+
+
+def keep_quotes(account_id: int, quotes: Iterable[QuoteReport]) -> None:
+    """Keep the newest quotes."""
+    found = list(quotes)
+    if not found:
+        return
+    with transaction() as session:
+        for quote in found:
+            new = {"bid": quote.bid, "ask": quote.ask, "source": quote.source, "at": quote.at, "heard_at": utc_now()}
+            row = insert_or_update(Quote).values(account_id=account_id, symbol=quote.symbol, **new)
+            keys = [Quote.account_id, Quote.symbol]
+            session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
