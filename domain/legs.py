@@ -5,123 +5,15 @@ have filled towards it: fills of its own side less those that traded it back.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 
-from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
-from domain.order_status import AT_BROKER, CLOSED, OrderStatus
+from domain.enums import FailurePolicy, LegPolicy, Purpose
+from domain.leg import MOST_FIXES, UNSETTLED, Cancel, Leg, LegOrder, LegPlan, Move, PairPlan, Send
+from domain.order_status import AT_BROKER, OrderStatus
 from domain.rollup import SHORT, LegState
 from domain.sizing import round_to_step
 
 S = OrderStatus
-MOST_FIXES = 3  # orders to trade one leg back, or to send it again, before a person must look
-UNSETTLED = frozenset({S.CLAIMED, S.SENDING, S.UNKNOWN, S.MANUAL})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegPlan:
-    """What one leg should come to; quantity and step in shares."""
-
-    side: Side
-    quantity: Decimal
-    step: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairPlan:
-    """How a pair is traded; `lead` is the number of the leg that goes first where one does."""
-
-    legs: tuple[LegPlan, LegPlan]
-    policy: LegPolicy
-    on_failure: FailurePolicy
-    lead: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegOrder:
-    """One order as the book has it."""
-
-    id: int
-    leg: int
-    side: Side
-    quantity: Decimal
-    filled: Decimal
-    status: OrderStatus
-    price: Decimal | None = None
-    purpose: Purpose = Purpose.SIGNAL
-    reason: str | None = None
-    cancel_requested: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        """Tell whether it may still be filled."""
-        return self.status not in CLOSED
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Make a new order for a leg, to the market."""
-
-    leg: int
-    side: Side
-    quantity: Decimal
-    purpose: Purpose
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """End a working order."""
-
-    order_id: int
-    why: str
-
-
-Move = Send | Cancel
-
-
-@dataclass(slots=True)
-class _Leg:
-    """One leg with its orders."""
-
-    number: int
-    plan: LegPlan
-    orders: list[LegOrder]
-    want: Decimal = field(init=False)
-    follows: bool = False  # it is sent as the other leg fills, so what it lacks need not have failed
-
-    def __post_init__(self) -> None:
-        self.want = self.plan.quantity
-
-    @property
-    def net(self) -> Decimal:
-        return sum((o.filled if o.side is self.plan.side else -o.filled for o in self.orders), Decimal(0))
-
-    @property
-    def open(self) -> list[LegOrder]:
-        return [o for o in self.orders if o.is_open]
-
-    @property
-    def forward(self) -> list[LegOrder]:
-        return [o for o in self.orders if o.purpose is not Purpose.UNWIND]
-
-    @property
-    def ordered(self) -> Decimal:
-        """What it has and what its open orders may still bring."""
-        return self.net + sum((o.quantity - o.filled for o in self.open if o.purpose is not Purpose.UNWIND), Decimal(0))
-
-    @property
-    def failed(self) -> LegOrder | None:
-        """The order that ended short and left this leg short, if it did."""
-        if any(o.purpose is not Purpose.UNWIND for o in self.open) or self.net >= self.want:
-            return None
-        short = next((o for o in reversed(self.forward) if o.status in SHORT), None)
-        if self.follows and short is not None and any(_makes_good(o, short) for o in self.forward):
-            return None
-        return short
-
-    def tries(self, purpose: Purpose) -> int:
-        return sum(o.purpose is purpose for o in self.orders)
 
 
 def next_moves(plan: PairPlan, orders: Sequence[LegOrder], *, timed_out: bool) -> list[Move]:
@@ -134,16 +26,32 @@ def next_moves(plan: PairPlan, orders: Sequence[LegOrder], *, timed_out: bool) -
     legs = _legs(plan, orders)
     lead, follow = legs[plan.lead - 1], legs[2 - plan.lead]
     if plan.policy is LegPolicy.LEG1_FIRST and not follow.failed:
-        lacking = follow.want - follow.ordered
+        lacking = follow.part(follow.want - follow.ordered)
         ending = any(o.cancel_requested for o in follow.open)  # first its cancel must be done: it may yet be filled
         if lacking >= follow.plan.step and not ending:
             return [Send(follow.number, follow.plan.side, lacking, Purpose.SIGNAL, len(follow.forward))]
     broken = _broken(plan, lead, follow)
+    if not broken and (rest := _after_closing(plan, lead, follow)):
+        return rest
     if broken:
         return _after_failure(plan, broken, lead, follow, timed_out=timed_out)
     if timed_out and not _balanced(*legs):
         return _cancel_all(_behind(*legs).open, "it took too long while the other leg is filled")
     return []
+
+
+def next_part(plan: LegPlan, number: int, orders: Sequence[LegOrder]) -> Send | None:
+    """Return the order that opens the new position of a single, once the old one is closed by an order of its own."""
+    if any(order.status in UNSETTLED for order in orders):
+        return None
+    return _rest(Leg(number, plan, list(orders)))
+
+
+def single_state(plan: LegPlan, number: int, orders: Sequence[LegOrder]) -> LegState:
+    """Return a single that is traded by several orders, for the roll-up of its signal."""
+    leg = Leg(number, plan, list(orders))
+    alone = PairPlan(legs=(plan, plan), policy=LegPolicy.TOGETHER, on_failure=FailurePolicy.HOLD)
+    return _state(alone, leg, leg)
 
 
 def leg_states(plan: PairPlan, orders: Sequence[LegOrder]) -> list[LegState]:
@@ -162,9 +70,9 @@ def imbalance(plan: PairPlan, orders: Sequence[LegOrder]) -> tuple[int, Decimal]
     return ahead.number, ahead.net - _matching(ahead, other)
 
 
-def _legs(plan: PairPlan, orders: Sequence[LegOrder]) -> tuple[_Leg, _Leg]:
+def _legs(plan: PairPlan, orders: Sequence[LegOrder]) -> tuple[Leg, Leg]:
     first, second = (
-        _Leg(number, leg, [o for o in orders if o.leg == number]) for number, leg in enumerate(plan.legs, 1)
+        Leg(number, leg, [o for o in orders if o.leg == number]) for number, leg in enumerate(plan.legs, 1)
     )
     if plan.policy is LegPolicy.LEG1_FIRST:
         lead, follow = (first, second) if plan.lead == 1 else (second, first)
@@ -172,30 +80,45 @@ def _legs(plan: PairPlan, orders: Sequence[LegOrder]) -> tuple[_Leg, _Leg]:
     return first, second
 
 
-def _makes_good(order: LegOrder, short: LegOrder) -> bool:
-    """Tell whether an order has brought all that one which ended short had left."""
-    return order.purpose is Purpose.COMPLETE and order.status is S.FILLED and order.id > short.id
+def _after_closing(plan: PairPlan, lead: Leg, follow: Leg) -> list[Move]:
+    """Return the orders that open what the closing of an old position has made room for."""
+    legs = [lead] if plan.policy is LegPolicy.LEG1_FIRST else [lead, follow]
+    reversing = [leg for leg in legs if leg.plan.closes > 0]
+    if plan.policy is LegPolicy.TOGETHER and not all(leg.closed_first and not leg.open for leg in reversing):
+        return []  # both legs open at the same moment, as both were closed
+    return [rest for leg in reversing if (rest := _rest(leg)) is not None]
 
 
-def _matching(leg: _Leg, other: _Leg) -> Decimal:
+def _rest(leg: Leg) -> Send | None:
+    """Return the order for what a leg still lacks after its closing order is filled."""
+    last = leg.forward[-1] if leg.forward else None
+    lacking = leg.want - leg.ordered
+    if last is None or last.status in SHORT or last.cancel_requested or leg.open:
+        return None
+    if not leg.closed_first or lacking < leg.plan.step:
+        return None
+    return Send(leg.number, leg.plan.side, lacking, Purpose.SIGNAL, 0)
+
+
+def _matching(leg: Leg, other: Leg) -> Decimal:
     """Return how much of a leg goes with what the other one has, in steps the leg can trade."""
     if other.net == other.plan.quantity:
         return leg.plan.quantity
     return round_to_step(leg.plan.quantity * other.net / other.plan.quantity, leg.plan.step)
 
 
-def _balanced(first: _Leg, second: _Leg) -> bool:
+def _balanced(first: Leg, second: Leg) -> bool:
     """Tell whether one leg is what the other asks for, as near as steps allow."""
     near1 = abs(first.net - _matching(first, second)) < first.plan.step
     near2 = abs(second.net - _matching(second, first)) < second.plan.step
     return near1 or near2
 
 
-def _behind(first: _Leg, second: _Leg) -> _Leg:
+def _behind(first: Leg, second: Leg) -> Leg:
     return first if first.net * second.plan.quantity < second.net * first.plan.quantity else second
 
 
-def _broken(plan: PairPlan, lead: _Leg, follow: _Leg) -> list[_Leg]:
+def _broken(plan: PairPlan, lead: Leg, follow: Leg) -> list[Leg]:
     """Return the legs that have failed for certain; what a lead did not get, the other leg does not need."""
     complete = plan.on_failure is FailurePolicy.COMPLETE
     if plan.policy is LegPolicy.LEG1_FIRST and not follow.failed and not complete:
@@ -203,7 +126,7 @@ def _broken(plan: PairPlan, lead: _Leg, follow: _Leg) -> list[_Leg]:
     return [leg for leg in (lead, follow) if leg.failed]
 
 
-def _after_failure(plan: PairPlan, broken: list[_Leg], lead: _Leg, follow: _Leg, *, timed_out: bool) -> list[Move]:
+def _after_failure(plan: PairPlan, broken: list[Leg], lead: Leg, follow: Leg, *, timed_out: bool) -> list[Move]:
     if plan.on_failure is FailurePolicy.COMPLETE:
         return _complete(broken, (lead, follow), timed_out=timed_out)
     if lead.net == follow.net == 0:
@@ -217,25 +140,33 @@ def _cancel_all(orders: Sequence[LegOrder], why: str) -> list[Move]:
     return [Cancel(o.id, why) for o in orders if not o.cancel_requested]
 
 
-def _complete(broken: Sequence[_Leg], legs: Sequence[_Leg], *, timed_out: bool) -> list[Move]:
+def _complete(broken: Sequence[Leg], legs: Sequence[Leg], *, timed_out: bool) -> list[Move]:
     if len(broken) == 2 and all(leg.net == 0 for leg in legs):
         return []  # neither leg came to be: there is nothing to complete
     moves: list[Move] = []
-    for leg in broken:
-        tries, lacking = leg.tries(Purpose.COMPLETE), _to_complete(leg, legs[1] if leg is legs[0] else legs[0])
+    for leg in legs:
+        if leg not in broken and not leg.waits_to_open:
+            continue
+        tries = leg.tries(Purpose.COMPLETE)
+        lacking = leg.part(_to_complete(leg, legs[1] if leg is legs[0] else legs[0]))
         if tries < MOST_FIXES and not timed_out and lacking >= leg.plan.step:
             moves.append(Send(leg.number, leg.plan.side, lacking, Purpose.COMPLETE, tries + 1))
     return moves
 
 
-def _to_complete(leg: _Leg, other: _Leg) -> Decimal:
-    """Return what to send again of a failed leg; of a pair that was canceled as a whole only the missing hedge."""
-    if leg.failed is not None and leg.failed.cancel_requested and all(o.cancel_requested for o in other.open):
+def _to_complete(leg: Leg, other: Leg) -> Decimal:
+    """Return what to send of a leg now; of a pair that was canceled as a whole only the missing hedge.
+
+    So it is for a leg that has not failed, but whose opening waits for the other leg, which has.
+    """
+    working = [o for o in other.open if o.purpose is not Purpose.COMPLETE]
+    by_hand = leg.failed is not None and leg.failed.cancel_requested and all(o.cancel_requested for o in working)
+    if by_hand or leg.failed is None:
         return min(leg.want, _matching(leg, other)) - leg.net
     return leg.want - leg.net
 
 
-def _unwind(broken: _Leg, lead: _Leg, follow: _Leg) -> list[Move]:
+def _unwind(broken: Leg, lead: Leg, follow: Leg) -> list[Move]:
     working = [*lead.open, *follow.open]
     if working:
         why = f"leg {broken.number} {_why(broken.failed)}"
@@ -244,7 +175,7 @@ def _unwind(broken: _Leg, lead: _Leg, follow: _Leg) -> list[Move]:
         return []
     behind = _behind(lead, follow)
     ahead = follow if behind is lead else lead
-    excess, tries = ahead.net - _matching(ahead, behind), ahead.tries(Purpose.UNWIND)
+    excess, tries = ahead.part_back(ahead.net - _matching(ahead, behind)), ahead.tries(Purpose.UNWIND)
     if tries >= MOST_FIXES or excess < ahead.plan.step:
         return []
     return [Send(ahead.number, ahead.plan.side.opposite, excess, Purpose.UNWIND, tries + 1)]
@@ -254,18 +185,18 @@ def _why(order: LegOrder | None) -> str:
     return "failed" if order is None else f"was {order.status.lower()}"
 
 
-def _state(plan: PairPlan, leg: _Leg, lead: _Leg) -> LegState:
-    price = _average(leg)
+def _state(plan: PairPlan, leg: Leg, lead: Leg) -> LegState:
+    price = leg.average
     status, reason = _status(plan, leg, lead)
     return LegState(status, leg.plan.quantity, leg.net, price, reason, leg.plan.step)
 
 
-def _status(plan: PairPlan, leg: _Leg, lead: _Leg) -> tuple[OrderStatus, str | None]:
+def _status(plan: PairPlan, leg: Leg, lead: Leg) -> tuple[OrderStatus, str | None]:
     again = [o for o in leg.open if o.purpose is Purpose.COMPLETE]
     if again and len(again) == len(leg.open) and again[-1].status not in UNSETTLED:
         # Sent again, but as long as nothing has come of it, the leg has failed.
-        failed = next(o for o in reversed(leg.forward) if o.status in SHORT)
-        return failed.status, failed.reason
+        failed = next((o for o in reversed(leg.forward) if o.status in SHORT), None)
+        return (failed.status, failed.reason) if failed else (S.CANCELED, None)
     if leg.open:
         latest = min(leg.open, key=lambda o: (o.status not in UNSETTLED, o.status is not S.MANUAL, o.id))
         status = latest.status
@@ -284,11 +215,3 @@ def _status(plan: PairPlan, leg: _Leg, lead: _Leg) -> tuple[OrderStatus, str | N
         if leg.net >= leg.want:
             return S.CANCELED, f"follows leg {lead.number}"
     return S.QUEUED, None
-
-
-def _average(leg: _Leg) -> Decimal | None:
-    own = [(o.filled, o.price) for o in leg.forward if o.filled > 0 and o.price is not None]
-    quantity = sum((filled for filled, _ in own), Decimal(0))
-    if not quantity:
-        return None
-    return sum((filled * price for filled, price in own), Decimal(0)) / quantity

@@ -50,6 +50,12 @@ class LegOrderPlan:
         """Tell whether it turns a long position into a short one, or a short one into a long one."""
         return self.held * (self.held + self.side.sign * self.quantity) < 0
 
+    def parts(self, *, whole: bool) -> list[tuple[Decimal, bool]]:
+        """Return the quantities it is sent as, all at once if `whole`; True = it belongs to a short position."""
+        if whole or not self.reverses:
+            return [(self.quantity, self.touches_short)]
+        return [(abs(self.held), self.held < 0), (self.quantity - abs(self.held), self.held > 0)]
+
     @property
     def waits_for_the_session(self) -> bool:
         """Tell whether it may be sent while the market is closed, to wait for its time at the broker."""
@@ -136,12 +142,13 @@ def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
     asset = broker.assets.get(leg.symbol)
     if leg.symbol in broker.assets and (asset is None or not asset.tradable):
         result.see("tradable", False, f"The broker does not trade {leg.symbol}.", symbol=leg.symbol)
-    size = broker.step_of(leg.symbol, short=leg.touches_short)
-    if not is_tradable(leg.quantity, size):
-        quantity = f"{plain_text(leg.quantity)} {leg.symbol}"
-        sold = "traded short" if leg.touches_short else "traded"
-        text = f"{quantity} cannot be {sold}; the broker's step is {plain_text(size)}."
-        result.see("quantity", False, text, quantity=leg.quantity, step=size)
+    for quantity, short in leg.parts(whole=broker.reverses_in_one_order):
+        size = broker.step_of(leg.symbol, short=short)
+        if not is_tradable(quantity, size):
+            how = "traded short" if short and size != broker.step_of(leg.symbol) else "traded"
+            what = f"{plain_text(quantity)} {leg.symbol}"
+            text = f"{what} cannot be {how}; the broker trades steps of {plain_text(size)}."
+            result.see("quantity", False, text, quantity=quantity, step=size)
     if leg.is_short_sale and not (broker.short_selling and (asset is None or asset.shortable)):
         text = (
             f"Selling {plain_text(leg.quantity)} {leg.symbol} of {plain_text(leg.held)} held would be a short sale, "

@@ -73,6 +73,9 @@ class Signal(Model):
     leg_quantity2: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     leg_step1: Mapped[Decimal | None] = mapped_column(ExactDecimal)  # the smallest part of a share that is traded
     leg_step2: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    # So much of a leg closes a position of the other direction, by an order of its own; None = all by one order.
+    leg_closes1: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    leg_closes2: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     unbalanced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the legs do not balance
 
     # What became of it.

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from domain.enums import Side
 from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
-from domain.legs import UNSETTLED
+from domain.leg import UNSETTLED
 from domain.order_status import OPEN, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import slip
 from domain.rollup import fill_price

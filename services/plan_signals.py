@@ -204,6 +204,10 @@ def _make_orders(scene: Scene, plan: Plan, desk: Desk) -> list[Order]:
         signal.leg_timeout = plan.timeout or desk.leg_timeout
         signal.leg_quantity1, signal.leg_quantity2 = first.quantity, second.quantity
         signal.leg_step1, signal.leg_step2 = first.step, second.step
+        signal.leg_closes1, signal.leg_closes2 = first.closes or None, second.closes or None
+    elif plan.legs[0].closes:
+        signal.leg_quantity1, signal.leg_closes1 = plan.legs[0].quantity, plan.legs[0].closes
+        signal.leg_step1 = plan.legs[0].step
     now_sent = [
         leg for leg in plan.legs if not both or plan.policy is not LegPolicy.LEG1_FIRST or leg.number == plan.lead
     ]
@@ -217,7 +221,7 @@ def _make_orders(scene: Scene, plan: Plan, desk: Desk) -> list[Order]:
                 asset_class=leg.asset_class,
                 currency=leg.currency,
                 side=leg.side,
-                quantity=leg.quantity,
+                quantity=leg.closes or leg.quantity,
                 order_type=leg.terms.order_type,
                 time_in_force=leg.terms.time_in_force,
                 limit_price=leg.terms.limit_price,

@@ -7,7 +7,7 @@ question "what would happen", which stores nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -74,6 +74,7 @@ class Leg:
     step: Decimal
     terms: OrderTerms = MARKET
     is_exit: bool = False
+    closes: Decimal = ZERO  # so much of it goes first, by an order of its own, for it closes the other direction
 
 
 @dataclass(slots=True, kw_only=True)
@@ -173,6 +174,7 @@ def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
     scene.add(answer.steps)
     plan.cost = cost(legs)
     if answer.refusal is None:
+        _split_reversals(scene, plan, legs)
         return
     reason, text = answer.refusal
     if answer.is_closed:
@@ -180,6 +182,23 @@ def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
         until = answer.opens_at if choice == WhenClosed.HOLD else None
         raise NotTradable(SignalStatus.CANCELED, reason, text, hold_until=until)
     raise NotTradable(SignalStatus.ERROR, reason, text)
+
+
+def _split_reversals(scene: Scene, plan: Plan, legs: Sequence[LegOrderPlan]) -> None:
+    """Let a leg that turns a position round be traded by two orders, where the broker asks for that."""
+    if scene.broker.reverses_in_one_order:
+        return
+    for number, leg in enumerate(legs):
+        if leg.reverses:
+            plan.legs[number] = replace(plan.legs[number], closes=abs(leg.held))
+            closed, opened = plain_text(abs(leg.held)), plain_text(leg.quantity - abs(leg.held))
+            text = (
+                f"The broker takes no order that turns a position round: {leg.side} {closed} {leg.symbol} closes it, "
+                f"then {leg.side} {opened} opens the new one."
+            )
+            scene.see("reversal", True, text, closes=abs(leg.held))
+            if plan.policy is LegPolicy.ATTACHED:  # what follows the fills of leg 1 cannot wait for a closing of its own
+                plan.policy = LegPolicy.LEG1_FIRST
 
 
 def _check_switch(scene: Scene) -> None:

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
+from domain.enums import FailurePolicy, LegPolicy, OrderType, Purpose, Side, TimeInForce
 from domain.errors import IllegalTransition
 from domain.exact import plain_text
-from domain.legs import UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send, imbalance, leg_states, next_moves
+from domain.leg import UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send
+from domain.legs import imbalance, leg_states, next_moves, next_part, single_state
 from domain.order_status import CLOSED, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import average_price
 from domain.rollup import LegState, RollUp, roll_up
@@ -31,7 +33,7 @@ from services.order_moves import request_cancel
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
-ZERO = Decimal(0)
+ZERO, SMALLEST = Decimal(0), Decimal("1e-8")
 WHAT = {
     Purpose.SIGNAL: "follows the fills of the other leg",
     Purpose.COMPLETE: "a failed leg is sent again",
@@ -67,13 +69,19 @@ def refresh_signal(
     if signal is None:
         return
     session.flush()
-    alone = order is not None and signal.symbol2 is None
+    alone = order is not None and signal.symbol2 is None and signal.leg_closes1 is None
     orders = [order] if alone and order is not None else _orders_of(session, signal.id)
     plan = pair_plan(signal, orders)
-    if plan is not None:
+    if plan is None and signal.leg_closes1 is not None:
+        single = _reversal(signal, orders)
+        move = next_part(single, orders[0].leg, _states(orders))
+        if move is not None:
+            orders.append(_send(Hand(session, now, actor), signal, move, orders))
+        legs: Sequence[LegState] = [single_state(single, orders[0].leg, _states(orders))]
+    elif plan is not None:
         orders = _follow_up(Hand(session, now, actor), signal, plan, orders, timed_out=timed_out)
         signal.unbalanced_at = (signal.unbalanced_at or now) if imbalance(plan, _states(orders))[0] else None
-        legs: Sequence[LegState] = leg_states(plan, _states(orders))
+        legs = leg_states(plan, _states(orders))
     else:
         legs = [_single(order) for order in orders[-1:]]
     side = Side(orders[0].side) if orders else Side(signal.side)
@@ -86,12 +94,13 @@ def pair_plan(signal: Signal, orders: Sequence[Order]) -> PairPlan | None:
         return None
     sides = {order.leg: Side(order.side) for order in orders if order.purpose != Purpose.UNWIND}
     one = next(iter(sides))
-    smallest = Decimal("1e-8")
     legs = tuple(
-        LegPlan(side=sides.get(number, sides[one].opposite), quantity=quantity, step=size or smallest)
-        for number, quantity, size in (
-            (1, signal.leg_quantity1, signal.leg_step1),
-            (2, signal.leg_quantity2, signal.leg_step2),
+        LegPlan(
+            side=sides.get(number, sides[one].opposite), quantity=quantity, step=size or SMALLEST, closes=closes or ZERO
+        )
+        for number, quantity, size, closes in (
+            (1, signal.leg_quantity1, signal.leg_step1, signal.leg_closes1),
+            (2, signal.leg_quantity2, signal.leg_step2, signal.leg_closes2),
         )
     )
     return PairPlan(
@@ -99,6 +108,16 @@ def pair_plan(signal: Signal, orders: Sequence[Order]) -> PairPlan | None:
         policy=LegPolicy(signal.leg_policy or LegPolicy.TOGETHER),
         on_failure=FailurePolicy(signal.on_leg_failure or FailurePolicy.UNWIND),
         lead=signal.lead_leg or 1,
+    )
+
+
+def _reversal(signal: Signal, orders: Sequence[Order]) -> LegPlan:
+    """Return what a single comes to that closes one position and opens another."""
+    return LegPlan(
+        side=Side(orders[0].side),
+        quantity=signal.leg_quantity1 or ZERO,
+        step=signal.leg_step1 or SMALLEST,
+        closes=signal.leg_closes1 or ZERO,
     )
 
 
@@ -152,13 +171,15 @@ def _send(hand: Hand, signal: Signal, move: Send, orders: Sequence[Order]) -> Or
         currency=terms.currency if terms else orders[0].currency,
         side=move.side,
         quantity=move.quantity,
+        **_same_terms(siblings[0] if siblings and move.purpose is Purpose.SIGNAL else None),
         purpose=move.purpose,
         generation=max((order.generation for order in siblings), default=0) + 1,
         is_exit=orders[0].is_exit or move.purpose is Purpose.UNWIND,
         next_at=None if move.attempt <= 1 else hand.now + FIX_DELAY * (move.attempt - 1),
     )
     order = make_order(registry.snapshot().installation, signal, new, hand.now)
-    what = WHAT[move.purpose]
+    reversing = move.purpose is Purpose.SIGNAL and bool(signal.leg_closes1 or signal.leg_closes2)
+    what = "opens what was closed the other way" if reversing else WHAT[move.purpose]
     text = f"{what[0].upper()}{what[1:]}: {move.side} {plain_text(move.quantity)} {symbol}."
     signal.trace = [
         *signal.trace,
@@ -168,6 +189,19 @@ def _send(hand: Hand, signal: Signal, move: Send, orders: Sequence[Order]) -> Or
     level = logging.INFO if move.purpose is Purpose.SIGNAL else logging.CRITICAL
     logger.log(level, "signal %s: %s", signal.id, text)
     return order
+
+
+def _same_terms(order: Order | None) -> dict[str, Any]:
+    """Return the terms of an order for one that goes on with it; to the market where there is none."""
+    if order is None:
+        return {}
+    return {
+        "order_type": OrderType(order.order_type),
+        "time_in_force": TimeInForce(order.time_in_force),
+        "limit_price": order.limit_price,
+        "stop_price": order.stop_price,
+        "extended_hours": order.extended_hours,
+    }
 
 
 def _instrument(session: Session, symbol: str) -> Instrument | None:

@@ -27,6 +27,10 @@ ADDED = {
         sa.Column("stop_price", extensions.ExactDecimal(), nullable=True),
         sa.Column("extended_hours", sa.Boolean(), server_default=sa.false(), nullable=False),
     ],
+    "signals": [
+        sa.Column("leg_closes1", extensions.ExactDecimal(), nullable=True),
+        sa.Column("leg_closes2", extensions.ExactDecimal(), nullable=True),
+    ],
     "asset_states": [
         sa.Column("short_step", extensions.ExactDecimal(), nullable=True),
         sa.Column("always_open", sa.Boolean(), server_default=sa.false(), nullable=False),

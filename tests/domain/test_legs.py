@@ -9,18 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
-from domain.legs import (
-    MOST_FIXES,
-    UNSETTLED,
-    Cancel,
-    LegOrder,
-    LegPlan,
-    PairPlan,
-    Send,
-    imbalance,
-    leg_states,
-    next_moves,
-)
+from domain.leg import MOST_FIXES, UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send
+from domain.legs import imbalance, leg_states, next_moves, next_part, single_state
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
 from domain.rollup import roll_up
 
@@ -32,10 +22,10 @@ TOLD_WELL = {SignalStatus.FILLED, SignalStatus.CANCELED, SignalStatus.ERROR}
 FAIL_AT_ARRIVAL = [S.REJECTED, S.DENIED, S.STALE]
 
 
-def make_plan(policy=TOGETHER, on_failure=UNWIND, quantities=("10", "30"), steps=("1", "1"), lead=1):
+def make_plan(policy=TOGETHER, on_failure=UNWIND, quantities=("10", "30"), steps=("1", "1"), lead=1, closes=("0", "0")):
     legs = tuple(
-        LegPlan(side=side, quantity=D(quantity), step=D(step))
-        for side, quantity, step in zip((Side.BUY, Side.SELL), quantities, steps, strict=True)
+        LegPlan(side=side, quantity=D(quantity), step=D(step), closes=D(close))
+        for side, quantity, step, close in zip((Side.BUY, Side.SELL), quantities, steps, closes, strict=True)
     )
     return PairPlan(legs=(legs[0], legs[1]), policy=policy, on_failure=on_failure, lead=lead)
 
@@ -51,9 +41,19 @@ class Venue:
         first = (self.plan.lead,) if self.plan.policy is LEG1_FIRST else (1, 2)
         for number in first:
             leg = self.plan.legs[number - 1]
-            self.add(Send(number, leg.side, leg.quantity, Purpose.SIGNAL, 0))
+            self.add(Send(number, leg.side, leg.closes or leg.quantity, Purpose.SIGNAL, 0))
 
     def add(self, move):
+        leg = self.plan.legs[move.leg - 1]
+        own = [order for order in self.orders if order.leg == move.leg]
+        net = sum((o.filled if o.side is leg.side else -o.filled for o in own), D(0))
+        if move.side is leg.side:
+            coming = net + sum((o.quantity - o.filled for o in own if o.is_open and o.side is leg.side), D(0))
+            crosses = coming < leg.closes and coming + move.quantity > leg.closes
+            assert not crosses, "one order would close a position and open another"
+            assert coming < leg.closes or net >= leg.closes, "it would open before all is closed"
+        else:
+            assert not (net > leg.closes > net - move.quantity), "trading back would cross"
         self.orders.append(
             LegOrder(
                 id=len(self.orders) + 1, leg=move.leg, side=move.side, quantity=move.quantity, filled=D(0),
@@ -191,14 +191,26 @@ PLANS = st.builds(
     steps=st.sampled_from([("1", "1"), ("0.01", "1"), ("1", "0.25"), ("0.01", "0.01"), ("1e-8", "1e-8")]).filter(bool),
     lead=st.sampled_from([1, 2]),
 ).map(lambda plan: replace(plan, legs=tuple(_tradable(leg) for leg in plan.legs)))
+# On a venue that does not reverse in one order, part of a leg closes what is held the other way.
+SHARES_CLOSED = st.sampled_from([D(0), D(0), D("0.25"), D("0.5"), D("0.75")])
+REVERSALS = st.tuples(PLANS.filter(lambda plan: plan.policy is not ATTACHED), SHARES_CLOSED, SHARES_CLOSED).map(
+    lambda drawn: replace(
+        drawn[0], legs=tuple(_closing(leg, share) for leg, share in zip(drawn[0].legs, drawn[1:], strict=True))
+    )
+)
 
 
 def _tradable(leg):
     return leg if leg.quantity % leg.step == 0 and leg.quantity / leg.step < 10_000 else replace(leg, step=D("0.25"))
 
 
+def _closing(leg, share):
+    steps = int(leg.quantity * share / leg.step)
+    return replace(leg, closes=steps * leg.step)
+
+
 @settings(max_examples=500 * int(os.environ.get("LONGER", "1")), deadline=None)
-@given(plan=PLANS, data=st.data(), events=st.integers(0, 12))
+@given(plan=PLANS | REVERSALS, data=st.data(), events=st.integers(0, 12))
 def test_whatever_becomes_of_the_orders_a_pair_comes_to_an_end_that_is_told_as_it_is(plan, data, events):
     venue = Venue(plan)
     venue.check()
@@ -214,7 +226,8 @@ def test_whatever_becomes_of_the_orders_a_pair_comes_to_an_end_that_is_told_as_i
     venue.check()
     assert next_moves(plan, venue.orders, timed_out=False) == []
     own_fills = sum(order.filled > 0 for order in venue.orders)
-    assert len(venue.orders) <= 2 + 4 * MOST_FIXES + own_fills + events
+    reversing = sum(leg.closes > 0 for leg in plan.legs)
+    assert len(venue.orders) <= 2 + reversing + 4 * MOST_FIXES + own_fills + events
     tries = {
         (number, purpose): sum(o.leg == number and o.purpose is purpose for o in venue.orders)
         for number in (1, 2)
@@ -365,3 +378,36 @@ def test_the_larger_leg_is_named_with_what_it_has_too_much():
     assert imbalance(plan, [order(1, 1, "FILLED"), order(2, 2, "CANCELED", "15")]) == (1, 5)
     assert imbalance(plan, [order(1, 1, "CANCELED", "2"), order(2, 2, "FILLED")]) == (2, 24)
     assert imbalance(plan, [order(1, 1, "CANCELED", "5"), order(2, 2, "CANCELED", "15")]) == (0, 0)
+
+
+def test_a_reversal_opens_both_legs_at_once_when_both_are_closed():
+    plan = make_plan(closes=("4", "12"))
+    closing = [order(1, 1, "FILLED", quantity="4"), order(2, 2, "ACCEPTED", quantity="12")]
+    assert moves(plan, *closing) == []
+    closing[1] = order(2, 2, "FILLED", quantity="12")
+    assert moves(plan, *closing) == [(1, "buy", 6, "signal"), (2, "sell", 18, "signal")]
+    opening = [order(3, 1, "FILLED", quantity="6"), order(4, 2, "FILLED", quantity="18")]
+    assert moves(plan, *closing, *opening) == []
+    assert [leg.status for leg in leg_states(plan, [*closing, *opening])] == [S.FILLED, S.FILLED]
+
+
+def test_a_reversal_whose_opening_fails_on_one_leg_is_traded_back_to_flat_first():
+    plan = make_plan(closes=("4", "12"))
+    done = [order(1, 1, "FILLED", quantity="4"), order(2, 2, "FILLED", quantity="12")]
+    opened = [order(3, 1, "FILLED", quantity="6"), order(4, 2, "REJECTED", quantity="18")]
+    assert moves(plan, *done, *opened) == [(1, "sell", 6, "unwind")]
+    back = order(5, 1, "FILLED", quantity="6", purpose=Purpose.UNWIND)
+    assert moves(plan, *done, *opened, back) == []
+
+
+def test_a_single_opens_what_it_has_closed_the_other_way():
+    plan = LegPlan(side=Side.BUY, quantity=D(10), step=D(1), closes=D(4))
+    assert next_part(plan, 1, [order(1, 1, "PARTIALLY_FILLED", "3", quantity="4")]) is None
+    closed = order(1, 1, "FILLED", quantity="4")
+    assert next_part(plan, 1, [closed]) == Send(1, Side.BUY, D(6), Purpose.SIGNAL, 0)
+    assert single_state(plan, 1, [closed]).filled == 4
+    assert next_part(plan, 1, [closed, order(2, 1, "UNKNOWN", quantity="6")]) is None
+    assert next_part(plan, 1, [closed, order(2, 1, "REJECTED", quantity="6")]) is None
+    assert single_state(plan, 1, [closed, order(2, 1, "REJECTED", quantity="6")]).status is S.REJECTED
+    assert single_state(plan, 1, [closed, order(2, 1, "FILLED", quantity="6")]).status is S.FILLED
+    assert next_part(plan, 1, [order(1, 1, "CANCELED", "3", quantity="4")]) is None

@@ -1,0 +1,163 @@
+"""One leg of a signal: what it should come to, its orders, and how it stands."""
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
+from domain.order_status import CLOSED, OrderStatus
+from domain.rollup import SHORT
+
+S = OrderStatus
+MOST_FIXES = 3  # orders to trade one leg back, or to send it again, before a person must look
+UNSETTLED = frozenset({S.CLAIMED, S.SENDING, S.UNKNOWN, S.MANUAL})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegPlan:
+    """What one leg should come to; quantities in shares."""
+
+    side: Side
+    quantity: Decimal
+    step: Decimal
+    # So much of it closes a position of the other direction, by an order of its own: some venues take no order
+    # that turns a long position into a short one. 0 = all by one order.
+    closes: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairPlan:
+    """How a pair is traded; `lead` is the number of the leg that goes first where one does."""
+
+    legs: tuple[LegPlan, LegPlan]
+    policy: LegPolicy
+    on_failure: FailurePolicy
+    lead: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegOrder:
+    """One order as the book has it."""
+
+    id: int
+    leg: int
+    side: Side
+    quantity: Decimal
+    filled: Decimal
+    status: OrderStatus
+    price: Decimal | None = None
+    purpose: Purpose = Purpose.SIGNAL
+    reason: str | None = None
+    cancel_requested: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it may still be filled."""
+        return self.status not in CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Make a new order for a leg, to the market."""
+
+    leg: int
+    side: Side
+    quantity: Decimal
+    purpose: Purpose
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End a working order."""
+
+    order_id: int
+    why: str
+
+
+Move = Send | Cancel
+
+
+@dataclass(slots=True)
+class Leg:
+    """One leg with its orders."""
+
+    number: int
+    plan: LegPlan
+    orders: list[LegOrder]
+    want: Decimal = field(init=False)
+    follows: bool = False  # it is sent as the other leg fills, so what it lacks need not have failed
+
+    def __post_init__(self) -> None:
+        self.want = self.plan.quantity
+
+    @property
+    def net(self) -> Decimal:
+        return sum((o.filled if o.side is self.plan.side else -o.filled for o in self.orders), Decimal(0))
+
+    @property
+    def open(self) -> list[LegOrder]:
+        return [o for o in self.orders if o.is_open]
+
+    @property
+    def forward(self) -> list[LegOrder]:
+        return [o for o in self.orders if o.purpose is not Purpose.UNWIND]
+
+    @property
+    def ordered(self) -> Decimal:
+        """What it has and what its open orders may still bring."""
+        return self.net + sum((o.quantity - o.filled for o in self.open if o.purpose is not Purpose.UNWIND), Decimal(0))
+
+    @property
+    def failed(self) -> LegOrder | None:
+        """The order that ended short and left this leg short, if it did."""
+        if any(o.purpose is not Purpose.UNWIND for o in self.open) or self.net >= self.want:
+            return None
+        last = self.forward[-1] if self.forward else None
+        if last is not None and self.plan.closes > 0 and last.status is OrderStatus.FILLED and last.cancel_requested:
+            return replace(last, status=OrderStatus.CANCELED)  # filled all the same, but what was to follow is not sent
+        short = next((o for o in reversed(self.forward) if o.status in SHORT), None)
+        goes_on = self.follows or (
+            self.plan.closes > 0 and self.closed_first
+        )  # being short of the whole need not be a failure
+        if goes_on and short is not None and any(_makes_good(o, short) for o in self.forward):
+            return None
+        return short
+
+    @property
+    def closed_first(self) -> bool:
+        """Tell whether what it closes of the other direction is closed, so that the rest may follow."""
+        return self.net >= self.plan.closes
+
+    @property
+    def waits_to_open(self) -> bool:
+        """Tell whether it has closed the old position and not begun to open the new one."""
+        return self.plan.closes > 0 and self.closed_first and not self.open and self.net < self.want
+
+    @property
+    def average(self) -> Decimal | None:
+        """The mean price of what it has traded its own way."""
+        own = [(o.filled, o.price) for o in self.forward if o.filled > 0 and o.price is not None]
+        quantity = sum((filled for filled, _ in own), Decimal(0))
+        if not quantity:
+            return None
+        return sum((filled * price for filled, price in own), Decimal(0)) / quantity
+
+    def part(self, lacking: Decimal) -> Decimal:
+        """Return how much of what is lacking one order may ask for now: it never crosses from long to short."""
+        closing = self.plan.closes - self.ordered
+        if closing > 0:
+            return min(lacking, closing)
+        return lacking if self.closed_first else Decimal(0)
+
+    def part_back(self, excess: Decimal) -> Decimal:
+        """Return how much of what is too much one order may trade back: nor does that cross."""
+        opened = self.net - self.plan.closes
+        return min(excess, opened) if opened > 0 else excess
+
+    def tries(self, purpose: Purpose) -> int:
+        return sum(o.purpose is purpose for o in self.orders)
+
+
+def _makes_good(order: LegOrder, short: LegOrder) -> bool:
+    """Tell whether an order has brought all that one which ended short had left."""
+    return order.purpose is Purpose.COMPLETE and order.status is S.FILLED and order.id > short.id
