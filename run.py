@@ -9,12 +9,15 @@ import socket
 import sys
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from config import ROOT, Config, ConfigError
 from services.setup import FirstSecrets, prepare_database
 
 TEMPLATE = ROOT / "local" / "tradingview_alert.json"
 PROCESSES = ("web", "worker")
+SIMULATOR_ACCOUNT, SIMULATOR_SETTING = "alpaca-sim", "ALPACA_SIMULATOR_URL"
+SIMULATED = ROOT / "local" / "alpaca-sim.procfile"  # the same two, and the venue
 
 
 def main() -> NoReturn:
@@ -23,18 +26,24 @@ def main() -> NoReturn:
     try:
         config = Config.from_env()
         _check_folder(config.instance_dir)
-        _check_port(config)
+        _check_port("PORT", config.host, config.port)
+        simulator = _simulator(config)
         made = _set_up(config)
     except ConfigError as e:
         sys.exit(f"The desk cannot start. {e}")
-    print(_banner(config, made), flush=True)
+    print(_banner(config, made, simulator), flush=True)
     # Honcho numbers the ports of its processes from this one; the programs come from our own environment.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ["PYTHONUNBUFFERED"] = "1"
     os.chdir(ROOT)
-    os.execv(  # noqa: S606 - the shell would only stand between Ctrl-C and the processes
-        sys.executable, [sys.executable, "-m", "honcho", "start", "--port", str(config.port), *PROCESSES]
-    )
+    command = [sys.executable, "-m", "honcho", "start", "--port", str(config.port), *PROCESSES]
+    if simulator is not None:
+        os.environ |= {
+            "SIMULATOR_PORT": str(simulator),
+            "SIMULATOR_STATE": str(config.instance_dir / "alpaca-sim.json"),
+        }
+        command = [*command[:3], "--app-root", str(ROOT), "--procfile", str(SIMULATED), *command[3:], "venue"]
+    os.execv(sys.executable, command)  # noqa: S606 - the shell would only stand between Ctrl-C and the processes
 
 
 def _check_folder(folder: Path) -> None:
@@ -46,18 +55,29 @@ def _check_folder(folder: Path) -> None:
         raise ConfigError(f"INSTANCE_DIR: {folder} cannot be written.")
 
 
-def _check_port(config: Config) -> None:
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+def _check_port(setting: str, host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((config.host, config.port))
+            probe.bind((host, port))
         except OSError as e:
-            if e.errno == errno.EADDRINUSE:
-                raise ConfigError(
-                    f"PORT: {config.port} is taken by another program; try PORT={config.port + 1} make run"
-                ) from None
-            raise ConfigError(f"HOST, PORT: cannot listen on {config.host}:{config.port} ({e.strerror}).") from None
+            if e.errno != errno.EADDRINUSE:
+                raise ConfigError(f"{setting}: cannot listen on {host}:{port} ({e.strerror}).") from None
+            other = f"http://{host}:{port + 1}" if setting == SIMULATOR_SETTING else port + 1
+            raise ConfigError(
+                f"{setting}: {port} is taken by another program; try {setting}={other} make run"
+            ) from None
+
+
+def _simulator(config: Config) -> int | None:
+    """Return the port of the simulator that is to run beside the desk, None when there is none or it runs elsewhere."""
+    parts = urlsplit(config.alpaca_simulator_url)
+    if config.broker != SIMULATOR_ACCOUNT or parts.hostname not in ("127.0.0.1", "localhost"):
+        return None
+    port = parts.port or 80
+    _check_port(SIMULATOR_SETTING, "127.0.0.1", port)
+    return port
 
 
 def _set_up(config: Config) -> FirstSecrets:
@@ -74,7 +94,7 @@ def _set_up(config: Config) -> FirstSecrets:
         raise ConfigError(f"DATABASE_URL: the database cannot be used ({reason}).") from None
 
 
-def _banner(config: Config, made: FirstSecrets) -> str:
+def _banner(config: Config, made: FirstSecrets, simulator: int | None) -> str:
     url = config.base_url
     lines = [
         "",
@@ -83,6 +103,8 @@ def _banner(config: Config, made: FirstSecrets) -> str:
         f"  Webhook URL  {url}/v3/webhook",
         "",
     ]
+    if simulator is not None:
+        lines += [f"  Orders go to the Alpaca simulator at {config.alpaca_simulator_url}: no real money.", ""]
     if made.admin_password:
         lines += [
             "  Shown only this once. To change them:",

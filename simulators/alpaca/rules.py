@@ -1,0 +1,181 @@
+"""What Alpaca asks of an order before it takes it; each refusal with its status and code."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from simulators.alpaca.account import Account, Order
+from simulators.alpaca.clock import Clock
+from simulators.alpaca.market import Market
+from simulators.alpaca.wire import BUSINESS, FORBIDDEN, VALIDATION, Refused, number, text
+
+TYPES = ("market", "limit", "stop", "stop_limit")
+TIMES_IN_FORCE = ("day", "gtc", "opg", "cls", "ioc", "fok")
+BAND = {False: Decimal("1.025"), True: Decimal("1.04")}  # of a buy stop; wider below 50 dollars
+LONGEST_ID = 128
+
+
+def make_order(body: dict[str, Any], account: Account, market: Market, clock: Clock) -> Order:
+    """Return the order of a request; raises Refused."""
+    order = _read(body, market, clock)
+    _check_id(order, account)
+    _check_terms(order)
+    _check_asset(order, market, account)
+    _check_account(order, account, market)
+    return order
+
+
+def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
+    symbol, side, kind = body.get("symbol"), body.get("side"), body.get("type")
+    time_in_force = body.get("time_in_force")
+    qty, notional = number(body.get("qty"), "qty"), number(body.get("notional"), "notional")
+    for name, value, words in (
+        ("side", side, ("buy", "sell")),
+        ("type", kind, TYPES),
+        ("time_in_force", time_in_force, TIMES_IN_FORCE),
+    ):
+        if value not in words:
+            raise Refused(422, VALIDATION, f"invalid {name}" if value else f"{name} is required")
+    if not isinstance(symbol, str) or not symbol:
+        raise Refused(422, VALIDATION, "symbol is required")
+    if (qty is None) is (notional is None):
+        raise Refused(422, VALIDATION, "exactly one of qty or notional is required")
+    for name, value in (("qty", qty), ("notional", notional)):
+        if value is not None and value <= 0:
+            raise Refused(422, VALIDATION, f"{name} must be > 0")
+    asset = market.asset(symbol)
+    if asset is None:
+        raise Refused(422, BUSINESS, f'asset "{symbol}" not found')
+    if notional is not None:
+        qty = (notional / market.quote(asset["symbol"])[1]).quantize(Decimal("1e-9"))
+    return Order(
+        client_order_id=str(body.get("client_order_id") or uuid.uuid4()),
+        symbol=asset["symbol"],
+        asset_class=asset["class"],
+        asset_id=asset["id"],
+        side=str(side),
+        type=str(kind),
+        time_in_force=str(time_in_force),
+        created_at=clock.now(),
+        qty=qty,
+        notional=notional,
+        limit_price=number(body.get("limit_price"), "limit_price"),
+        stop_price=number(body.get("stop_price"), "stop_price"),
+        extended_hours=body.get("extended_hours") is True,
+    )
+
+
+def _check_id(order: Order, account: Account) -> None:
+    if len(order.client_order_id) > LONGEST_ID:
+        raise Refused(422, VALIDATION, f"client_order_id must be no more than {LONGEST_ID} characters")
+    if account.by_client_id(order.client_order_id) is not None:
+        raise Refused(422, VALIDATION, "client_order_id must be unique")
+
+
+def _check_terms(order: Order) -> None:
+    for name, price, needed in (
+        ("limit_price", order.limit_price, order.type in ("limit", "stop_limit")),
+        ("stop_price", order.stop_price, order.type in ("stop", "stop_limit")),
+    ):
+        if needed and price is None:
+            raise Refused(422, VALIDATION, f"{order.type} orders require {name}")
+        if not needed and price is not None:
+            raise Refused(422, VALIDATION, f"{order.type} orders must not have {name}")
+        if price is not None:
+            check_price(name, price, order.asset_class)
+    if order.extended_hours and not (order.type == "limit" and order.time_in_force in ("day", "gtc")):
+        raise Refused(422, BUSINESS, "extended hours order must be DAY or GTC limit orders")
+    if order.asset_class == "crypto" and order.time_in_force not in ("gtc", "ioc"):
+        raise Refused(422, BUSINESS, "invalid crypto time_in_force")
+    if order.time_in_force in ("opg", "cls") and order.type not in ("market", "limit"):
+        raise Refused(422, BUSINESS, f"{order.time_in_force} orders must be market or limit orders")
+    if order.type == "stop" and order.side == "buy" and order.stop_price is not None:
+        # A buy stop becomes a stop limit order, as a band against a price that runs away.
+        wide = order.stop_price < 50
+        order.type, order.limit_price = "stop_limit", (order.stop_price * BAND[wide]).quantize(Decimal("0.01"))
+
+
+def check_price(name: str, price: Decimal, asset_class: str) -> None:
+    """Raise Refused for a price that is none, or has more decimals than the exchange allows."""
+    if price <= 0:
+        raise Refused(422, VALIDATION, f"{name} must be > 0")
+    places = 9 if asset_class == "crypto" else 2 if price >= 1 else 4
+    if price != price.quantize(Decimal(1).scaleb(-places)):
+        raise Refused(
+            422,
+            BUSINESS,
+            f"invalid {name} {text(price)}. sub-penny increment does not fulfill minimum pricing criteria",
+        )
+
+
+def _check_asset(order: Order, market: Market, account: Account) -> None:
+    asset = market.asset(order.symbol)
+    assert asset is not None
+    assert order.qty is not None
+    if asset["status"] != "active" or not asset["tradable"]:
+        raise Refused(422, BUSINESS, f"asset {order.symbol} is not tradable")
+    if order.asset_class == "crypto":
+        return
+    if order.qty != order.qty.to_integral_value():
+        if not asset["fractionable"]:
+            raise Refused(403, FORBIDDEN, f'asset "{order.symbol}" is not fractionable')
+        if order.time_in_force != "day":
+            raise Refused(422, BUSINESS, "fractional orders must be DAY orders")
+        if order.side == "sell" and account.held(order.symbol) <= 0:
+            raise Refused(422, BUSINESS, "fractional orders cannot be sold short")
+
+
+def _check_account(order: Order, account: Account, market: Market) -> None:
+    asset, quantity = market.asset(order.symbol), order.qty or Decimal(0)
+    assert asset is not None
+    if account.blocked:
+        raise Refused(403, FORBIDDEN, f"account is blocked: {account.blocked}")
+    if account.suspended:
+        raise Refused(403, FORBIDDEN, "trading is suspended by the user")
+    held = account.held(order.symbol)
+    if held * order.sign < 0:
+        spoken_for = account.held_for_orders(order.symbol, order.side)
+        available = abs(held) - spoken_for
+        if quantity > available:
+            raise Refused(
+                403,
+                FORBIDDEN,
+                f"insufficient qty available for order (requested: {text(quantity)}, available: {text(available)})",
+                symbol=order.symbol,
+                available=text(available) or "0",
+                existing_qty=text(abs(held)) or "0",
+                held_for_orders=text(spoken_for) or "0",
+            )
+        return
+    if order.side == "sell":
+        if order.asset_class == "crypto":
+            raise Refused(
+                403, FORBIDDEN, f"insufficient balance for {order.symbol} (requested: {text(quantity)}, available: 0)"
+            )
+        if not (account.shorting and asset["shortable"]):
+            raise Refused(422, BUSINESS, f'asset "{order.symbol}" cannot be sold short')
+        if not asset.get("easy_to_borrow", True):
+            raise Refused(422, BUSINESS, f'asset "{order.symbol}" is hard to borrow and cannot be sold short')
+    _check_wash(order, account)
+    if account.needs(order, quantity, market.quote) > account.buying_power(market.quote):
+        power = text(round(account.buying_power(market.quote), 2)) or "0"
+        raise Refused(403, FORBIDDEN, "insufficient buying power", buying_power=power)
+
+
+def _check_wash(order: Order, account: Account) -> None:
+    for other in account.orders.values():
+        if (
+            other.is_open
+            and other.symbol == order.symbol
+            and other.side != order.side
+            and order.type == other.type == "market"
+        ):
+            raise Refused(
+                403,
+                FORBIDDEN,
+                "potential wash trade detected. use complex orders",
+                existing_order_id=other.id,
+                reject_reason="opposite side market/stop order exists",
+            )
