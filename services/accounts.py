@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.base import Broker
 from brokers.paper.settings import PaperSettings
-from brokers.registry import open_broker
+from brokers.registry import WITH_KEYS, open_broker
 from config import Config
 from domain.enums import Environment, Route
 from extensions import reading
@@ -52,21 +52,24 @@ def paper_settings(config: Config) -> PaperSettings:
 
 
 def desk_accounts() -> dict[int, AccountTerms]:
-    """Return the accounts whose signals the desk executes itself, by number."""
+    """Return the accounts whose signals the desk executes itself, by number; not those that lack the keys for it."""
+    can_open = BrokerAccount.broker.not_in(WITH_KEYS) | BrokerAccount.credentials.is_not(None)
     with reading() as session:
-        rows = session.execute(sa.select(BrokerAccount).where(BrokerAccount.route == Route.DESK)).scalars()
-        return {
-            row.id: AccountTerms(
-                id=row.id,
-                name=row.name,
-                broker=row.broker,
-                environment=Environment(row.environment),
-                may_trade=row.may_trade,
-                revision=row.revision,
-                credentials=row.credentials,
-            )
-            for row in rows
-        }
+        rows = session.execute(sa.select(BrokerAccount).where(BrokerAccount.route == Route.DESK, can_open)).scalars()
+        return {row.id: terms_of(row) for row in rows}
+
+
+def terms_of(row: BrokerAccount) -> AccountTerms:
+    """Return how an account is connected to."""
+    return AccountTerms(
+        id=row.id,
+        name=row.name,
+        broker=row.broker,
+        environment=Environment(row.environment),
+        may_trade=row.may_trade,
+        revision=row.revision,
+        credentials=row.credentials,
+    )
 
 
 def connect(config: Config, terms: AccountTerms) -> Broker:
