@@ -93,10 +93,7 @@ def _read_keys(key_id: str | None, secret_stdin: bool) -> Keys:
     # Neither stays in the shell's history: a secret key is no option.
     if key_id is None:
         key_id = str(click.prompt("Key id", hide_input=True))
-    if secret_stdin:
-        secret = sys.stdin.readline().strip()
-    else:
-        secret = str(click.prompt("Secret key", hide_input=True))
+    secret = sys.stdin.readline() if secret_stdin else str(click.prompt("Secret key", hide_input=True))
     return Keys(key_id=key_id.strip(), secret_key=secret.strip())
 
 
