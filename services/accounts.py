@@ -36,7 +36,7 @@ class AccountTerms:
     @property
     def needs_keys(self) -> bool:
         """Tell whether its broker asks for keys at all."""
-        return self.broker != "paper"
+        return self.broker in WITH_KEYS
 
 
 def paper_settings(config: Config) -> PaperSettings:
@@ -52,10 +52,9 @@ def paper_settings(config: Config) -> PaperSettings:
 
 
 def desk_accounts() -> dict[int, AccountTerms]:
-    """Return the accounts whose signals the desk executes itself, by number; not those that lack the keys for it."""
-    can_open = BrokerAccount.broker.not_in(WITH_KEYS) | BrokerAccount.credentials.is_not(None)
+    """Return the accounts whose signals the desk executes itself, by number."""
     with reading() as session:
-        rows = session.execute(sa.select(BrokerAccount).where(BrokerAccount.route == Route.DESK, can_open)).scalars()
+        rows = session.execute(sa.select(BrokerAccount).where(BrokerAccount.route == Route.DESK)).scalars()
         return {row.id: terms_of(row) for row in rows}
 
 

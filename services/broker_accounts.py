@@ -182,7 +182,8 @@ def remove_account(name: str, reason: str, actor: str) -> None:
     _check_reason(reason)
     with transaction() as session:
         bump_version(session)
-        account = _find(session, name)
+        # Locked, so that a worker cannot write down meanwhile what it hears.
+        account = _find(session, name, lock=True)
         if name in (PAPER, EXTERNAL):
             raise Conflict(f"'{name}' is built in and stays.")
         if account.is_default:
@@ -200,8 +201,9 @@ def _known() -> sa.Select[BrokerAccount, AccountState]:
     return sa.select(BrokerAccount, AccountState).outerjoin(AccountState, AccountState.account_id == BrokerAccount.id)
 
 
-def _find(session: Session, name: str) -> BrokerAccount:
-    account = session.execute(sa.select(BrokerAccount).where(BrokerAccount.name == name)).scalar_one_or_none()
+def _find(session: Session, name: str, *, lock: bool = False) -> BrokerAccount:
+    query = sa.select(BrokerAccount).where(BrokerAccount.name == name)
+    account = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
     if account is None:
         raise NotFound("item not found.")
     return account

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from flask import current_app
 
 from brokers.errors import AccessRefused, BrokerUnavailable
-from brokers.registry import WITH_KEYS
 from domain.enums import Route
 from domain.errors import Conflict
 from domain.messages import AccountReport
@@ -34,7 +33,7 @@ def check_account(name: str) -> Check:
         terms, route = terms_of(account), account.route
     if route == Route.EXTERNAL:
         raise Conflict(f"Your own executor trades '{name}'; the desk does not ask its broker.")
-    if terms.broker in WITH_KEYS and terms.credentials is None:
+    if terms.needs_keys and not terms.credentials:
         return Check(False, "it has no keys")
     try:
         report = ask(terms.broker, name, settings_of(current_app.config["DESK"], terms))

@@ -285,15 +285,18 @@ def test_everything_that_ends_or_begins_something_needs_a_reason(app):
 # Without keys
 
 
-def test_without_keys_nothing_is_connected_to(app):
+def test_without_keys_nothing_can_be_connected_to(app):
     add("real", "live", LIVE_KEYS)
     broker_accounts.switch_live("real", True, "tested", "user anna")
-    assert {terms.name for terms in desk_accounts().values()} == {"paper", "real"}
+    before = desk_accounts()[row("real").id]
+    assert (before.may_trade, before.needs_keys) == (True, True)
     broker_accounts.remove_keys("real", "they leaked", "user anna")
     account = row("real")
     assert (account.credentials, account.key_hint, account.live_enabled, account.revision) == (None, None, False, 2)
     assert account.broker_number == "123456789"
-    assert {terms.name for terms in desk_accounts().values()} == {"paper"}
+    after = desk_accounts()[account.id]
+    assert after != before  # so that workers leave it
+    assert after.credentials is None
     assert journal(app)[-1] == ("user anna", "remove keys", "real", "they leaked")
     with pytest.raises(Conflict, match="has no keys; set them first"):
         broker_accounts.switch_live("real", True, "again", "user anna")
