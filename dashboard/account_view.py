@@ -117,7 +117,7 @@ def _trading(known: KnownAccount) -> tuple[str, str]:
 
 def _key_hint(known: KnownAccount) -> str:
     if not known.wants_keys:
-        return "none needed"
+        return ""
     return f"…{known.account.key_hint}" if known.account.credentials else "none set"
 
 
@@ -149,9 +149,9 @@ def _trouble(state: AccountState | None) -> str:
 
 def _deeds(known: KnownAccount) -> frozenset[str]:
     account = known.account
-    deeds = {"check"} if account.route != Route.EXTERNAL else set()
-    if known.wants_keys:
-        deeds |= {"keys", "remove"}
-        deeds |= {"drop"} if account.credentials else set()
-        deeds |= {"live"} if account.environment == Environment.LIVE else set()
+    if not known.wants_keys:
+        return frozenset({"check"} if account.route != Route.EXTERNAL else ())
+    deeds = {"keys", "remove"}
+    deeds |= {"check", "drop"} if account.credentials else set()
+    deeds |= {"live"} if account.environment == Environment.LIVE else set()
     return frozenset(deeds)

@@ -227,7 +227,9 @@ def test_keys_are_forgotten_and_accounts_removed(app, member):
     assert deed(member, "drop", reason="they leaked").status_code == 303
     page = member.get("/accounts")
     assert "no keys, nothing is sent" in card_text(page)
-    assert "Forget its keys" not in page.text
+    for gone in ("Forget its keys", "Ask the broker now"):
+        assert gone not in card(page)
+    assert "anna: it has no keys." in plain_text(deed(member, "check"))
     assert deed(member, "remove", reason="a mistake").status_code == 303
     assert names(app) == ["paper", "external"]
 
