@@ -29,7 +29,7 @@ from config_values import (
     whole_number,
 )
 
-__all__ = ["Config", "ConfigError", "check_passphrase", "check_password"]
+__all__ = ["Config", "ConfigError", "account_name", "check_passphrase", "check_password"]
 
 ROOT = Path(__file__).resolve().parent
 SECRETS_FILE = "secrets.env"

@@ -61,3 +61,4 @@ def _alpaca_can() -> Capabilities:
 
 CAPABILITIES: dict[str, Callable[[], Capabilities]] = {"paper": _paper_can, "alpaca": _alpaca_can}
 CONSTRUCTORS: dict[str, Callable[..., Broker]] = {"paper": _paper, "alpaca": _alpaca}
+WITH_KEYS = ("alpaca",)  # their accounts are opened with keys that people get there

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from datetime import timedelta
 
 import click
 from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 
-from config import ConfigError
+from commands.common import actor, run
 from domain.enums import Role
-from domain.errors import TradingError
 from services import manage_secrets, manage_users
 from services.health import check_health
+from services.reseal import reseal_all
 from services.setup import prepare_database
 
 users = AppGroup("users", help="Add, list, change and delete users.")
-secret_group = AppGroup("secrets", help="Change the webhook passphrase.")
+secret_group = AppGroup("secrets", help="Change the webhook passphrase; encrypt stored keys anew.")
 
 
 @click.command("setup")
 @with_appcontext
 def setup_command() -> None:
     """Bring the database up to date; at first start make the admin and the passphrase."""
-    made = prepare_database(current_app.config["DESK"])
+    made = run(lambda: prepare_database(current_app.config["DESK"]))
     if made.admin_password:
         click.echo(f"admin password (shown only now):     {made.admin_password}")
     if made.passphrase:
@@ -50,7 +49,7 @@ def health_command() -> None:
 @click.password_option()
 def add_user(username: str, admin: bool, password: str) -> None:
     """Add a user."""
-    _run(lambda: manage_users.create_user(username, password, Role.ADMIN if admin else Role.USER))
+    run(lambda: manage_users.create_user(username, password, Role.ADMIN if admin else Role.USER))
     click.echo(f"User {username} added.")
 
 
@@ -66,7 +65,7 @@ def list_users() -> None:
 @click.password_option()
 def set_password(username: str, password: str) -> None:
     """Set a user's password; ends the user's sessions and tokens."""
-    _run(lambda: manage_users.change_user(username, password))
+    run(lambda: manage_users.change_user(username, password))
     click.echo(f"Password of {username} changed; older sessions and tokens are ended.")
 
 
@@ -75,7 +74,7 @@ def set_password(username: str, password: str) -> None:
 @click.confirmation_option(prompt="Delete this user?")
 def delete_user(username: str) -> None:
     """Delete a user; the last admin stays."""
-    _run(lambda: manage_users.delete_user(username))
+    run(lambda: manage_users.delete_user(username))
     click.echo(f"User {username} deleted.")
 
 
@@ -90,15 +89,17 @@ def delete_user(username: str) -> None:
 def change_passphrase(value: str | None, keep_old_hours: int) -> None:
     """Change the webhook passphrase."""
     new = value or secrets.token_urlsafe(32)
-    _run(lambda: manage_secrets.set_passphrase(new, timedelta(hours=keep_old_hours)))
+    run(lambda: manage_secrets.set_passphrase(new, timedelta(hours=keep_old_hours)))
     if not value:
         click.echo(f"webhook passphrase (shown only now): {new}")
     click.echo(f"Changed; older passphrases end {f'in {keep_old_hours} h' if keep_old_hours else 'now'}.")
 
 
-def _run(action: Callable[[], None]) -> None:
-    """Do it, or say in one line why not."""
-    try:
-        action()
-    except (TradingError, ConfigError) as e:
-        raise click.ClickException(str(e)) from None
+@secret_group.command("reseal")
+def reseal_keys() -> None:
+    """Encrypt the keys of all broker accounts with the first key of CREDENTIALS_KEY."""
+    done = reseal_all(actor())
+    click.echo(f"Encrypted anew: the keys of {done.count} account(s).")
+    if done.unreadable:
+        names = ", ".join(done.unreadable)
+        raise click.ClickException(f"The keys of {names} cannot be read: CREDENTIALS_KEY lacks the one they need.")

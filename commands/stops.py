@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-
 import click
 from flask.cli import AppGroup
 
+from commands.common import actor, run
 from domain.enums import Scope, StopLevel
-from domain.errors import TradingError
 from models import Stop
 from services import stops
 
@@ -23,10 +21,7 @@ def _command(level: StopLevel, text: str) -> None:
     @click.option("--reason", required=True, help="Goes on record.")
     def set_stop(scope: str, name: str, reason: str) -> None:
         form = stops.StopForm(level=level, scope=Scope(scope), name=name, reason=reason)
-        try:
-            stop = stops.set_stop(form, _actor())
-        except TradingError as e:
-            raise click.ClickException(str(e)) from None
+        stop = run(lambda: stops.set_stop(form, actor()))
         click.echo(f"In force: {_line(stop)}")
 
 
@@ -40,10 +35,7 @@ _command(StopLevel.FLATTEN, "Stop entries, cancel working orders and close posit
 @click.option("--reason", required=True, help="Goes on record.")
 def release(number: int, reason: str) -> None:
     """Release a stop."""
-    try:
-        stop = stops.release_stop(number, reason, _actor())
-    except TradingError as e:
-        raise click.ClickException(str(e)) from None
+    stop = run(lambda: stops.release_stop(number, reason, actor()))
     click.echo(f"Released: {_line(stop)}")
 
 
@@ -64,7 +56,3 @@ def _line(stop: Stop) -> str:
     released = f", released by {stop.released_by}" if stop.released_at else ""
     since = f"since {stop.at:%Y-%m-%d %H:%M:%S} UTC by {stop.actor}"
     return f"{stop.id}  {stop.level}  {where}  {since}: {stop.reason} ({done}{released})"
-
-
-def _actor() -> str:
-    return f"shell user {getpass.getuser()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, request
 
 from dashboard import (
+    accounts,
     auth,
     controls,
     docs,
@@ -33,8 +34,8 @@ def init_app(app: Flask) -> None:
     pages.init_app(app)
     events.init_app(app)
     app.extensions["error_page"] = error_pages.error_page
-    for blueprint in (auth.bp, controls.bp, docs.bp, events.bp, orders.bp, pages.bp, positions.bp):
-        app.register_blueprint(blueprint)
+    for module in (accounts, auth, controls, docs, events, orders, pages, positions):
+        app.register_blueprint(module.bp)
 
     @app.before_request
     def prepare() -> None:

@@ -11,7 +11,7 @@ from flask import flash, redirect, request
 from flask.typing import ResponseReturnValue
 
 from dashboard.viewer import current_viewer
-from domain.errors import Conflict, InvalidInput, NotAuthenticated, TooMany
+from domain.errors import BrokerAway, Conflict, InvalidInput, NotAuthenticated, TooMany
 from services.manage_users import authenticate
 
 MAX_REASON = 200
@@ -39,6 +39,15 @@ class Form:
             self.messages[name] = f"is {len(text)} characters long; at most {most} are allowed"
         elif not text.isprintable():
             self.messages[name] = "has a line break or another character that cannot be shown"
+        return text
+
+    def secret(self, name: str, most: int) -> str:
+        """Return a secret; it is not kept, so that no page shows it again."""
+        text = request.form.get(name, "").strip()
+        if not text:
+            self.messages[name] = "is needed"
+        elif len(text) > most:
+            self.messages[name] = f"is too long; at most {most} characters are allowed"
         return text
 
     def reason(self) -> str:
@@ -87,6 +96,8 @@ class Form:
                 self.refuse(dict(e.fields))
             except Conflict as e:
                 self.refuse({"form": e.message}, 409)
+            except BrokerAway as e:
+                self.refuse({"form": e.message}, 503)
             else:
                 flash(done)
                 return redirect(address, 303)

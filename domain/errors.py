@@ -10,7 +10,8 @@ TradingError
 ├── NotAuthenticated    who are you
 ├── NotAllowed          not yours
 ├── TooMany             slow down
-└── DatabaseBusy        try again
+├── DatabaseBusy        try again
+└── BrokerAway          the broker cannot be asked now
 """
 
 from collections.abc import Mapping
@@ -86,3 +87,7 @@ class TooMany(TradingError):
 
 class DatabaseBusy(TradingError):
     code = "database_busy"
+
+
+class BrokerAway(TradingError):
+    code = "broker_away"

@@ -6,6 +6,7 @@ from flask import Blueprint, Flask
 
 from resources import (
     actions,
+    broker_accounts,
     checks,
     errors,
     fills,
@@ -66,6 +67,12 @@ def init_app(app: Flask) -> None:
     api.add_resource(pairs.Pair, "/v3/pair/<string:name>")
 
     api.add_resource(checks.Checks, "/v3/checks")
+
+    api.add_resource(broker_accounts.BrokerAccounts, "/v3/broker/accounts")
+    api.add_resource(broker_accounts.BrokerAccount, "/v3/broker/account/<string:name>")
+    api.add_resource(broker_accounts.BrokerAccountKeys, "/v3/broker/account/<string:name>/keys")
+    api.add_resource(broker_accounts.BrokerAccountLive, "/v3/broker/account/<string:name>/live")
+    api.add_resource(broker_accounts.BrokerAccountCheck, "/v3/broker/account/<string:name>/check")
 
     api.add_resource(users.UserRegister, "/v3/reguser")
     api.add_resource(users.Users, "/v3/users/<string:number_of_users>")

@@ -34,6 +34,7 @@ STATUS_BY_ERROR: dict[type[errors.TradingError], int] = {
     errors.PayloadMismatch: 422,
     errors.TooMany: 429,
     errors.DatabaseBusy: 503,
+    errors.BrokerAway: 503,
 }
 
 

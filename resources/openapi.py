@@ -14,8 +14,8 @@ from werkzeug.routing import Rule
 from resources.base import Access, ApiResource, Endpoint
 
 TAGS = (
-    "signals", "orders", "fills", "positions", "reports", "stops", "checks", "stocks", "pairs", "users", "tokens",
-    "health",
+    "signals", "orders", "fills", "positions", "reports", "stops", "checks", "stocks", "pairs", "broker accounts",
+    "users", "tokens", "health",
 )  # fmt: skip
 REF = "#/components/schemas/{model}"
 ERROR_SCHEMA = {
@@ -37,7 +37,7 @@ ERROR_TEXT = {
     415: "The body is no JSON.",
     422: "The same id was sent before with other content.",
     429: "Too many failures; see Retry-After.",
-    503: "The database is away; nothing was stored.",
+    503: "The database or the broker is away; nothing was stored.",
 }
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.base import Broker
 from brokers.paper.settings import PaperSettings
-from brokers.registry import open_broker
+from brokers.registry import WITH_KEYS, open_broker
 from config import Config
 from domain.enums import Environment, Route
 from extensions import reading
@@ -36,7 +36,7 @@ class AccountTerms:
     @property
     def needs_keys(self) -> bool:
         """Tell whether its broker asks for keys at all."""
-        return self.broker != "paper"
+        return self.broker in WITH_KEYS
 
 
 def paper_settings(config: Config) -> PaperSettings:
@@ -55,18 +55,20 @@ def desk_accounts() -> dict[int, AccountTerms]:
     """Return the accounts whose signals the desk executes itself, by number."""
     with reading() as session:
         rows = session.execute(sa.select(BrokerAccount).where(BrokerAccount.route == Route.DESK)).scalars()
-        return {
-            row.id: AccountTerms(
-                id=row.id,
-                name=row.name,
-                broker=row.broker,
-                environment=Environment(row.environment),
-                may_trade=row.may_trade,
-                revision=row.revision,
-                credentials=row.credentials,
-            )
-            for row in rows
-        }
+        return {row.id: terms_of(row) for row in rows}
+
+
+def terms_of(row: BrokerAccount) -> AccountTerms:
+    """Return how an account is connected to."""
+    return AccountTerms(
+        id=row.id,
+        name=row.name,
+        broker=row.broker,
+        environment=Environment(row.environment),
+        may_trade=row.may_trade,
+        revision=row.revision,
+        credentials=row.credentials,
+    )
 
 
 def connect(config: Config, terms: AccountTerms) -> Broker:

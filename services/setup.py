@@ -11,15 +11,19 @@ import sqlalchemy as sa
 from flask_migrate import upgrade
 from sqlalchemy.orm import Session
 
-from config import Config
-from domain.enums import Role, Route
+from config import Config, ConfigError
+from domain.enums import Environment, Role, Route
 from extensions import transaction
 from models import BrokerAccount, User, WebhookSecret
 from services import manage_secrets, manage_users, registry
+from services.broker_accounts import EXTERNAL, PAPER, SIMULATOR
+from services.broker_keys import Keys, store_keys
 
 logger = logging.getLogger(__name__)
 
 ADMIN = "admin"
+# Those that the simulator takes from everybody: they open nothing else.
+SIMULATOR_KEYS = Keys(key_id="PKSIMULATOR000000000", secret_key="simulator-secret")  # noqa: S106
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class FirstSecrets:
 
 
 def prepare_database(config: Config) -> FirstSecrets:
-    """Bring the tables up to date, then make what the desk cannot do without."""
+    """Bring the tables up to date, then make what the desk cannot do without. ConfigError: BROKER names no account."""
     upgrade()
     with transaction() as session:
         registry.bump_version(session)  # several starts at once pass here one by one
@@ -42,16 +46,32 @@ def prepare_database(config: Config) -> FirstSecrets:
 
 
 def _accounts(session: Session, default: str) -> None:
-    """Make the two built-in accounts and let the setting choose the default one."""
+    """Make the built-in accounts and let the setting choose the default one."""
     known = {account.name: account for account in session.execute(sa.select(BrokerAccount)).scalars()}
-    for name, broker, route in (("paper", "paper", Route.DESK), ("external", "external", Route.EXTERNAL)):
+    for name, broker, route in ((PAPER, "paper", Route.DESK), (EXTERNAL, "external", Route.EXTERNAL)):
         if name not in known:
             known[name] = BrokerAccount(name=name, broker=broker, route=route)
             session.add(known[name])
+    if default == SIMULATOR and SIMULATOR not in known:
+        known[SIMULATOR] = _simulator_account(session)
+    if default not in known:
+        names = ", ".join(sorted(known))
+        raise ConfigError(
+            f"BROKER: no account is called '{default}'; there are: {names}. "
+            "Start with one of them and add yours on the page Accounts, or by `flask accounts add`."
+        )
     for account in known.values():
         account.is_default = False
     session.flush()
     known[default].is_default = True
+
+
+def _simulator_account(session: Session) -> BrokerAccount:
+    account = BrokerAccount(name=SIMULATOR, broker="alpaca", route=Route.DESK, environment=Environment.SIMULATOR)
+    session.add(account)
+    session.flush()
+    store_keys(account, SIMULATOR_KEYS, "")
+    return account
 
 
 def _first_admin(session: Session, given: str) -> str | None:

@@ -30,7 +30,7 @@ def seal(secret: str, account_id: int, credentials: Mapping[str, str]) -> str:
 def unseal(secret: str, account_id: int, token: str) -> dict[str, str]:
     """Return the credentials of an account; raises SealBroken."""
     try:
-        content = json.loads(_fernet(secret).decrypt(token))
+        content = json.loads(_fernet(secret).decrypt(token.encode()))
     except InvalidToken:
         raise SealBroken(
             "its keys cannot be decrypted: CREDENTIALS_KEY is another one than when they were set"
@@ -43,7 +43,7 @@ def unseal(secret: str, account_id: int, token: str) -> dict[str, str]:
 def reseal(secret: str, token: str) -> str:
     """Return the same content encrypted with the first of the keys in `secret`; raises SealBroken."""
     try:
-        return _fernet(secret).rotate(token).decode()
+        return _fernet(secret).rotate(token.encode()).decode()
     except InvalidToken:
         raise SealBroken(
             "its keys cannot be decrypted: CREDENTIALS_KEY lacks the one they were encrypted with"

@@ -28,9 +28,10 @@ from flask.testing import FlaskClient
 from app import create_app
 from config import Config
 from extensions import db
-from services import passwords
+from services import broker_keys, passwords
 from services.setup import prepare_database
 from tests.factories import PASSPHRASE, USER_PASSWORD, bearer, log_in, make_config, make_env, make_user
+from tests.keyed_broker import FrontDoor
 from tests.left_out import pytest_terminal_summary, require
 from tests.pgcluster import MEMORY, Cluster, find_binaries
 
@@ -336,3 +337,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def front_door(monkeypatch: pytest.MonkeyPatch) -> FrontDoor:
+    """Alpaca as far as keys are concerned; nothing leaves this machine."""
+    door = FrontDoor()
+    monkeypatch.setattr(broker_keys, "open_broker", door.open_broker)
+    return door

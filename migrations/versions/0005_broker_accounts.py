@@ -48,13 +48,18 @@ RULES = {
 }
 
 
+def _kept(table: str) -> dict[str, bool]:
+    """Return what SQLite must be told again when it rebuilds a table: numbers of deleted rows are not used again."""
+    return {"sqlite_autoincrement": True} if table in ("broker_accounts", "instruments") else {}
+
+
 def upgrade() -> None:
     """Go forward."""
     for table, columns in ADDED.items():
         for column in columns:
             op.add_column(table, column)
     for (table, name), rule in RULES.items():
-        with op.batch_alter_table(table) as batch:
+        with op.batch_alter_table(table, table_kwargs=_kept(table)) as batch:
             batch.create_check_constraint(op.f(f"ck_{table}_{name}"), rule)
     op.create_table(
         "brokerage_accounts",
@@ -90,9 +95,9 @@ def downgrade() -> None:
     """Go back."""
     op.drop_table("brokerage_accounts")
     for table, name in RULES:
-        with op.batch_alter_table(table) as batch:
+        with op.batch_alter_table(table, table_kwargs=_kept(table)) as batch:
             batch.drop_constraint(op.f(f"ck_{table}_{name}"), type_="check")
     for table, columns in ADDED.items():
-        with op.batch_alter_table(table) as batch:
+        with op.batch_alter_table(table, table_kwargs=_kept(table)) as batch:
             for column in columns:
                 batch.drop_column(column.name)

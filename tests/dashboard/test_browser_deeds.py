@@ -6,9 +6,11 @@ from playwright.sync_api import expect
 
 from extensions import announce_now, transaction
 from models import Position
+from services import broker_keys
 from tests.dashboard.support import add_signal
 from tests.dashboard.trading import HOSTILE, add_drifted_pair, add_order, count_stops, journal, set_stop
 from tests.factories import ADMIN_PASSWORD
+from tests.keyed_broker import LIVE_KEYS, FrontDoor, add
 
 pytestmark = pytest.mark.browser
 
@@ -149,3 +151,32 @@ def test_a_rule_is_changed_from_the_table_of_checks(own_desk, visit):
     there.page.click("button:text-is('Set')")
     expect(there.page.locator(".banner.done")).to_contain_text("max_quantity")
     expect(there.page.locator('tr[data-key="check-max_quantity"]')).to_contain_text("500 shares of leg 1")
+
+
+def test_live_trading_is_switched_on_and_off(own_desk, visit):
+    app = own_desk.app()
+    with pytest.MonkeyPatch.context() as patch, app.app_context():
+        patch.setattr(broker_keys, "open_broker", FrontDoor().open_broker)
+        add("real", "live", LIVE_KEYS)
+    there = visit(own_desk, expected=("status of 401",))
+    there.page.click("nav >> text=Accounts")
+    card = there.page.locator(".broker-card.loud")
+    expect(card.locator("h2")).to_contain_text("LIVE real")
+    card.locator("summary:text('Switch live trading on')").click()
+    expect(card).to_contain_text("Real money will be traded.")
+    card.locator("[id$=-live-reason]").fill("tested for a month")
+    card.locator("[id$=-live-password]").fill("not this one")
+    card.locator("button.grave:text-is('Trade real money')").click()
+    expect(card.locator("#wrong-password")).to_have_text("is wrong")
+    there.wait_until_live()
+    tell(app)
+    there.page.wait_for_timeout(1200)
+    assert card.locator("[id$=-live-reason]").input_value() == "tested for a month"
+    card.locator("[id$=-live-password]").fill(ADMIN_PASSWORD)
+    card.locator("button.grave:text-is('Trade real money')").click()
+    expect(card).to_contain_text("trades real money")
+    card.locator("summary:text('Switch live trading off')").click()
+    card.locator("[id$=-live-reason]").fill("holiday")
+    card.locator("button:text-is('Switch off')").click()
+    expect(card).to_contain_text("live trading is off, nothing is sent")
+    assert [entry[1] for entry in journal(app)] == ["add account", "live trading on", "live trading off"]

@@ -4,12 +4,24 @@ import pytest
 from playwright.sync_api import expect
 
 from domain.order_status import SignalStatus
+from services import broker_accounts, broker_keys
+from services.setup import SIMULATOR_KEYS
+from tests import book_rows
 from tests.dashboard.support import add_filled_pair, add_signal
-from tests.dashboard.trading import trade
+from tests.dashboard.trading import account_said, trade
+from tests.keyed_broker import LIVE_KEYS, PAPER_KEYS, FrontDoor, add
 
 pytestmark = pytest.mark.browser
 
-EXECUTION = ["/orders?show=all", "/orders/1", "/orders/5", "/positions", "/controls", "/controls?scope=pair&of=LNT-FTS"]
+EXECUTION = [
+    "/orders?show=all",
+    "/orders/1",
+    "/orders/5",
+    "/positions",
+    "/accounts",
+    "/controls",
+    "/controls?scope=pair&of=LNT-FTS",
+]
 PAGES = ["/", "/signals", "/signals?ticker=MA-V&status=filled", "/guide", "/login", "/nothing", *EXECUTION]
 
 # The contrast of every text with what it stands on, by the formula of WCAG 2; the worst ones are returned.
@@ -42,6 +54,26 @@ CONTRASTS = """
 """
 
 
+def add_accounts(app):
+    """Add accounts of every environment: one that works, one without keys, one in trouble that trades real money."""
+    door = FrontDoor()
+    door.accounts["simulator", SIMULATOR_KEYS] = "SIM1"
+    with pytest.MonkeyPatch.context() as patch, app.app_context():
+        patch.setattr(broker_keys, "open_broker", door.open_broker)
+        add("w" * 64, "paper", PAPER_KEYS)
+        add("real", "live", LIVE_KEYS)
+        add("rehearsal", "simulator", SIMULATOR_KEYS)
+        broker_accounts.switch_live("real", True, "tested", "user anna")
+        broker_accounts.remove_keys("rehearsal", "over", "user anna")
+        number = broker_accounts.get_account("real").account.id
+    trouble = {
+        "trouble": "no answer from Alpaca (ReadTimeout)",
+        "stream_trouble": "W" * 200,
+        "blocked": "trading is blocked",
+    }
+    book_rows.add(app, account_said(account_id=number, **trouble))
+
+
 @pytest.fixture(scope="module")
 def filled_desk(desk):
     """A desk with a signal of every status, long texts, a filled pair, and all that execution shows."""
@@ -51,6 +83,7 @@ def filled_desk(desk):
     add_signal(app, ticker="W" * 128, name=None, status="error", error_text="W" * 900)
     add_filled_pair(app)
     trade(app)
+    add_accounts(app)
     return desk
 
 
@@ -124,7 +157,7 @@ def test_every_file_that_pages_name_is_there(filled_desk, visit):
     there = visit(filled_desk, expected=("status of 404",))
     missing = []
     there.page.on("response", lambda answer: missing.append(answer.url) if answer.status == 404 else None)
-    for path in ("/", "/signals", "/guide", "/orders", "/positions", "/controls", "/v3/docs"):
+    for path in ("/", "/signals", "/guide", "/orders", "/positions", "/accounts", "/controls", "/v3/docs"):
         there.page.goto(path, wait_until="networkidle" if path == "/v3/docs" else "load")
     assert missing == []
 

@@ -9,8 +9,11 @@ from tests import book_rows
 from tests.dashboard.support import add_signal, form_token, log_in_page, plain_text, scalars
 from tests.dashboard.trading import HOSTILE, add_drifted_pair, add_order, drift_state, journal, send, set_stop, trade
 from tests.factories import ADMIN_PASSWORD, USER_PASSWORD, count_rows, make_user
+from tests.keyed_broker import LIVE_KEYS, OTHER_KEYS, RENEWED_KEYS, add
 
-PAGES = ["/orders", "/orders?show=all", "/orders/1", "/positions", "/controls"]
+pytestmark = pytest.mark.usefixtures("front_door")
+
+PAGES = ["/orders", "/orders?show=all", "/orders/1", "/positions", "/controls", "/accounts"]
 
 
 @pytest.fixture
@@ -21,8 +24,15 @@ def reader(app, other_client):
     return other_client
 
 
+def typed(keys):
+    return {"key_id": keys.key_id, "secret_key": keys.secret_key}
+
+
 def deeds(app):
     """Return every form that changes the desk, ready to be sent."""
+    with app.app_context():
+        add("anna")
+        add("real", "live", LIVE_KEYS)
     order, manual = add_order(app, status="QUEUED"), add_order(app, symbol="V", status="MANUAL")
     waiting, critical = add_signal(app), add_signal(app, status="critical err")
     add_drifted_pair(app)
@@ -36,6 +46,12 @@ def deeds(app):
             "/positions",
             {"deed": "heal", "subject": state, "state": state, "pair": "LNT-FTS", "account": "paper", **mine},
         ),
+        ("/accounts", {"deed": "add", "name": "bert", "environment": "paper", **typed(OTHER_KEYS), **mine}),
+        ("/accounts", {"deed": "keys", "subject": "anna", **typed(RENEWED_KEYS), **mine}),
+        ("/accounts", {"deed": "check", "subject": "anna", **mine}),
+        ("/accounts", {"deed": "live", "subject": "real", "on": "on", **mine}),
+        ("/accounts", {"deed": "drop", "subject": "real", **mine}),
+        ("/accounts", {"deed": "remove", "subject": "anna", **mine}),
         ("/controls", {"deed": "stop", "level": "flatten", "scope": "desk", **mine}),
         ("/controls", {"deed": "release", "subject": str(number), **mine}),
         ("/controls", {"deed": "rule", "check": "max_notional", "scope": "desk", "limit": "1", **mine}),
@@ -52,7 +68,7 @@ def test_visitors_are_sent_to_the_log_in_even_where_signals_are_open(app, client
 
 
 def test_only_who_is_logged_in_is_shown_the_way_to_execution(app, member, other_client):
-    for label in ("Orders", "Positions", "Controls"):
+    for label in ("Orders", "Positions", "Accounts", "Controls"):
         assert f">{label}</a>" in member.get("/guide").text
         assert f">{label}</a>" not in other_client.get("/guide").text
 
@@ -72,11 +88,14 @@ def test_deeds_of_readers_are_refused_and_those_of_admins_done(app, reader, memb
     for path, fields in forms:
         assert send(reader, path, **fields).status_code == 403, (path, fields)
     assert count_rows(app, "web_sessions", "rate_limits") == before
-    assert [entry[1] for entry in journal(app)] == ["stop entries"]
+    begun = ["add account", "add account", "stop entries"]
+    assert [entry[1] for entry in journal(app)] == begun
     for path, fields in forms:
         assert send(member, path, **fields).status_code == 303, (path, fields)
-    done = ["cancel", "resolve", "cancel", "settle", "heal", "stop flatten", "release", "limit set"]
-    assert [entry[1] for entry in journal(app)] == ["stop entries", *done]
+    done = ["cancel", "resolve", "cancel", "settle", "heal"]
+    done += ["add account", "set keys", "live trading on", "remove keys", "remove account"]
+    done += ["stop flatten", "release", "limit set"]
+    assert [entry[1] for entry in journal(app)] == [*begun, *done]
 
 
 @pytest.mark.parametrize("token", [None, "0" * 64])
@@ -93,7 +112,7 @@ def test_visitors_who_send_a_form_are_sent_to_the_log_in(app, client):
     for path, fields in deeds(app):
         response = client.post(path, data={**fields, "csrf_token": form_token(client)})
         assert (response.status_code, response.headers["Location"]) == (303, "/login")
-    assert len(journal(app)) == 1
+    assert len(journal(app)) == 3  # what was there before
 
 
 def test_hostile_texts_are_shown_and_nothing_else(app, member):
@@ -117,7 +136,9 @@ def test_a_hostile_reason_comes_back_as_text(app, member):
     assert "<img" not in page
 
 
-@pytest.mark.parametrize("path", ["/", "/signals", "/orders", "/positions", "/controls", "/guide", "/nothing-here"])
+@pytest.mark.parametrize(
+    "path", ["/", "/signals", "/orders", "/positions", "/accounts", "/controls", "/guide", "/nothing-here"]
+)
 def test_what_lasts_stands_on_every_page(app, member, other_client, path):
     set_stop(app)
     book_rows.add(app, PositionDifference(account_id=1, symbol="LNT", ours=1, theirs=2))

@@ -62,6 +62,7 @@ def test_it_is_a_collection_of_version_2_1():
         "Stocks",
         "Pairs",
         "Checks",
+        "Broker accounts",
         "Webhook",
         "What if",
         "Signals",

@@ -136,7 +136,7 @@ def test_generated_requests_of_anyone_get_the_answers_that_are_announced(app, cl
     explore(app, lambda operation: {})
 
 
-def test_generated_requests_of_an_admin_get_the_answers_that_are_announced(app, client):
+def test_generated_requests_of_an_admin_get_the_answers_that_are_announced(app, client, front_door):
     furnish(app, client)
 
     usual = log_in(client)["headers"]

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import PASSPHRASE, count_rows, exact, log_in, make_pair, make_stock, store_alert
+from tests.keyed_broker import OTHER_KEYS, PAPER_KEYS, add
 
 EXAMPLES = int(os.environ.get("BODY_EXAMPLES", "20"))  # of each route
 
@@ -34,6 +35,11 @@ BASES = {
     "POST /v3/regpair": {"ticker1": "X", "ticker2": "Y", "hedge": 1, "status": 0, "notes": "", "name": "X-Y", "contracts": 1},
     "PUT /v3/regpair": {"ticker1": "MA", "ticker2": "V", "hedge": 1, "status": 0},
     "PUT /v3/checks": {"check": "max_notional", "scope": "stock", "name": "LNT", "mode": "warn", "limit": 1, "choice": "strict"},
+    "POST /v3/broker/accounts": {
+        "name": "anna", "broker": "alpaca", "environment": "paper", "key_id": PAPER_KEYS.key_id, "secret_key": PAPER_KEYS.secret_key,
+    },
+    "PUT /v3/broker/account/bert/keys": {"key_id": OTHER_KEYS.key_id, "secret_key": OTHER_KEYS.secret_key},
+    "PUT /v3/broker/account/bert/live": {"on": True, "reason": "x"},
     "POST /v3/reguser": {"username": "u", "password": "a long password", "role": "user"},
     "PUT /v3/reguser": {"username": "u", "password": "a long password", "role": "user"},
 }  # fmt: skip
@@ -60,7 +66,9 @@ def bodies(base):
 
 
 @pytest.mark.parametrize("route", BASES)
-def test_no_body_breaks_anything(app, client, route):
+def test_no_body_breaks_anything(app, client, front_door, route):
+    with app.app_context():
+        add("bert", keys=OTHER_KEYS)
     make_stock(app, "LNT", account="external")
     make_pair(app, "MA-V", "3", account="external")
     store_alert(client, ticker="MA-3*V")

@@ -4,22 +4,32 @@ import re
 import subprocess
 import sys
 
+import pytest
+import sqlalchemy as sa
+
+from config import ConfigError
 from extensions import db
-from models import RegistryVersion
+from models import BrokerAccount, RegistryVersion
 from services import setup
+from services.check_account import check_account
 from services.setup import prepare_database
 from tests.conftest import closing_app
+from tests.dashboard.support import scalars
 from tests.factories import (
     ADMIN_PASSWORD,
     PASSPHRASE,
     count_rows,
     dump_tables,
+    get_signal,
     log_in,
     make_config,
     make_env,
+    make_stock,
     post_alert,
+    store_alert,
     together,
 )
+from tests.keyed_broker import add
 
 
 def test_the_first_start_makes_admin_accounts_and_passphrase(empty_database_url, tmp_path):
@@ -55,6 +65,53 @@ def test_a_later_start_changes_nothing_that_people_have_changed(app, client, adm
     with app.app_context():
         prepare_database(make_config(database_url, tmp_path))
     assert dump_tables(app, "registry_version") == before
+
+
+def accounts(app):
+    return {row.name: row for row in scalars(app, sa.select(BrokerAccount))}
+
+
+def start(app, url, folder, broker):
+    config = make_config(url, folder, BROKER=broker)
+    with app.app_context():
+        prepare_database(config)
+
+
+def test_the_simulator_is_an_account_where_it_is_asked_for(app, database_url, tmp_path, front_door):
+    assert "alpaca-sim" not in accounts(app)
+    for _ in range(2):
+        start(app, database_url, tmp_path, "alpaca-sim")
+    made = accounts(app)["alpaca-sim"]
+    assert (made.broker, made.environment, made.route) == ("alpaca", "simulator", "desk")
+    assert (made.is_default, made.key_hint) == (True, "0000")
+    front_door.accounts["simulator", setup.SIMULATOR_KEYS] = "SIM1"
+    with app.app_context():
+        assert check_account("alpaca-sim").ok
+    start(app, database_url, tmp_path, "paper")
+    assert [name for name, row in accounts(app).items() if row.is_default] == ["paper"]
+
+
+def test_the_default_may_be_an_account_that_was_added(app, client, database_url, tmp_path, front_door):
+    with app.app_context():
+        add()
+    start(app, database_url, tmp_path, "anna")
+    make_stock(app, "LNT")
+    assert get_signal(client, store_alert(client))["account"] == "anna"
+
+
+def test_a_default_that_is_no_account_is_told(app, database_url, tmp_path):
+    before = dump_tables(app)
+    with pytest.raises(ConfigError, match=r"BROKER: no account is called 'nobody'; there are: external, paper\."):
+        start(app, database_url, tmp_path, "nobody")
+    assert dump_tables(app) == before
+
+
+def test_a_wrong_default_is_told_in_one_line(sqlite_url, tmp_path, pytestconfig):
+    process = start_setup(sqlite_url, tmp_path, pytestconfig.rootpath, BROKER="nobody")
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "BROKER: no account is called 'nobody'" in told.splitlines()[-1]
+    assert "Traceback" not in told
 
 
 def test_every_desk_has_a_name_of_its_own(empty_database_url, app, tmp_path):

@@ -1,0 +1,108 @@
+"""Commands for broker accounts: add them, set their keys, switch live trading."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from commands.common import actor, run
+from domain.enums import Environment
+from services import broker_accounts
+from services.broker_accounts import AccountForm, KnownAccount
+from services.broker_keys import Keys
+from services.check_account import check_account
+
+account_group = AppGroup("accounts", help="Add broker accounts, set their keys, switch live trading, ask the broker.")
+ENVIRONMENTS = click.Choice([environment.value for environment in Environment])
+
+key_id_option = click.option("--key-id", help="As the broker shows it; asked for when absent.")
+secret_option = click.option("--secret-stdin", is_flag=True, help="Read the secret key from standard input.")
+reason_option = click.option("--reason", required=True, help="Goes on record.")
+
+
+@account_group.command("add")
+@click.argument("name")
+@click.option("--environment", type=ENVIRONMENTS, default=Environment.PAPER.value, show_default=True)
+@key_id_option
+@secret_option
+def add(name: str, environment: str, key_id: str | None, secret_stdin: bool) -> None:
+    """Add an account at Alpaca; its keys are tried first."""
+    keys = _read_keys(key_id, secret_stdin)
+    form = AccountForm(name=name, environment=Environment(environment), keys=keys)
+    run(lambda: broker_accounts.add_account(form, actor()))
+    click.echo(f"Added: {_line(broker_accounts.get_account(name))}")
+
+
+@account_group.command("keys")
+@click.argument("name")
+@key_id_option
+@secret_option
+def set_keys(name: str, key_id: str | None, secret_stdin: bool) -> None:
+    """Set other keys of the same account; they are tried first."""
+    keys = _read_keys(key_id, secret_stdin)
+    run(lambda: broker_accounts.set_keys(name, keys, actor()))
+    click.echo(f"Set: {_line(broker_accounts.get_account(name))}")
+
+
+@account_group.command("live")
+@click.argument("name")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@reason_option
+def live(name: str, state: str, reason: str) -> None:
+    """Switch live trading of an account on or off; on = real money is traded."""
+    run(lambda: broker_accounts.switch_live(name, state == "on", reason, actor()))
+    click.echo(_line(broker_accounts.get_account(name)))
+
+
+@account_group.command("check")
+@click.argument("name")
+def check(name: str) -> None:
+    """Ask the broker now; exit code 1 when it does not open the account."""
+    found = run(lambda: check_account(name))
+    click.echo(f"{'ok  ' if found.ok else 'FAIL'} {name}: {found.text}")
+    if found.report is not None:
+        click.echo(f"buying power {found.report.buying_power:f} {found.report.currency}")
+    if not found.ok:
+        raise SystemExit(1)
+
+
+@account_group.command("remove")
+@click.argument("name")
+@click.option("--keys-only", is_flag=True, help="Forget its keys; the account and its history stay.")
+@reason_option
+def remove(name: str, keys_only: bool, reason: str) -> None:
+    """Remove an account at which nothing was traded, or only its keys."""
+    if keys_only:
+        run(lambda: broker_accounts.remove_keys(name, reason, actor()))
+        click.echo(_line(broker_accounts.get_account(name)))
+    else:
+        run(lambda: broker_accounts.remove_account(name, reason, actor()))
+        click.echo(f"Account {name} removed.")
+
+
+@account_group.command("list")
+def list_accounts() -> None:
+    """List accounts; never their keys."""
+    for known in broker_accounts.list_accounts():
+        click.echo(_line(known))
+
+
+def _read_keys(key_id: str | None, secret_stdin: bool) -> Keys:
+    # Neither stays in the shell's history: a secret key is no option.
+    if key_id is None:
+        key_id = str(click.prompt("Key id", hide_input=True))
+    secret = sys.stdin.readline() if secret_stdin else str(click.prompt("Secret key", hide_input=True))
+    return Keys(key_id=key_id.strip(), secret_key=secret.strip())
+
+
+def _line(known: KnownAccount) -> str:
+    account = known.account
+    words = [account.name, account.broker]
+    if known.wants_keys:
+        words += [account.environment, f"key …{account.key_hint}" if account.credentials else "no keys"]
+        words += [account.broker_number] if account.broker_number else []
+    if account.environment == Environment.LIVE:
+        words.append("LIVE TRADING ON" if account.live_enabled else "live trading off")
+    return "  ".join([*words, *(["default"] if account.is_default else [])])
