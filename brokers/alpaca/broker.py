@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,9 +42,9 @@ class AlpacaBroker:
     name = "alpaca"
     capabilities = CAPABILITIES
 
-    def __init__(self, settings: AlpacaSettings, account: str) -> None:
+    def __init__(self, settings: AlpacaSettings, account: str, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._account = settings, account
-        self._client = AlpacaClient(settings)
+        self._client = AlpacaClient(settings, clock)
         self._orders = OrderBook(self._client)
         self._market = AlpacaMarket(self._client, settings.feed)
 

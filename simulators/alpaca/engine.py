@@ -151,6 +151,14 @@ class Engine:
             any_done = True
         return any_done
 
+    def advance(self, seconds: float) -> None:
+        """Move the clock on; each thing that falls due on the way happens at its own moment."""
+        end = self.clock.now() + timedelta(seconds=seconds)
+        while self._due and self._due[0][0] <= end:
+            self.clock.offset += max(0.0, (self._due[0][0] - self.clock.now()).total_seconds())
+            heapq.heappop(self._due)[2]()
+        self.clock.offset += max(0.0, (end - self.clock.now()).total_seconds())
+
     def look_again(self, accounts: list[Account], symbol: str | None = None) -> None:
         """Look at open orders again: the quote or the session has changed."""
         for account in accounts:
