@@ -27,7 +27,7 @@ from domain.messages import (
     Replacement,
     SessionReport,
 )
-from domain.order_status import CLOSED
+from domain.order_status import CLOSED, OrderStatus
 
 BLOCKS = {
     "trading_blocked": "trading is blocked",
@@ -66,8 +66,8 @@ class AlpacaBroker:
         except OrderRejected as e:
             refusal = e
         report = self._find(client_order_id)
-        if refusal is not None and report.status not in CLOSED:
-            raise refusal
+        if refusal is not None and report.status not in CLOSED | {OrderStatus.CANCEL_PENDING}:
+            raise refusal  # a second wish for the end of an order is refused as long as the first is at work
         return report
 
     def replace_order(self, client_order_id: str, terms: Replacement) -> OrderReport:

@@ -16,6 +16,7 @@ from brokers.errors import BrokerUnavailable
 from domain.messages import AssetReport, QuoteReport, SessionReport
 
 MOST_SINGLE = 20  # more assets than these are asked for as one list of all
+MOST_MISSING = 50  # of those that the list lacks are asked for singly
 STEP, WHOLE = Decimal("0.00000001"), Decimal(1)
 MOST_QUOTES = 100  # of one request
 
@@ -78,7 +79,10 @@ class AlpacaMarket:
             if not isinstance(listed, list) or not listed:
                 raise BrokerUnavailable("Alpaca's list of assets cannot be read")
             known |= {from_alpaca(str(asset.get("symbol"))): asset for asset in listed}
-        return {symbol: known.get(symbol) for symbol in symbols}
+        missing = [symbol for symbol in symbols if symbol not in known]
+        return {symbol: known.get(symbol) for symbol in symbols} | {
+            symbol: self._asset(symbol) for symbol in missing[:MOST_MISSING]
+        }
 
     def _quotes_of(
         self, path: str, symbols: Sequence[str], params: dict[str, Any], version: str

@@ -55,10 +55,11 @@ class Engine:
         if told is not None and told.kind == "cancel_fills":
             self.fill(account, order, order.remaining)
             return
+        if told is not None:  # it is answered as if, and that is all
+            return
         self._move(order, "pending_cancel")
         self._event(account, order, "pending_cancel")
-        if told is None:
-            self.later(self.fill_after / 2, lambda: self._end(account, order, "canceled"))
+        self.later(self.fill_after / 2, lambda: self._end(account, order, "canceled"))
 
     def replace(self, account: Account, order: Order, changes: dict[str, Any]) -> Order:
         """Put an order with other terms in the place of one that works. Raises Refused."""
