@@ -19,8 +19,8 @@ from domain.order_status import OrderStatus
 from faults.venues import ALPACA, Told, VenueOrder
 
 ORDERS = (
-    "reject reject_later slow_fill partial work drop_after drop_before delay late hidden rate_limit status_500 status_503 "
-    "status_504 status_500_after status_504_after garbage wrong_order trickle unauthorized"
+    "reject reject_later slow_fill partial work drop_after drop_before delay late hidden rate_limit status_500 "
+    "status_503 status_504 status_500_after status_504_after garbage wrong_order trickle unauthorized"
 )
 CANCELS = "cancel_fills cancel_ignored drop_after drop_before status_503"
 READS = "status_500 garbage drop_before rate_limit"

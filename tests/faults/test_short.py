@@ -18,15 +18,14 @@ from faults.rehearsal import Outcome
 from faults.report import lacking, tell
 from faults.senders import Sent, bodies
 from faults.snapshot import Snapshot
-from faults.venues import VENUES
 from faults.tickets import Action, Tickets
+from faults.venues import VENUES
 from services import crash_points
 from services.crash_points import POINTS
 from tests.left_out import require
 from tests.pgcluster import find_binaries
 
-TAKE = "import sys; from pathlib import Path; from faults.venues import VENUES
-from faults.tickets import Tickets; Tickets(Path(sys.argv[1])).reach('x')"
+TAKE = "import sys; from pathlib import Path; from faults.tickets import Tickets; Tickets(Path(sys.argv[1])).reach('x')"
 
 
 @pytest.mark.timeout(300)
