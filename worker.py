@@ -91,6 +91,8 @@ class Pipeline:
         if self._is_due("reap", REAP_EVERY):
             submit_orders.reap(self.name)
             submit_orders.expire_orders(self.name)
+            for number in self._terms.keys() - self._keepers.keys():  # without keys nobody plans its signals
+                plan_signals.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime))
         if self._is_due("tidy", HOUSEKEEPING_EVERY):
             housekeeping.tidy()
         if self._is_due("tend", TEND_EVERY):

@@ -92,6 +92,21 @@ def test_a_worker_follows_what_people_do_to_accounts(pipeline: Pipeline, simulat
     assert number not in pipeline._keepers
 
 
+def test_signals_of_an_account_without_keys_expire_in_time(pipeline: Pipeline, desk: AlpacaDesk):
+    wait_for(pipeline, {"paper", "alpaca"})
+    change(credentials=None, revision=2)
+    wait_for(pipeline, {"paper"})
+    rowid = desk.alert("AAPL", Side.BUY, "10", lifetime=1)
+    end = time.monotonic() + 10
+    while desk.signal(rowid).status == "waiting":
+        assert time.monotonic() < end
+        pipeline._due.pop("reap", None)
+        pipeline.run_due(Stop())
+        time.sleep(0.1)
+    assert (desk.signal(rowid).status, desk.signal(rowid).status_reason) == ("canceled", "expired")
+    assert desk.simulator.count("POST /v2/orders") == 0
+
+
 def test_one_pass_without_threads_does_all_that_is_due(pipeline: Pipeline, desk: AlpacaDesk):
     rowid = desk.alert("AAPL", Side.BUY, "10")
     pipeline.run_once(Stop())
