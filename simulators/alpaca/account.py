@@ -38,6 +38,7 @@ class Order:
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     extended_hours: bool = False
+    position_intent: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "pending_new"
     updated_at: datetime | None = None
@@ -108,7 +109,7 @@ class Order:
             "subtag": None,
             "source": None,
             "expires_at": None,
-            "position_intent": None,
+            "position_intent": self.position_intent,
         }
 
 
@@ -158,9 +159,11 @@ class Account:
 
     def held_for_orders(self, symbol: str, side: str) -> Decimal:
         """Return how much of a holding is spoken for by open orders that close it."""
-        return sum(
-            (o.remaining for o in self.orders.values() if o.is_open and o.symbol == symbol and o.side == side), ZERO
-        )
+        return sum((order.remaining for order in self.holding(symbol, side)), ZERO)
+
+    def holding(self, symbol: str, side: str) -> list[Order]:
+        """Return the open orders of one side."""
+        return [o for o in self.orders.values() if o.is_open and o.symbol == symbol and o.side == side]
 
     def equity(self, price: Price) -> Decimal:
         """Return cash and the worth of all holdings."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -23,6 +24,7 @@ from simulators.alpaca.world import Options
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LIMITS: web.RequestKey[dict[str, str]] = web.RequestKey("limits", dict)
 WIRE_KINDS = frozenset(NOT_DONE) | frozenset(DONE_ALL_THE_SAME) | OTHERS
+STREAM = re.compile(r"/stream|/v2/(iex|sip|delayed_sip|otc)|/v1beta3/crypto/us")  # the keys come in a message
 TICK = 0.005
 QUOTES_EVERY = 1.0
 MINUTE = 60.0
@@ -95,7 +97,7 @@ async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not request.path.startswith("/sim"):
         route = request.match_info.route.resource
         world.requests[f"{request.method} {route.canonical if route else request.path}"] += 1
-    if not request.path.startswith("/v2/") or request.headers.get("Upgrade"):
+    if not request.path.startswith("/v2/") or STREAM.fullmatch(request.path):
         return await handler(request)
     windows: dict[str, tuple[float, int]] = request.app[_WINDOWS]
     key = request.headers.get("APCA-API-KEY-ID", "")
@@ -131,7 +133,7 @@ async def _keys(request: web.Request, handler: Handler) -> web.StreamResponse:
     elif path.startswith("/v1/"):
         if not world.is_broker(request.headers.get("Authorization")):
             raise Refused(401, None, "unauthorized.")
-    elif path.startswith(("/v2/", "/v1beta3/")) and not request.headers.get("Upgrade"):
+    elif path.startswith(("/v2/", "/v1beta3/")) and not STREAM.fullmatch(path):
         account = world.find(request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY"))
         if account is None:
             raise Refused(401, None, "unauthorized.")
@@ -142,7 +144,7 @@ async def _keys(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def _faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Do what the control has told to go wrong with this request."""
-    if request.path.startswith("/sim") or request.headers.get("Upgrade"):
+    if request.path.startswith("/sim") or STREAM.fullmatch(request.path):
         return await handler(request)
     world, symbol = request.app[WORLD], await _symbol_of(request)
     fault = world.faults.take(WIRE_KINDS, request.method, request.path, symbol)

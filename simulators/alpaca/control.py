@@ -10,7 +10,6 @@ from aiohttp import web
 
 from simulators.alpaca import keys
 from simulators.alpaca.account import Account, Order
-from simulators.alpaca.market import coin_name
 from simulators.alpaca.streams import Streams
 from simulators.alpaca.trading import WORLD, submit
 from simulators.alpaca.wire import Refused, answer, body_of, moment, number, text
@@ -71,6 +70,7 @@ async def put_asset(request: web.Request) -> web.Response:
 async def delete_asset(request: web.Request) -> web.Response:
     """Let an asset be as at first."""
     request.app[WORLD].market.rules.pop(_symbol(request), None)
+    request.app[WORLD].dirty = True
     return answer({})
 
 
@@ -123,6 +123,8 @@ async def post_keys(request: web.Request) -> web.Response:
     key, secret = body.get("key"), body.get("secret")
     if not isinstance(key, str) or not isinstance(secret, str) or not key or not secret:
         raise Refused(400, None, "key and secret must be texts")
+    if key in request.app[WORLD].accounts:
+        raise Refused(409, None, "an account has this key")
     account = request.app[WORLD].add(key, secret)
     return answer({"key": key, "account_number": account.number}, 201)
 
@@ -137,7 +139,8 @@ async def put_account(request: web.Request) -> web.Response:
     account.suspended = bool(body.get("trade_suspended", account.suspended))
     account.shorting = bool(body.get("shorting_enabled", account.shorting))
     account.revoked = bool(body.get("revoke", account.revoked))
-    account.cash = number(body.get("cash"), "cash") or account.cash
+    cash = number(body.get("cash"), "cash")
+    account.cash = account.cash if cash is None else cash
     request.app[WORLD].dirty = True
     return answer(account.wire(request.app[WORLD].market.quote))
 
@@ -225,8 +228,10 @@ async def get_streams(request: web.Request) -> web.Response:
 
 
 def _symbol(request: web.Request) -> str:
-    symbol = request.match_info["symbol"]
-    return coin_name(symbol) or symbol
+    asset = request.app[WORLD].market.asset(request.match_info["symbol"])
+    if asset is None:
+        raise Refused(400, None, "no asset has this symbol")
+    return str(asset["symbol"])
 
 
 def _account(request: web.Request, key: Any) -> Account:

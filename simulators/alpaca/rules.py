@@ -9,11 +9,14 @@ from typing import Any
 from simulators.alpaca.account import Account, Order
 from simulators.alpaca.clock import Clock
 from simulators.alpaca.market import Market
-from simulators.alpaca.wire import BUSINESS, FORBIDDEN, VALIDATION, Refused, number, text
+from simulators.alpaca.wire import BUSINESS, FORBIDDEN, VALIDATION, Refused, fits, number, text
 
 TYPES = ("market", "limit", "stop", "stop_limit")
 TIMES_IN_FORCE = ("day", "gtc", "opg", "cls", "ioc", "fok")
 BAND = {False: Decimal("1.025"), True: Decimal("1.04")}  # of a buy stop; wider below 50 dollars
+INTENTS = ("buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
+PLACES = {"qty": 9, "notional": 2}
+LEAST = 1  # dollars
 LONGEST_ID = 128
 
 
@@ -31,6 +34,10 @@ def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
     symbol, side, kind = body.get("symbol"), body.get("side"), body.get("type")
     time_in_force = body.get("time_in_force")
     qty, notional = number(body.get("qty"), "qty"), number(body.get("notional"), "notional")
+    if (body.get("order_class") or "simple") != "simple" or kind == "trailing_stop":
+        raise Refused(422, VALIDATION, "the simulator takes only simple orders, and no trailing stops")
+    if (body.get("position_intent") or INTENTS[0]) not in INTENTS:
+        raise Refused(422, VALIDATION, "invalid position_intent")
     for name, value, words in (
         ("side", side, ("buy", "sell")),
         ("type", kind, TYPES),
@@ -45,6 +52,8 @@ def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
     for name, value in (("qty", qty), ("notional", notional)):
         if value is not None and value <= 0:
             raise Refused(422, VALIDATION, f"{name} must be > 0")
+        if value is not None and not fits(value, PLACES[name]):
+            raise Refused(422, VALIDATION, f"{name} must have at most {PLACES[name]} decimals")
     asset = market.asset(symbol)
     if asset is None:
         raise Refused(422, BUSINESS, f'asset "{symbol}" not found')
@@ -64,6 +73,7 @@ def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
         limit_price=number(body.get("limit_price"), "limit_price"),
         stop_price=number(body.get("stop_price"), "stop_price"),
         extended_hours=body.get("extended_hours") is True,
+        position_intent=body.get("position_intent") or None,
     )
 
 
@@ -102,7 +112,7 @@ def check_price(name: str, price: Decimal, asset_class: str) -> None:
     if price <= 0:
         raise Refused(422, VALIDATION, f"{name} must be > 0")
     places = 9 if asset_class == "crypto" else 2 if price >= 1 else 4
-    if price != price.quantize(Decimal(1).scaleb(-places)):
+    if not fits(price, places):
         raise Refused(
             422,
             BUSINESS,
@@ -114,17 +124,22 @@ def _check_asset(order: Order, market: Market, account: Account) -> None:
     asset = market.asset(order.symbol)
     assert asset is not None
     assert order.qty is not None
-    if asset["status"] != "active" or not asset["tradable"]:
+    if asset["status"] != "active":
+        raise Refused(422, BUSINESS, f"asset {order.symbol} is not active")
+    if not asset["tradable"]:
         raise Refused(422, BUSINESS, f"asset {order.symbol} is not tradable")
     if order.asset_class == "crypto":
         return
-    if order.qty != order.qty.to_integral_value():
+    if order.notional or not fits(order.qty, 0):
         if not asset["fractionable"]:
             raise Refused(403, FORBIDDEN, f'asset "{order.symbol}" is not fractionable')
         if order.time_in_force != "day":
             raise Refused(422, BUSINESS, "fractional orders must be DAY orders")
         if order.side == "sell" and account.held(order.symbol) <= 0:
             raise Refused(422, BUSINESS, "fractional orders cannot be sold short")
+    least = order.notional or order.qty * market.quote(order.symbol)[1]
+    if order.side == "buy" and (order.notional or not fits(order.qty, 0)) and least < LEAST:
+        raise Refused(422, BUSINESS, f"cost basis must be >= minimal amount of order {LEAST}")
 
 
 def _check_account(order: Order, account: Account, market: Market) -> None:
@@ -147,6 +162,7 @@ def _check_account(order: Order, account: Account, market: Market) -> None:
                 available=text(available) or "0",
                 existing_qty=text(abs(held)) or "0",
                 held_for_orders=text(spoken_for) or "0",
+                related_orders=[other.id for other in account.holding(order.symbol, order.side)],
             )
         return
     if order.side == "sell":
@@ -154,7 +170,9 @@ def _check_account(order: Order, account: Account, market: Market) -> None:
             raise Refused(
                 403, FORBIDDEN, f"insufficient balance for {order.symbol} (requested: {text(quantity)}, available: 0)"
             )
-        if not (account.shorting and asset["shortable"]):
+        if not account.shorting:
+            raise Refused(403, FORBIDDEN, "account is not allowed to short")
+        if not asset["shortable"]:
             raise Refused(422, BUSINESS, f'asset "{order.symbol}" cannot be sold short')
         if not asset.get("easy_to_borrow", True):
             raise Refused(422, BUSINESS, f'asset "{order.symbol}" is hard to borrow and cannot be sold short')

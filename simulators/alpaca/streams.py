@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -68,18 +69,16 @@ class Streams:
 
     def tell_market(self, symbol: str | None = None) -> None:
         """Send quotes and trades to those who asked for them: of one symbol, or of all."""
-        now = self.world.clock.now()
+        market, now = self.world.market, self.world.clock.now()
         for connection in [c for c in self.open if c.kind == "data"]:
             messages = []
             for topic, letter in (("quotes", "q"), ("trades", "t")):
                 every = "*" in connection.wanted[topic]
-                names = connection.wanted[topic] - {"*"} | (set(self.world.market.listed()) if every else set())
+                names = connection.wanted[topic] - {"*"} | (set(market.listed()) if every else set())
                 for name in sorted(names if symbol is None else names & {symbol}):
-                    body = (
-                        self.world.market.quote_body(name, now)
-                        if letter == "q"
-                        else self.world.market.trade_body(name, now)
-                    )
+                    if market.asset(name) is None:
+                        continue  # whoever asks for what does not exist hears nothing of it
+                    body = market.quote_body(name, now) if letter == "q" else market.trade_body(name, now)
                     messages.append({"T": letter, "S": name, **body, "t": now})
             if messages:
                 connection.put(messages)
@@ -200,7 +199,8 @@ class Streams:
             message = await connection.queue.get()
             while time.monotonic() < self.silent_until:
                 await asyncio.sleep(0.05)
-            await connection.send(message)
+            with contextlib.suppress(ConnectionError):  # the client has gone; its reader ends by itself
+                await connection.send(message)
 
 
 def _read(data: Any, *, packed: bool) -> Any:
