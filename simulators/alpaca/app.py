@@ -18,7 +18,7 @@ from simulators.alpaca.faults import DONE_ALL_THE_SAME, NOT_DONE, OTHERS, Fault
 from simulators.alpaca.market import coin_name
 from simulators.alpaca.streams import Streams
 from simulators.alpaca.trading import ACCOUNT, HIDDEN, WORLD
-from simulators.alpaca.wire import Refused, answer
+from simulators.alpaca.wire import Refused, answer, read_body
 from simulators.alpaca.world import Options
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -192,7 +192,7 @@ async def _late(request: web.Request, fault: Fault) -> web.StreamResponse:
     def arrive() -> None:
         with contextlib.suppress(Refused):  # nobody hears of a refusal any more
             assert account is not None
-            trading.submit(world, account, json.loads(body))
+            trading.submit(world, account, read_body(body))
 
     world.engine.later(fault.seconds, arrive)
     return _cut(request)

@@ -30,30 +30,34 @@ def make_order(body: dict[str, Any], account: Account, market: Market, clock: Cl
     return order
 
 
-def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
-    symbol, side, kind = body.get("symbol"), body.get("side"), body.get("type")
-    time_in_force = body.get("time_in_force")
-    qty, notional = number(body.get("qty"), "qty"), number(body.get("notional"), "notional")
-    if (body.get("order_class") or "simple") != "simple" or kind == "trailing_stop":
+def _check_words(body: dict[str, Any]) -> None:
+    if (body.get("order_class") or "simple") != "simple" or body.get("type") == "trailing_stop":
         raise Refused(422, VALIDATION, "the simulator takes only simple orders, and no trailing stops")
     if (body.get("position_intent") or INTENTS[0]) not in INTENTS:
         raise Refused(422, VALIDATION, "invalid position_intent")
-    for name, value, words in (
-        ("side", side, ("buy", "sell")),
-        ("type", kind, TYPES),
-        ("time_in_force", time_in_force, TIMES_IN_FORCE),
-    ):
-        if value not in words:
+    for name, words in (("side", ("buy", "sell")), ("type", TYPES), ("time_in_force", TIMES_IN_FORCE)):
+        if (value := body.get(name)) not in words:
             raise Refused(422, VALIDATION, f"invalid {name}" if value else f"{name} is required")
+
+
+def _size(body: dict[str, Any], name: str) -> Decimal | None:
+    """Return a quantity or an amount of dollars."""
+    value = number(body.get(name), name)
+    if value is not None and value <= 0:
+        raise Refused(422, VALIDATION, f"{name} must be > 0")
+    if value is not None and not fits(value, PLACES[name]):
+        raise Refused(422, VALIDATION, f"{name} must have at most {PLACES[name]} decimals")
+    return value
+
+
+def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
+    _check_words(body)
+    symbol = body.get("symbol")
     if not isinstance(symbol, str) or not symbol:
         raise Refused(422, VALIDATION, "symbol is required")
+    qty, notional = _size(body, "qty"), _size(body, "notional")
     if (qty is None) is (notional is None):
         raise Refused(422, VALIDATION, "exactly one of qty or notional is required")
-    for name, value in (("qty", qty), ("notional", notional)):
-        if value is not None and value <= 0:
-            raise Refused(422, VALIDATION, f"{name} must be > 0")
-        if value is not None and not fits(value, PLACES[name]):
-            raise Refused(422, VALIDATION, f"{name} must have at most {PLACES[name]} decimals")
     asset = market.asset(symbol)
     if asset is None:
         raise Refused(422, BUSINESS, f'asset "{symbol}" not found')
@@ -64,9 +68,9 @@ def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
         symbol=asset["symbol"],
         asset_class=asset["class"],
         asset_id=asset["id"],
-        side=str(side),
-        type=str(kind),
-        time_in_force=str(time_in_force),
+        side=body["side"],
+        type=body["type"],
+        time_in_force=body["time_in_force"],
         created_at=clock.now(),
         qty=qty,
         notional=notional,
@@ -166,20 +170,24 @@ def _check_account(order: Order, account: Account, market: Market) -> None:
             )
         return
     if order.side == "sell":
-        if order.asset_class == "crypto":
-            raise Refused(
-                403, FORBIDDEN, f"insufficient balance for {order.symbol} (requested: {text(quantity)}, available: 0)"
-            )
-        if not account.shorting:
-            raise Refused(403, FORBIDDEN, "account is not allowed to short")
-        if not asset["shortable"]:
-            raise Refused(422, BUSINESS, f'asset "{order.symbol}" cannot be sold short')
-        if not asset.get("easy_to_borrow", True):
-            raise Refused(422, BUSINESS, f'asset "{order.symbol}" is hard to borrow and cannot be sold short')
+        _check_short(order, account, asset)
     _check_wash(order, account)
     if account.needs(order, quantity, market.quote) > account.buying_power(market.quote):
         power = text(round(account.buying_power(market.quote), 2)) or "0"
         raise Refused(403, FORBIDDEN, "insufficient buying power", buying_power=power)
+
+
+def _check_short(order: Order, account: Account, asset: dict[str, Any]) -> None:
+    if order.asset_class == "crypto":
+        raise Refused(
+            403, FORBIDDEN, f"insufficient balance for {order.symbol} (requested: {text(order.qty)}, available: 0)"
+        )
+    if not account.shorting:
+        raise Refused(403, FORBIDDEN, "account is not allowed to short")
+    if not asset["shortable"]:
+        raise Refused(422, BUSINESS, f'asset "{order.symbol}" cannot be sold short')
+    if not asset.get("easy_to_borrow", True):
+        raise Refused(422, BUSINESS, f'asset "{order.symbol}" is hard to borrow and cannot be sold short')
 
 
 def _check_wash(order: Order, account: Account) -> None:

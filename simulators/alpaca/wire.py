@@ -75,8 +75,13 @@ def moment(value: str | None, name: str) -> datetime | None:
 
 async def body_of(request: web.Request) -> dict[str, Any]:
     """Return the JSON object of a request; raises Refused."""
+    return read_body(await request.text())
+
+
+def read_body(text: str) -> dict[str, Any]:
+    """Return the JSON object of a text; raises Refused."""
     try:
-        body = json.loads(await request.text())
+        body = json.loads(text)
     except ValueError:
         raise Refused(400, 40010000, "request body format is invalid") from None
     if not isinstance(body, dict):
