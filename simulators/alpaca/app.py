@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.alpaca import control, customers, data, store, trading
+from simulators.alpaca import control, customers, data, session, store, trading
 from simulators.alpaca.control import STREAMS
 from simulators.alpaca.faults import DONE_ALL_THE_SAME, NOT_DONE, OTHERS, Fault
 from simulators.alpaca.market import coin_name
@@ -58,13 +58,13 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 
 async def _tick(app: web.Application) -> None:
     """Let what falls due happen, and keep the state."""
-    world, was_open, saved = app[WORLD], app[WORLD].clock.is_open(), time.monotonic()
+    world, saved = app[WORLD], time.monotonic()
+    session.follow(world)
     world.engine.resume(world.everyone())
+    customers.resume(world)
     while True:
         world.engine.run_due()
-        if was_open is not world.clock.is_open():
-            control.session_changed(world, was_open=was_open)
-            was_open = not was_open
+        session.follow(world)
         if world.dirty and time.monotonic() - saved > 0.2:
             store.save(world)
             saved = time.monotonic()

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.alpaca import keys
+from simulators.alpaca import keys, session
 from simulators.alpaca.account import Account, Order
 from simulators.alpaca.streams import Streams
 from simulators.alpaca.trading import WORLD, submit
@@ -81,24 +81,14 @@ async def put_clock(request: web.Request) -> web.Response:
     clock, mode = world.clock, body.get("mode", "manual")
     if mode not in ("always", "real", "manual") or (mode == "manual" and not isinstance(body.get("is_open"), bool)):
         raise Refused(400, None, "say is_open true or false, or mode always or real")
-    was_open = clock.is_open()
     clock.mode = mode
     if mode == "manual":
         clock.manual_open = body["is_open"]
         turn = "next_close" if clock.manual_open else "next_open"
         clock.turn_at = moment(body.get(turn), turn)
-    session_changed(world, was_open=was_open)
-    return answer({"is_open": clock.is_open()})
-
-
-def session_changed(world: World, *, was_open: bool) -> None:
-    """Do what the opening or the close of the exchange calls for."""
     world.dirty = True
-    if was_open and not world.clock.is_open():
-        world.engine.close_auction(world.everyone())
-        world.engine.expire_day(world.everyone())
-    elif not was_open and world.clock.is_open():
-        world.engine.look_again(world.everyone())
+    session.follow(world)
+    return answer({"is_open": clock.is_open()})
 
 
 @routes.post("/sim/time")
@@ -107,12 +97,7 @@ async def advance(request: web.Request) -> web.Response:
     world, seconds = request.app[WORLD], (await body_of(request)).get("advance")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 40 * 86_400:
         raise Refused(400, None, "advance must be a number of seconds from 0 to forty days")
-    was_open = world.clock.is_open()
-    world.clock.offset += seconds
-    while world.engine.run_due():
-        pass
-    if was_open is not world.clock.is_open():
-        session_changed(world, was_open=was_open)
+    session.advance(world, seconds)
     return answer({"now": world.clock.now().isoformat()})
 
 
