@@ -100,6 +100,8 @@ class Streams:
         connection = await self._begin(request, "trade_updates", packed=packed)
         async for message in self._messages(connection):
             action, data = message.get("action"), message.get("data") or {}
+            if not isinstance(data, dict):
+                continue
             if action in ("authenticate", "auth"):
                 key = str(data.get("key_id") or message.get("key") or "")
                 known = self.world.find(key, str(data.get("secret_key") or message.get("secret") or ""))
@@ -145,6 +147,8 @@ class Streams:
         if not connection.key:
             return _error(401, "not authenticated")
         if action not in ("subscribe", "unsubscribe"):
+            return _error(400, "invalid syntax")
+        if not all(_is_list_of_names(message.get(topic)) for topic in connection.wanted):
             return _error(400, "invalid syntax")
         for topic, names in connection.wanted.items():
             asked = {coin_name(name) or name for name in message.get(topic) or []}
@@ -208,6 +212,10 @@ def _read(data: Any, *, packed: bool) -> Any:
         return msgpack.unpackb(data) if packed else json.loads(data)
     except (ValueError, msgpack.UnpackException):
         return None
+
+
+def _is_list_of_names(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
 
 
 def _error(code: int, text: str) -> dict[str, Any]:
