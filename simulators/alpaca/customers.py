@@ -146,7 +146,21 @@ async def get_trading_account(request: web.Request) -> web.Response:
     account = Account(
         customer.number, "", Decimal(customer.equity), customer.created_at, id=customer.id, number=customer.number
     )
-    return answer({**account.wire(world.market.quote), "status": customer.status})
+    cash, zero = customer.equity, "0"
+    broker_only = {
+        "status": customer.status,
+        "cash_withdrawable": cash,
+        "cash_transferable": cash,
+        "previous_close": iso(world.clock.now()),
+        "last_cash": cash,
+        "last_long_market_value": zero,
+        "last_short_market_value": zero,
+        "last_initial_margin": zero,
+        "last_buying_power": zero,
+        "last_regt_buying_power": zero,
+        "clearing_broker": "ALPACA_APCA",
+    }
+    return answer({**account.wire(world.market.quote), **broker_only})
 
 
 @routes.get("/v1/events/accounts/status")
