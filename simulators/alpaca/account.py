@@ -41,6 +41,7 @@ class Order:
     position_intent: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "pending_new"
+    expires_at: datetime | None = None
     updated_at: datetime | None = None
     filled_at: datetime | None = None
     canceled_at: datetime | None = None
@@ -106,9 +107,7 @@ class Order:
             "trail_percent": None,
             "trail_price": None,
             "hwm": None,
-            "subtag": None,
-            "source": None,
-            "expires_at": None,
+            "expires_at": iso(self.expires_at),
             "position_intent": self.position_intent,
         }
 
@@ -195,8 +194,6 @@ class Account:
         zero = "0"
         return {
             "id": self.id,
-            "admin_configurations": {},
-            "user_configurations": None,
             "account_number": self.number,
             "status": "ACTIVE",
             "crypto_status": "ACTIVE",
@@ -206,9 +203,7 @@ class Account:
             "buying_power": power,
             "regt_buying_power": power,
             "options_buying_power": zero,
-            "effective_buying_power": power,
             "non_marginable_buying_power": text(max(ZERO, self.cash)),
-            "bod_dtbp": zero,
             "cash": text(self.cash),
             "accrued_fees": zero,
             "portfolio_value": equity,
@@ -223,13 +218,11 @@ class Account:
             "last_equity": equity,
             "long_market_value": text(long),
             "short_market_value": text(short),
-            "position_market_value": text(long - short),
             "initial_margin": text((long - short) / 2),
             "maintenance_margin": text((long - short) * 3 / 10),
             "last_maintenance_margin": zero,
             "sma": zero,
             "balance_asof": f"{self.created_at:%Y-%m-%d}",
-            "crypto_tier": 1,
             "intraday_adjustments": zero,
             "pending_reg_taf_fees": zero,
         }

@@ -62,7 +62,6 @@ class Customer:
             "created_at": iso(self.created_at),
             "account_name": f"{given} {family}",
             "account_type": "trading",
-            "trading_type": "margin",
             "enabled_assets": ["us_equity"],
         }
         parts = {
@@ -86,7 +85,7 @@ async def post_account(request: web.Request) -> web.Response:
     world.dirty = True
     _event(world, customer, "")
     _decide_later(world, customer)
-    return answer(customer.wire(whole=True))
+    return answer({name: value for name, value in customer.wire(whole=True).items() if name != "account_name"})
 
 
 def resume(world: World) -> None:
@@ -147,17 +146,22 @@ async def get_trading_account(request: web.Request) -> web.Response:
         customer.number, "", Decimal(customer.equity), customer.created_at, id=customer.id, number=customer.number
     )
     cash, zero = customer.equity, "0"
-    broker_only = {
+    broker_only: dict[str, Any] = {
         "status": customer.status,
         "cash_withdrawable": cash,
         "cash_transferable": cash,
         "previous_close": iso(world.clock.now()),
+        "bod_dtbp": zero,
+        "effective_buying_power": cash,
+        "position_market_value": zero,
         "last_cash": cash,
         "last_long_market_value": zero,
         "last_short_market_value": zero,
         "last_initial_margin": zero,
         "last_buying_power": zero,
         "last_regt_buying_power": zero,
+        "admin_configurations": {},
+        "user_configurations": {},
         "clearing_broker": "ALPACA_APCA",
     }
     return answer({**account.wire(world.market.quote), **broker_only})
@@ -240,7 +244,6 @@ def _event(world: World, customer: Customer, old: str) -> None:
             "status_from": old,
             "status_to": customer.status,
             "reason": "",
-            "kyc_results": None,
         }
     )
 

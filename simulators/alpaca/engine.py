@@ -159,10 +159,11 @@ class Engine:
                     self._try(account, order)
 
     def expire_day(self, accounts: list[Account]) -> None:
-        """End the day orders at the close, but for those that were taken while it was closed."""
+        """End the day orders at the close, but for those that were taken while it was closed, and very old ones."""
         for account in accounts:
             for order in list(account.orders.values()):
-                if order.time_in_force == "day" and order.status != "accepted":
+                is_old = order.expires_at is not None and order.expires_at <= self.clock.now()
+                if (order.time_in_force == "day" and order.status != "accepted") or is_old:
                     self.expire(account, order)
 
     def auction(self, accounts: list[Account], time_in_force: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,12 +19,16 @@ INTENTS = ("buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
 PLACES = {"qty": 9, "notional": 2}
 LEAST = 1  # dollars
 LONGEST_ID = 128
+LONGEST_LIFE = timedelta(days=90)
 
 
 def make_order(body: dict[str, Any], account: Account, market: Market, clock: Clock) -> Order:
     """Return the order of a request; raises Refused."""
     order = _read(body, market, clock)
     _check_id(order, account)
+    if order.position_intent is None:
+        closes = account.held(order.symbol) * order.sign < 0
+        order.position_intent = f"{order.side}_to_{'close' if closes else 'open'}"
     _check_terms(order)
     _check_asset(order, market, account)
     _check_account(order, account, market)
@@ -72,6 +77,7 @@ def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
         type=body["type"],
         time_in_force=body["time_in_force"],
         created_at=clock.now(),
+        expires_at=clock.now() + LONGEST_LIFE if body["time_in_force"] == "gtc" else clock.next_close(),
         qty=qty,
         notional=notional,
         limit_price=number(body.get("limit_price"), "limit_price"),
