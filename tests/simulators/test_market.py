@@ -121,6 +121,17 @@ def test_a_night_that_passes_in_one_step_closes_and_opens_the_exchange(
     assert expired["expired_at"].startswith(f"{closed:%Y-%m-%dT%H:%M:%S}")
 
 
+def test_an_order_until_canceled_ends_after_ninety_days_all_the_same(
+    simulator: Running, alpaca: Alpaca, control: Control
+):
+    go_to(simulator, control, MONDAY_NOON)
+    order = alpaca.order(**LIMIT_BELOW, time_in_force="gtc")
+    for days, status in ((40, "new"), (40, "new"), (9, "new"), (4, "expired")):
+        control.advance(days * 86_400)
+        assert alpaca.status(order) == status
+    assert alpaca.again(order)["expired_at"] >= order["expires_at"]
+
+
 @pytest.mark.parametrize(("time_in_force", "before", "after"), [("opg", "shut", "open"), ("cls", "open", "shut")])
 def test_an_order_for_an_auction_fills_in_it_or_never(
     alpaca: Alpaca, control: Control, time_in_force: str, before: str, after: str
