@@ -11,7 +11,8 @@ TradingError
 ├── NotAllowed          not yours
 ├── TooMany             slow down
 ├── DatabaseBusy        try again
-└── BrokerAway          the broker cannot be asked now
+├── BrokerAway          the broker cannot be asked now, or what it did is not known yet
+└── NotConfigured       this desk has no settings for it
 """
 
 from collections.abc import Mapping
@@ -91,3 +92,7 @@ class DatabaseBusy(TradingError):
 
 class BrokerAway(TradingError):
     code = "broker_away"
+
+
+class NotConfigured(TradingError):
+    code = "not_configured"

@@ -15,7 +15,7 @@ from resources.base import Access, ApiResource, Endpoint
 
 TAGS = (
     "signals", "orders", "fills", "positions", "reports", "stops", "checks", "stocks", "pairs", "broker accounts",
-    "users", "tokens", "health",
+    "brokerage accounts", "users", "tokens", "health",
 )  # fmt: skip
 REF = "#/components/schemas/{model}"
 ERROR_SCHEMA = {
@@ -36,7 +36,7 @@ ERROR_TEXT = {
     413: "The body is too large.",
     415: "The body is no JSON.",
     422: "The same id was sent before with other content.",
-    429: "Too many failures; see Retry-After.",
+    429: "Too many failures, or requests of this kind; see Retry-After.",
     503: "The database or the broker is away; nothing was stored.",
 }
 
