@@ -232,7 +232,7 @@ def make_desk(stage: Stage, kind: str, name: str, **settings: str) -> Desk:
     folder = stage.folder / name
     folder.mkdir()
     env = dict.fromkeys([f.metadata["env"] for f in fields(Config)], "")  # empty = default, whatever a .env says
-    env |= {"DATABASE_URL_SQLALCHEMY": "", "DYNO": "", "HOST": HOST, "PORT": str(_free_port())}
+    env |= {"DATABASE_URL_SQLALCHEMY": "", "DYNO": "", "HOST": HOST, "PORT": str(free_port())}
     env |= {"INSTANCE_DIR": str(folder), "DATABASE_URL": stage.database(kind, name)}
     env |= {"PAPER_CASH": "1000000000000"}  # rounds only buy: none may end for want of buying power
     env |= {"ADMIN_PASSWORD": PASSWORD, "WEBHOOK_PASSPHRASE": PASSPHRASE, **settings}
@@ -244,7 +244,8 @@ def make_desk(stage: Stage, kind: str, name: str, **settings: str) -> Desk:
     return Desk(stage, name, config, env, app)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

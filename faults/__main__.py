@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +18,7 @@ from bench.support import DATABASES, POSTGRESQL, Failure, Stage, run
 from config import ROOT
 from faults.rehearsal import rehearse
 from faults.report import lacking, tell
+from faults.venues import PAPER, VENUES
 from tests.pgcluster import DISK, find_binaries
 
 LONG, SHORT = 200, 10  # faults on each database
@@ -27,11 +28,15 @@ def main() -> int:
     """Run the program; returns the exit code: 1 if anything was violated."""
     options = _options()
     count = options.faults or (LONG if options.long else SHORT)
-    if options.database == "both":
-        show(f"{count} faults on each of {' and '.join(DATABASES)}, seed {options.seed}; {machine()}")
-        return _side_by_side(count, options)
-    with _stage(options.database, keep=options.keep) as stage:
-        outcome = rehearse(stage, options.database, count, options.seed)
+    if options.database == "both" or options.venue == "both":
+        where = [
+            (venue, kind) for venue in _chosen(options.venue, VENUES) for kind in _chosen(options.database, DATABASES)
+        ]
+        names = ", ".join(f"{venue} on {kind}" for venue, kind in where)
+        show(f"{count} faults on each of: {names}; seed {options.seed}; {machine()}")
+        return max(_side_by_side(where[n : n + 2], count, options) for n in range(0, len(where), 2))
+    with _stage(options.database, options.venue, keep=options.keep) as stage:
+        outcome = rehearse(stage, options.database, options.venue, count, options.seed)
         if count >= LONG:
             outcome.violations += lacking(outcome)
         show(tell(outcome, options.seed))
@@ -40,13 +45,17 @@ def main() -> int:
     return 0
 
 
-def _side_by_side(count: int, options: argparse.Namespace) -> int:
-    """Rehearse each database in a process of its own, for much of the time is spent waiting."""
+def _chosen(word: str, choices: Sequence[str]) -> Sequence[str]:
+    return choices if word == "both" else [word]
+
+
+def _side_by_side(where: Sequence[tuple[str, str]], count: int, options: argparse.Namespace) -> int:
+    """Rehearse each in a process of its own, for much of the time is spent waiting."""
     command = [sys.executable, "-m", "faults", "--faults", str(count), "--seed", str(options.seed)]
     command += ["--keep"] if options.keep else []
     running = [
-        subprocess.Popen([*command, "--database", kind], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for kind in DATABASES
+        subprocess.Popen([*command, "--venue", venue, "--database", kind], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for venue, kind in where
     ]
     try:
         for process in running:
@@ -60,7 +69,7 @@ def _side_by_side(count: int, options: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _stage(kind: str, *, keep: bool) -> Iterator[Stage]:
+def _stage(kind: str, venue: str, *, keep: bool) -> Iterator[Stage]:
     """Give a stage whose folder survives a failure, or always, with all logs and databases in it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
@@ -74,16 +83,16 @@ def _stage(kind: str, *, keep: bool) -> Iterator[Stage]:
         if keep:
             show(f"Logs and databases are kept in {stage.folder}")
             if kind == POSTGRESQL:
-                _dump(stage)
+                _dump(stage, [POSTGRESQL, *(["venue"] if venue == PAPER else [])])
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # an impatient second one would leave half of it running
         stage.close(keep=keep)
 
 
-def _dump(stage: Stage) -> None:
+def _dump(stage: Stage, databases: Sequence[str]) -> None:
     """Save what the PostgreSQL server holds, for its own files go with it."""
     program = (find_binaries() or Path()) / "pg_dump"
-    for database in (POSTGRESQL, "venue"):
+    for database in databases:
         url = stage.cluster.url(database).replace("+psycopg2", "")
         try:
             subprocess.run([program, "--file", stage.folder / f"{database}.sql", url], check=True)
@@ -98,6 +107,7 @@ def _leave(number: int, frame: object) -> NoReturn:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m faults", description="Inject faults into a desk, then audit it.")
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
+    parser.add_argument("--venue", choices=[*VENUES, "both"], default=PAPER)
     parser.add_argument("--long", action="store_true", help=f"{LONG} faults on each database instead of {SHORT}")
     parser.add_argument("--faults", type=_positive, help="so many faults on each database")
     parser.add_argument("--keep", action="store_true", help="keep logs and databases, as after a failure")

@@ -14,16 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from brokers.errors import BrokerError
-from brokers.paper.instructions import Instruction, Kind
-from brokers.paper.store import Store
-from brokers.paper.tables import instructions, orders
 from domain.errors import Conflict
 from domain.order_status import OPEN, SignalStatus
 from extensions import db, reading
 from faults.plan import LEASE_SECONDS, Fault, Sort
 from faults.recovery import Blow
-from faults.scene import ACCOUNT, Scene
+from faults.scene import Scene
 from faults.tickets import Action
 from models import Order, Signal
 from models.signal import UNBALANCED
@@ -35,15 +31,6 @@ TICKET_PATIENCE = 12.0  # seconds until the way to a crash point is paved once m
 MOST_PAVINGS = 5
 SETTLE_SECONDS = 90.0
 WORKING_SECONDS = 4.0  # how old an order gets that waits for a market at the venue
-
-# What leads a worker to a point that it does not pass every day.
-PAVING = {
-    "look-up": Instruction(kind=Kind.DROP_ANSWER),
-    "poll": Instruction(kind=Kind.DELAY, seconds=1.0),
-    "booking": Instruction(kind=Kind.DELAY, seconds=1.0),
-    "cancel": Instruction(kind=Kind.WORK, symbol="P4.FT"),  # a leg that keeps the other one waiting
-    "tend": Instruction(kind=Kind.WORK, symbol="P2.FT"),
-}
 
 
 @dataclass
@@ -67,9 +54,6 @@ class Conductor:
     _stopped: dict[int, float] = field(default_factory=dict)  # process, and when it goes on
     _seen: int = 0
     _next_market: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._store = Store(self.scene.desk.config.paper_database_url)
 
     def run(self) -> None:
         """Inject every fault of the plan."""
@@ -98,14 +82,6 @@ class Conductor:
             time.sleep(0.3)
         return hanging
 
-    def told(self) -> Counter[str]:
-        """Return how often the venue misbehaved, by kind, and make it forget what it has not done yet."""
-        with self._store.reading() as connection:
-            query = sa.select(instructions.c.kind).where(instructions.c.remaining == 0)
-            done = Counter(connection.execute(query).scalars())
-        self.scene.venue.forget_instructions()
-        return done
-
     def _inject(self, fault: Fault, now: float) -> bool:
         """Let a fault happen, or see to it that it will; False when it cannot be brought about now."""
         if fault.sort in (Sort.KILL_AT_POINT, Sort.STOP_AT_POINT):
@@ -113,7 +89,7 @@ class Conductor:
             self.scene.tickets.arm(fault.point, _action(fault))
             self._pave(ticket, now)
         elif fault.told is not None:
-            return self.scene.tell(fault.told)
+            return self.scene.venue.tell(fault.told)
         elif fault.sort is Sort.KILL_WORKER:
             self.instant.append((fault.sort, self.scene.kill_worker(self.rng)))
         elif fault.sort is Sort.KILL_WEB:
@@ -147,7 +123,8 @@ class Conductor:
             del self._tickets[_key(ticket.fault)]
             return
         word = ticket.fault.point.split(" ")[0]
-        if word in PAVING and not self.scene.tell(PAVING[word]):
+        paving = self.scene.venue.paving.get(word)
+        if paving is not None and not self.scene.venue.tell(paving):
             ticket.until = now
             return
         ticket.pavings += 1
@@ -159,23 +136,16 @@ class Conductor:
         if now < self._next_market:
             return
         self._next_market = now + 1.0
-        old = sa.select(orders.c.client_order_id, orders.c.changed_at).where(
-            orders.c.closed_at.is_(None), orders.c.due_at.is_(None)
-        )
-        with contextlib.suppress(BrokerError):
-            with self._store.reading() as connection:
-                found = connection.execute(old).all()
-            for client_order_id, changed_at in found:
-                if time.time() - changed_at.timestamp() > WORKING_SECONDS:
-                    self._end(client_order_id)
+        for client_order_id in self.scene.venue.old_orders(WORKING_SECONDS):
+            self._end(client_order_id)
 
     def _end(self, client_order_id: str) -> None:
         """Fill an order, or let the venue cancel it, or let a person ask the desk to."""
         chance = self.rng.random()
         if chance < 0.5:
-            self.scene.venue.fill_rest(ACCOUNT, client_order_id)
+            self.scene.venue.fill_rest(client_order_id)
         elif chance < 0.6:
-            self.scene.venue.cancel(ACCOUNT, client_order_id)
+            self.scene.venue.cancel(client_order_id)
         else:
             with self.scene.desk.app.app_context(), contextlib.suppress(SQLAlchemyError, Conflict):
                 with reading() as session:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,8 @@ from flask import Flask
 
 import app
 import worker
+from brokers.alpaca.broker import AlpacaBroker
+from brokers.alpaca.capabilities import CAPABILITIES
 from faults.tickets import Tickets
 from services import cancel_orders, claims, crash_points, submit_orders
 
@@ -41,6 +44,7 @@ def listen() -> None:
         if not hasattr(module, name):
             raise SystemExit(f"faults.launch: {module.__name__}.{name} is no more; tell SHORTER what took its place")
         setattr(module, name, value)
+    AlpacaBroker.capabilities = replace(CAPABILITIES, settle_seconds=8.0, poll_seconds=1.0, state_seconds=3.0)
     crash_points.install(Tickets(Path(os.environ[FOLDER])).reach)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from brokers.paper.instructions import Instruction, Kind
 from faults.launch import LEASE
+from faults.venues import Told, make_told, told_for
 from services.crash_points import POINTS
 
 
@@ -31,7 +30,7 @@ class Fault:
 
     sort: Sort
     point: str = ""
-    told: Instruction | None = None
+    told: Told | None = None
 
     @property
     def label(self) -> str:
@@ -54,10 +53,10 @@ LEASE_SECONDS = LEASE.total_seconds()
 T = TypeVar("T")
 
 
-def make_plan(rng: random.Random, count: int) -> list[Fault]:
+def make_plan(rng: random.Random, count: int, venue: str) -> list[Fault]:
     """Return `count` faults in random order; each sort at least once where the count allows it."""
     shares = {sort: max(1, round(count * share / 100)) for sort, share in SHARES.items()}
-    faults = [fault for sort, number in shares.items() for fault in _some(rng, sort, number)]
+    faults = [fault for sort, number in shares.items() for fault in _some(rng, sort, number, venue)]
     faults = faults[:count]
     points = _in_turn(rng, POINTS, count - len(faults))
     faults += [Fault(Sort.KILL_AT_POINT, point) for point in points]
@@ -65,9 +64,9 @@ def make_plan(rng: random.Random, count: int) -> list[Fault]:
     return faults
 
 
-def _some(rng: random.Random, sort: Sort, number: int) -> list[Fault]:
+def _some(rng: random.Random, sort: Sort, number: int, venue: str) -> list[Fault]:
     if sort is Sort.VENUE:
-        return [Fault(sort, told=_instruction(rng, kind)) for kind in _in_turn(rng, tuple(Kind), number)]
+        return [Fault(sort, told=make_told(rng, *kind)) for kind in _in_turn(rng, told_for(venue), number)]
     if sort is Sort.STOP_AT_POINT:
         return [Fault(sort, point) for point in _in_turn(rng, STOP_POINTS, number)]
     return [Fault(sort)] * number
@@ -79,13 +78,3 @@ def _in_turn(rng: random.Random, choices: Sequence[T], number: int) -> list[T]:
     while len(found) < number:
         found += rng.sample(choices, len(choices))
     return found[:number]
-
-
-def _instruction(rng: random.Random, kind: Kind) -> Instruction:
-    seconds = {
-        Kind.DELAY: rng.uniform(0.5, 3),
-        Kind.LATE: rng.choice([1.5, 6.0, 12.0]),  # the venue promises two seconds; the others break the promise
-        Kind.HANG: rng.choice([0.5, 2.0, LEASE_SECONDS + 2]),  # the longest outlives the lease
-    }
-    quantity = Decimal(rng.randint(1, 4)) if kind is Kind.PARTIAL else None
-    return Instruction(kind=kind, seconds=seconds.get(kind, 0.0), quantity=quantity)

@@ -19,6 +19,7 @@ from faults.scene import Scene, scene
 from faults.senders import Senders, Sent, bodies
 from faults.snapshot import Snapshot
 from faults.tickets import Action, Used
+from faults.venues import PAPER
 
 PACE = {SQLITE: 0.4}  # seconds between two alerts
 USUAL_PACE = 0.25
@@ -35,6 +36,7 @@ class Outcome:
 
     kind: str
     folder: Path
+    venue: str = PAPER
     seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)  # by crash point
@@ -44,15 +46,15 @@ class Outcome:
     violations: list[str] = field(default_factory=list)
 
 
-def rehearse(stage: Stage, kind: str, count: int, seed: int) -> Outcome:
+def rehearse(stage: Stage, kind: str, venue: str, count: int, seed: int) -> Outcome:
     """Run `count` faults on one database and audit it; the same seed gives the same plan and the same alerts."""
     logging.disable(logging.CRITICAL)  # what this process does to the desk; the desk's own processes have their logs
     began = time.monotonic()
-    outcome = Outcome(kind, stage.folder)
-    with scene(stage, kind) as made:
+    outcome = Outcome(kind, stage.folder, venue)
+    with scene(stage, kind, venue) as made:
         load = bodies(made.tickers(), PASSPHRASE, f"{kind}-{seed}", random.Random(f"{seed} bodies"))
         senders = Senders(made.desk.url, load, random.Random(f"{seed} senders"), PACE.get(kind, USUAL_PACE))
-        plan = make_plan(random.Random(f"{seed} {kind} plan"), count)
+        plan = make_plan(random.Random(f"{seed} {kind} {venue} plan"), count, venue)
         conductor = Conductor(made, plan, random.Random(f"{seed} {kind}"), GAP.get(kind, USUAL_GAP))
         senders.start()
         time.sleep(WARM_UP)
@@ -60,9 +62,9 @@ def rehearse(stage: Stage, kind: str, count: int, seed: int) -> Outcome:
             conductor.run()
         finally:
             senders.stop()
-        told = conductor.told()
+        told = made.venue.done()
         outcome.violations += conductor.settle()
-    books = snapshot.take(made.desk.app, made.desk.config.paper_database_url)
+        books = snapshot.take(made.desk.app, made.venue)
     _judge(outcome, books, senders)
     _count(outcome, conductor, made.tickets.used(), told)
     outcome.figures = _figures(books, senders, made)

@@ -17,7 +17,7 @@ def tell(outcome: Outcome, seed: int) -> str:
     points = [(point, outcome.kills[point]) for point in POINTS]
     times = [_times(name, values) for name, values in outcome.recoveries.items() if values]
     parts = [
-        f"## {outcome.kind}: {outcome.faults.total()} faults in {outcome.seconds:.0f} s, seed {seed}",
+        f"## {outcome.kind}, {outcome.venue}: {outcome.faults.total()} faults in {outcome.seconds:.0f} s, seed {seed}",
         table(["fault", "times"], faults),
         table(["killed at this crash point", "times"], points),
         table(["what", "number"], list(outcome.figures.items())),

@@ -13,7 +13,8 @@ from domain.enums import Side, TickerType
 from domain.order_status import AT_BROKER, BY_EVIDENCE, CLOSED, TRANSITIONS, OrderStatus, SignalStatus
 from domain.pricing import average_price
 from faults.senders import Sent
-from faults.snapshot import Snapshot, VenueOrder
+from faults.snapshot import Snapshot
+from faults.venues import VenueOrder
 
 UNFINISHED = {SignalStatus.WAITING, SignalStatus.REROUTED, SignalStatus.CREATED, SignalStatus.LEG_FILLED}
 LIVED_AT_BROKER = AT_BROKER | {OrderStatus.FILLED, OrderStatus.EXPIRED, OrderStatus.REPLACED}

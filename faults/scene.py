@@ -17,24 +17,21 @@ from decimal import Decimal
 import psutil
 
 from bench.support import SQLITE, Child, Desk, Stage, make_desk
-from brokers.errors import BrokerError
-from brokers.paper.instructions import Instruction
-from brokers.paper.venue import PaperVenue
+from faults.alpaca_venue import AlpacaSide
 from faults.launch import FOLDER
 from faults.recovery import Blow
 from faults.tickets import Tickets
-from services.accounts import paper_settings
+from faults.venues import Venue, open_venue, settings_for
 
-SINGLES = tuple(f"S{n:02d}.FT" for n in range(1, 13))
+SINGLES = tuple(f"S{letter}.FT" for letter in "ABCDEFGHIJKL")
 PAIRS = (
-    ("P1.FT", "P2.FT", "1"),
-    ("P3.FT", "P4.FT", "2"),
-    ("P5.FT", "P6.FT", "0.5"),
-    ("P7.FT", "P8.FT", "1.35"),
-    ("P1.FT", "P8.FT", "3"),  # shares its legs with others
-    ("P9.FT", "P4.FT", "0.75"),
+    ("PA.FT", "PB.FT", "1"),
+    ("PC.FT", "PD.FT", "2"),
+    ("PE.FT", "PF.FT", "0.5"),
+    ("PG.FT", "PH.FT", "1.35"),
+    ("PA.FT", "PH.FT", "3"),  # shares its legs with others
+    ("PI.FT", "PD.FT", "0.75"),
 )
-ACCOUNT = "paper"
 WORKERS = {SQLITE: 2}  # on SQLite the second waits for its turn
 MOST_WORKERS = 3
 PATROL_SECONDS = 0.05
@@ -48,7 +45,7 @@ class Scene:
     stage: Stage
     desk: Desk
     tickets: Tickets
-    venue: PaperVenue
+    venue: Venue
     replaced: int = 0
     shipped: bool = False  # start what is shipped, deaf to tickets
     _roles: dict[str, Child] = field(default_factory=dict)
@@ -120,17 +117,11 @@ class Scene:
             connection.execute("ROLLBACK")
         return blow
 
-    def tell(self, told: Instruction) -> bool:
-        """Instruct the venue; False while its store is away, or held by a process that is stopped."""
-        try:
-            self.venue.instruct(told)
-        except BrokerError:
-            return False
-        return True
-
     def register(self) -> None:
         """Make the load's stocks and pairs tradable."""
         self.desk.register(SINGLES, PAIRS)
+        if isinstance(self.venue, AlpacaSide):  # where a fraction cannot be short, a pair's legs are whole shares
+            self.venue.keep_whole(sorted({symbol for first, second, _ in PAIRS for symbol in (first, second)}))
 
     def tickers(self) -> list[str]:
         """Return what alerts may name; a hedge ratio of 1 is left out, as charts do."""
@@ -164,14 +155,13 @@ def _kill(pid: int) -> Blow:
 
 
 @contextlib.contextmanager
-def scene(stage: Stage, kind: str) -> Iterator[Scene]:
+def scene(stage: Stage, kind: str, venue: str) -> Iterator[Scene]:
     """Give the desk of one database, set up, registered and running; its processes end with it."""
     folder = stage.folder / "tickets"
     settings = {FOLDER: str(folder), "WEB_WORKERS": "2", "WEB_THREADS": "16"}
-    settings |= {"LEG_TIMEOUT": "2", "PAPER_CASH": "1000000000000", "LOG_LEVEL": "info"}
-    settings["PAPER_DATABASE_URL"] = stage.database(kind, "venue")
+    settings |= {"LEG_TIMEOUT": "2", "LOG_LEVEL": "info", **settings_for(stage, venue, kind)}
     desk = make_desk(stage, kind, kind, **settings)
-    made = Scene(stage, desk, Tickets(folder), PaperVenue(paper_settings(desk.config)))
+    made = Scene(stage, desk, Tickets(folder), open_venue(venue, desk.config))
     made.register()
     try:
         made.open()

@@ -1,4 +1,4 @@
-"""What the desk's book and the venue's store say at one moment, read from another process than those that wrote it."""
+"""What the desk's book and the venue say at one moment, read from another process than those that wrote it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask
 
-from brokers.paper import tables as venue_tables
-from brokers.paper.store import Store
 from extensions import db, reading
+from faults.venues import Venue, VenueOrder
 from models import Fill, Order, OrderEvent, Position, Signal
-
-
-@dataclass(frozen=True, slots=True)
-class VenueOrder:
-    """One order as the venue has it, with its executions by id: quantity, price, commission."""
-
-    client_order_id: str
-    symbol: str
-    side: str
-    quantity: Decimal
-    status: str
-    fills: Mapping[str, tuple[Decimal, Decimal, Decimal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +29,8 @@ class Snapshot:
     positions: Mapping[str, Decimal]
 
 
-def take(app: Flask, venue_url: str) -> Snapshot:
-    """Read all of the book and of the venue's store."""
-    store = Store(venue_url)
+def take(app: Flask, venue: Venue) -> Snapshot:
+    """Read all of the book and of the venue."""
     try:
         with app.app_context(), reading() as session:
             signals, orders, events, fills = (
@@ -58,10 +44,8 @@ def take(app: Flask, venue_url: str) -> Snapshot:
             )
             rows = session.execute(sa.select(Position.name, Position.symbol, Position.quantity)).all()
             held = {(row.name, row.symbol): row.quantity for row in rows}
-        with store.reading() as connection:
-            venue_orders, positions = _venue_orders(connection), _positions(connection)
+        venue_orders, positions = venue.book()
     finally:
-        store.close()
         with app.app_context():
             db.session.remove()
     return Snapshot(signals, orders, _by_order(events), _by_order(fills), held, venue_orders, positions)
@@ -71,22 +55,4 @@ def _by_order(rows: Sequence[Any]) -> dict[int, list[Any]]:
     found = defaultdict(list)
     for row in rows:
         found[row.order_id].append(row)
-    return found
-
-
-def _venue_orders(connection: sa.Connection) -> list[VenueOrder]:
-    fills: dict[int, dict[str, tuple[Decimal, Decimal, Decimal]]] = defaultdict(dict)
-    for row in connection.execute(sa.select(venue_tables.fills)):
-        fills[row.order_id][f"{row.order_id}-{row.sequence}"] = (row.quantity, row.price, row.commission)
-    return [
-        VenueOrder(row.client_order_id, row.symbol, row.side, row.quantity, row.status, fills[row.id])
-        for row in connection.execute(sa.select(venue_tables.orders).order_by(venue_tables.orders.c.id))
-    ]
-
-
-def _positions(connection: sa.Connection) -> dict[str, Decimal]:
-    held = connection.execute(sa.select(venue_tables.positions.c.symbol, venue_tables.positions.c.quantity))
-    found: dict[str, Decimal] = defaultdict(Decimal)
-    for symbol, quantity in held:
-        found[symbol] += quantity
     return found

@@ -12,9 +12,10 @@ from domain.checks.run import Outcome, after_sizing, before_sizing
 from domain.enums import Source
 from domain.intake import decide
 from domain.order_status import SignalStatus
+from services.ask_broker import check_with_broker
 from services.desk_book import Book, read_book
 from services.facts import World, gather, with_legs
-from services.planning import NotTradable, Plan, Scene, check_with_broker, size
+from services.planning import NotTradable, Plan, Scene, size
 
 
 def decide_plan(scene: Scene) -> tuple[Book, Plan]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +27,7 @@ from domain.messages import (
     Replacement,
     SessionReport,
 )
-from domain.order_status import CLOSED
+from domain.order_status import CLOSED, OrderStatus
 
 BLOCKS = {
     "trading_blocked": "trading is blocked",
@@ -41,9 +42,9 @@ class AlpacaBroker:
     name = "alpaca"
     capabilities = CAPABILITIES
 
-    def __init__(self, settings: AlpacaSettings, account: str) -> None:
+    def __init__(self, settings: AlpacaSettings, account: str, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._account = settings, account
-        self._client = AlpacaClient(settings)
+        self._client = AlpacaClient(settings, clock)
         self._orders = OrderBook(self._client)
         self._market = AlpacaMarket(self._client, settings.feed)
 
@@ -65,8 +66,8 @@ class AlpacaBroker:
         except OrderRejected as e:
             refusal = e
         report = self._find(client_order_id)
-        if refusal is not None and report.status not in CLOSED:
-            raise refusal
+        if refusal is not None and report.status not in CLOSED | {OrderStatus.CANCEL_PENDING}:
+            raise refusal  # a second wish for the end of an order is refused as long as the first is at work
         return report
 
     def replace_order(self, client_order_id: str, terms: Replacement) -> OrderReport:

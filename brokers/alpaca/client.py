@@ -9,12 +9,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import requests
-from alpaca.common.exceptions import APIError
-from alpaca.common.rest import RESTClient
-from alpaca.trading.client import TradingClient
 
 from brokers.alpaca.errors import of_reading, of_sending
 from brokers.alpaca.rate_budget import RateBudget
+from brokers.alpaca.sdk import APIError, RESTClient, TradingClient
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OutcomeUnknown
 from brokers.http import DeadlineSession
@@ -32,11 +30,11 @@ class AlpacaClient:
     Reads raise BrokerUnavailable, writes any of the errors of `brokers.errors`.
     """
 
-    def __init__(self, settings: AlpacaSettings) -> None:
+    def __init__(self, settings: AlpacaSettings, clock: Callable[[], float] = time.time) -> None:
         keys = (settings.key_id, settings.secret_key)
         trading = TradingClient(*keys, url_override=settings.trading_url, raw_data=True)
         data = RESTClient(settings.data_url, *keys, raw_data=True)
-        self._trading_budget, self._data_budget = RateBudget(), RateBudget()
+        self._trading_budget, self._data_budget = RateBudget(clock), RateBudget(clock)
         self._trading = hold(trading, self._trading_budget)
         self._data = hold(data, self._data_budget)
         self._refused = threading.Lock()

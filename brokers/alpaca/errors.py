@@ -6,8 +6,8 @@ import json
 import re
 
 import requests
-from alpaca.common.exceptions import APIError
 
+from brokers.alpaca.sdk import APIError
 from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown
 from brokers.http import never_left
 

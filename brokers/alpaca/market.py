@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote as quoted
@@ -17,8 +16,8 @@ from brokers.errors import BrokerUnavailable
 from domain.messages import AssetReport, QuoteReport, SessionReport
 
 MOST_SINGLE = 20  # more assets than these are asked for as one list of all
+MOST_MISSING = 50  # of those that the list lacks are asked for singly
 STEP, WHOLE = Decimal("0.00000001"), Decimal(1)
-CLOCK_SECONDS = 60.0  # a session that neither opens nor closes meanwhile is not asked for again
 MOST_QUOTES = 100  # of one request
 
 
@@ -27,8 +26,6 @@ class AlpacaMarket:
 
     def __init__(self, client: AlpacaClient, feed: str) -> None:
         self._client, self._feed = client, feed
-        self._session: SessionReport | None = None
-        self._session_at = -CLOCK_SECONDS
 
     def assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
         """Return what may be done with these symbols; unknown ones are left out."""
@@ -49,10 +46,8 @@ class AlpacaMarket:
         return found
 
     def session(self) -> SessionReport:
-        """Return whether the exchange is open; between two changes the last answer is good for a minute."""
-        known, now = self._session, datetime.now(UTC)
-        if known is not None and time.monotonic() - self._session_at < CLOCK_SECONDS and not _has_turned(known, now):
-            return known
+        """Return whether the exchange is open."""
+        now = datetime.now(UTC)
         clock = self._client.read("/clock")
         try:
             is_open = clock["is_open"]
@@ -60,14 +55,12 @@ class AlpacaMarket:
             at = moment(clock.get("timestamp")) or now
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise BrokerUnavailable(f"Alpaca's clock cannot be read ({e})") from e
-        session = SessionReport(
+        return SessionReport(
             is_open=is_open is True,
             at=at,
             opens_at=None if is_open else opens_at,
             closes_at=closes_at if is_open else None,
         )
-        self._session, self._session_at = session, time.monotonic()
-        return session
 
     def _asset(self, symbol: str) -> dict[str, Any] | None:
         try:
@@ -86,7 +79,10 @@ class AlpacaMarket:
             if not isinstance(listed, list) or not listed:
                 raise BrokerUnavailable("Alpaca's list of assets cannot be read")
             known |= {from_alpaca(str(asset.get("symbol"))): asset for asset in listed}
-        return {symbol: known.get(symbol) for symbol in symbols}
+        missing = [symbol for symbol in symbols if symbol not in known]
+        return {symbol: known.get(symbol) for symbol in symbols} | {
+            symbol: self._asset(symbol) for symbol in missing[:MOST_MISSING]
+        }
 
     def _quotes_of(
         self, path: str, symbols: Sequence[str], params: dict[str, Any], version: str
@@ -134,11 +130,6 @@ def _quote(symbol: str, raw: Any, source: str) -> QuoteReport | None:
     if not bid or not ask or bid <= 0 or ask <= 0 or at is None:  # an empty side is written as 0
         return None
     return QuoteReport(symbol=symbol, bid=bid, ask=ask, at=at, source=source)
-
-
-def _has_turned(session: SessionReport, now: datetime) -> bool:
-    turn = session.closes_at if session.is_open else session.opens_at
-    return turn is not None and now >= turn - timedelta(seconds=1)
 
 
 def _parts(symbols: Sequence[str]) -> list[Sequence[str]]:

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
-import warnings
 from typing import Any
 
+from brokers.alpaca.sdk import TradingStream
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.base import StreamListener
-
-with warnings.catch_warnings():
-    # The SDK uses an API of websockets that is on its way out; requirements.in holds a version that has it.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from alpaca.trading.stream import TradingStream
 
 # A peer that answers no ping for so long is gone, whatever TCP believes; the SDK by itself waits three minutes.
 PING_SECONDS = 10.0
 PONG_SECONDS = 10.0
 CONNECTION = {"ping_interval": None, "close_timeout": 2, "open_timeout": 10, "max_queue": 1024}
 JOIN_SECONDS = 3.0
-
-# The SDK writes a traceback for each failed try to connect; what there is to say is said by the listener.
-logging.getLogger("alpaca.trading.stream").setLevel(logging.CRITICAL)
 
 
 class TradeUpdates:

@@ -5,10 +5,9 @@ from datetime import datetime
 
 from brokers.base import Capabilities, Stream, StreamListener
 from brokers.errors import OrderRejected, OutcomeUnknown
-from brokers.paper.orders import ORDER_TYPES, is_text
+from brokers.paper.orders import ORDER_TYPES, TIMES_IN_FORCE, is_text
 from brokers.paper.pricing import STEP
 from brokers.paper.venue import DuplicateOrderId, PaperVenue
-from domain.enums import TimeInForce
 from domain.messages import (
     AccountReport,
     AssetReport,
@@ -27,7 +26,7 @@ class PaperBroker:
     name = "paper"
     capabilities = Capabilities(
         order_types=ORDER_TYPES,
-        times_in_force=frozenset(TimeInForce),
+        times_in_force=TIMES_IN_FORCE,
         short_selling=True,
         quantity_step=STEP,
         lookup_by_client_order_id=True,

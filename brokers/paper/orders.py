@@ -24,6 +24,7 @@ from domain.messages import FillReport, OrderReport, OrderRequest
 from domain.order_status import OrderStatus
 
 ORDER_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
+TIMES_IN_FORCE = frozenset({TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC})
 MAX_TEXT = 128
 
 
@@ -263,6 +264,10 @@ def is_text(text: str) -> bool:
 def _check(request: OrderRequest) -> None:
     if request.order_type not in ORDER_TYPES:
         raise OrderRejected(f"order type {request.order_type} is not supported")
+    if request.time_in_force not in TIMES_IN_FORCE or request.extended_hours:
+        raise OrderRejected(
+            "extended hours are not supported" if request.extended_hours else "time in force is not supported"
+        )
     if not _is_amount(request.quantity):
         raise OrderRejected("quantity must be above 0 and below 1000000000000, with at most 8 decimals")
     if request.order_type is OrderType.LIMIT and (request.limit_price is None or not _is_amount(request.limit_price)):

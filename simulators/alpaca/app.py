@@ -16,7 +16,7 @@ from simulators.alpaca.control import STREAMS
 from simulators.alpaca.faults import DONE_ALL_THE_SAME, NOT_DONE, OTHERS, Fault
 from simulators.alpaca.market import coin_name
 from simulators.alpaca.streams import Streams
-from simulators.alpaca.trading import WORLD
+from simulators.alpaca.trading import ACCOUNT, HIDDEN, WORLD
 from simulators.alpaca.wire import Refused, answer
 from simulators.alpaca.world import Options
 
@@ -25,6 +25,10 @@ WIRE_KINDS = frozenset(NOT_DONE) | frozenset(DONE_ALL_THE_SAME) | OTHERS
 TICK = 0.005
 QUOTES_EVERY = 1.0
 MINUTE = 60.0
+_WINDOWS: web.AppKey[dict[str, tuple[float, int]]] = web.AppKey(
+    "windows", dict
+)  # by key: when it ends, requests so far
+_LIMITS: web.RequestKey[dict[str, str]] = web.RequestKey("limits", dict)
 
 
 def make_app(options: Options) -> web.Application:
@@ -82,7 +86,7 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
         response: web.StreamResponse = e.response()
     except web.HTTPException as e:
         response = answer({"message": e.reason.lower()}, e.status)
-    for name, value in request.get("limits", {}).items():
+    for name, value in request.get(_LIMITS, {}).items():
         response.headers[name] = value
     return response
 
@@ -103,16 +107,13 @@ async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
         reset, used = time.time() + MINUTE, 0
     windows[key] = (reset, used + 1)
     left = world.options.rate_limit - used - 1
-    request["limits"] = _limits(world.options.rate_limit, left, reset)
+    request[_LIMITS] = _limits(world.options.rate_limit, left, reset)
     if left < 0:
         raise Refused(429, None, "too many requests.")
     response = await handler(request)
     if not response.prepared:
-        response.headers.update(request["limits"])
+        response.headers.update(request[_LIMITS])
     return response
-
-
-_WINDOWS: web.AppKey[dict[str, tuple[float, int]]] = web.AppKey("windows", dict)
 
 
 def _limits(limit: int, left: int, reset: float) -> dict[str, str]:
@@ -134,7 +135,7 @@ async def _keys(request: web.Request, handler: Handler) -> web.StreamResponse:
         account = world.find(request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY"))
         if account is None:
             raise Refused(401, None, "unauthorized.")
-        request["account"] = account
+        request[ACCOUNT] = account
     return await handler(request)
 
 
@@ -153,7 +154,7 @@ async def _faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise Refused(401, None, "unauthorized.")
     if fault.kind == "rate_limit":
         limit = world.options.rate_limit
-        request["limits"] = _limits(limit, 0, time.time() + (fault.seconds or 5))
+        request[_LIMITS] = _limits(limit, 0, time.time() + (fault.seconds or 5))
         raise Refused(429, None, "too many requests.")
     if fault.kind == "drop_before":
         return _cut(request)
@@ -164,7 +165,7 @@ async def _faults(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _after(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
     if fault.kind == "hidden":
-        request["hidden"] = fault
+        request[HIDDEN] = fault
     response = await handler(request)
     if (status := DONE_ALL_THE_SAME.get(fault.kind)) is not None:
         raise Refused(status, None, "internal server error occurred")
@@ -184,7 +185,7 @@ async def _after(request: web.Request, handler: Handler, fault: Fault) -> web.St
 
 async def _late(request: web.Request, fault: Fault) -> web.StreamResponse:
     """Cut the connection now, and take the order later."""
-    world, account, body = request.app[WORLD], request.get("account"), await request.text()
+    world, account, body = request.app[WORLD], request.get(ACCOUNT), await request.text()
 
     def arrive() -> None:
         with contextlib.suppress(Refused):  # nobody hears of a refusal any more
@@ -215,7 +216,7 @@ async def _symbol_of(request: web.Request) -> str | None:
         with contextlib.suppress(ValueError, AttributeError):
             symbol: Any = json.loads(await request.text()).get("symbol")
             return (coin_name(symbol) or symbol) if isinstance(symbol, str) else None
-    if request.method == "DELETE" and "account" in request:
-        order = request["account"].orders.get(request.path.rpartition("/")[2])
+    if request.method == "DELETE" and ACCOUNT in request:
+        order = request[ACCOUNT].orders.get(request.path.rpartition("/")[2])
         return order.symbol if order else None
     return None

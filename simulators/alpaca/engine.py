@@ -55,10 +55,11 @@ class Engine:
         if told is not None and told.kind == "cancel_fills":
             self.fill(account, order, order.remaining)
             return
+        if told is not None:  # it is answered as if, and that is all
+            return
         self._move(order, "pending_cancel")
         self._event(account, order, "pending_cancel")
-        if told is None:
-            self.later(self.fill_after / 2, lambda: self._end(account, order, "canceled"))
+        self.later(self.fill_after / 2, lambda: self._end(account, order, "canceled"))
 
     def replace(self, account: Account, order: Order, changes: dict[str, Any]) -> Order:
         """Put an order with other terms in the place of one that works. Raises Refused."""
@@ -150,6 +151,14 @@ class Engine:
             heapq.heappop(self._due)[2]()
             any_done = True
         return any_done
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on; each thing that falls due on the way happens at its own moment."""
+        end = self.clock.now() + timedelta(seconds=seconds)
+        while self._due and self._due[0][0] <= end:
+            self.clock.offset += max(0.0, (self._due[0][0] - self.clock.now()).total_seconds())
+            heapq.heappop(self._due)[2]()
+        self.clock.offset += max(0.0, (end - self.clock.now()).total_seconds())
 
     def look_again(self, accounts: list[Account], symbol: str | None = None) -> None:
         """Look at open orders again: the quote or the session has changed."""

@@ -28,6 +28,7 @@ class Market:
     clock: Clock
     quotes: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # set by the control
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)  # what the control says of assets
+    asked: set[str] = field(default_factory=set)  # shares that somebody has asked for
 
     def asset(self, symbol: str) -> dict[str, Any] | None:
         """Return an asset by its symbol, a coin with or without its slash; None = there is none."""
@@ -35,6 +36,7 @@ class Market:
         coin = "/" in name
         if not coin and (not SHARE.fullmatch(name) or name.startswith(("NO.", "ZZZZ"))):
             return None
+        self.asked.add(name)
         asset: dict[str, Any] = {
             "id": asset_id(name),
             "class": "crypto" if coin else "us_equity",
@@ -66,7 +68,7 @@ class Market:
         """Return symbols that a list of all assets shows: the coins, and a number of shares."""
         shares = ["AAPL", "AMZN", "BRK.B", "GOOGL", "JPM", "MA", "META", "MSFT", "NVDA", "SPY", "TSLA", "V", "XOM"]
         coins = [f"{coin}/{currency}" for coin in COINS for currency in CURRENCIES]
-        return sorted({*shares, *coins, *self.rules, *self.quotes})
+        return sorted({*shares, *coins, *self.rules, *self.quotes, *self.asked})
 
     def quote(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Return bid and ask of an asset: as the control has set it, else made of its name."""

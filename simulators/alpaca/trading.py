@@ -17,20 +17,21 @@ from simulators.alpaca.world import World
 
 routes = web.RouteTableDef()
 WORLD: web.AppKey[World] = web.AppKey("world", World)
+ACCOUNT: web.RequestKey[Account] = web.RequestKey("account", Account)
+HIDDEN: web.RequestKey[Fault] = web.RequestKey("hidden", Fault)  # a fault that hides the order of this request
 CHANGES = ("qty", "time_in_force", "limit_price", "stop_price", "client_order_id")
 
 
 def account_of(request: web.Request) -> Account:
     """Return the account whose keys came with a request."""
-    account: Account = request["account"]
-    return account
+    return request[ACCOUNT]
 
 
 @routes.post("/v2/orders")
 async def post_order(request: web.Request) -> web.Response:
     """Take an order."""
     body = await body_of(request)
-    return answer(submit(request.app[WORLD], account_of(request), body, request.get("hidden")).wire())
+    return answer(submit(request.app[WORLD], account_of(request), body, request.get(HIDDEN)).wire())
 
 
 def submit(world: World, account: Account, body: dict[str, Any], hidden: Fault | None = None) -> Order:

@@ -20,7 +20,7 @@ class MarketContract:
         before = broker.account()
         assert before.blocked == ""
         assert before.buying_power > 0
-        report = broker.submit_order(request)
+        report = broker_venue.trade(request)
         after = broker.account()
         assert after.equity == before.equity - sum(fill.commission for fill in report.fills)
         assert after.buying_power < before.buying_power
@@ -28,7 +28,7 @@ class MarketContract:
     def test_a_quote_moves_the_equity_and_not_the_cash(self, broker_venue: BrokerVenue):
         broker, request = broker_venue.broker, broker_venue.make_request()
         broker_venue.quote(request.symbol, Decimal(100), Decimal(100))
-        broker.submit_order(request)
+        broker_venue.trade(request)
         before = broker.account()
         broker_venue.quote(request.symbol, Decimal(103), Decimal(105))
         after = broker.account()
@@ -41,7 +41,7 @@ class MarketContract:
         power = broker.account().buying_power
         too_much = broker_venue.make_request(quantity=(power / 100).to_integral_value() + 1)
         with pytest.raises(OrderRejected, match="buying power"):
-            broker.submit_order(too_much)
+            broker_venue.broker.submit_order(too_much)
         assert broker.find_order(too_much.client_order_id) is None or broker.list_positions() == []
 
     def test_quotes_are_given_with_their_time_and_source_and_missing_ones_left_out(self, broker_venue: BrokerVenue):
@@ -78,7 +78,7 @@ class MarketContract:
         [
             ({"tradable": False}, {}, "tradable"),
             ({"shortable": False}, {"side": Side.SELL}, "short"),
-            ({"quantity_step": Decimal(1)}, {"quantity": Decimal("1.5")}, "multiple"),
+            ({"quantity_step": Decimal(1)}, {"quantity": Decimal("1.5")}, "multiple|fractionable"),
         ],
     )
     def test_what_an_asset_forbids_is_refused(
@@ -94,8 +94,8 @@ class MarketContract:
     def test_a_holding_of_an_unshortable_asset_can_be_sold(self, broker_venue: BrokerVenue):
         request = broker_venue.make_request()
         broker_venue.restrict(request.symbol, tradable=True, shortable=False, quantity_step=Decimal(1))
-        broker_venue.broker.submit_order(request)
-        sold = broker_venue.broker.submit_order(broker_venue.make_request(side=Side.SELL))
+        broker_venue.trade(request)
+        sold = broker_venue.trade(broker_venue.make_request(side=Side.SELL))
         assert sold.status is OrderStatus.FILLED
 
     def test_a_blocked_account_says_why_and_takes_no_order(self, broker_venue: BrokerVenue):
@@ -109,7 +109,7 @@ class MarketContract:
         assert broker.session().is_open
         broker_venue.close_the_market()
         assert not broker.session().is_open
-        report = broker.submit_order(broker_venue.make_request(time_in_force=TimeInForce.DAY))
+        report = broker_venue.trade(broker_venue.make_request(time_in_force=TimeInForce.DAY))
         assert (report.status, report.fills) == (OrderStatus.ACCEPTED, ())
         assert broker.find_order(report.client_order_id) == report
         broker_venue.open_the_market()
@@ -122,7 +122,11 @@ class MarketContract:
 
     def test_an_order_in_a_closed_session_can_be_canceled(self, broker_venue: BrokerVenue):
         broker_venue.close_the_market()
-        report = broker_venue.broker.submit_order(broker_venue.make_request(time_in_force=TimeInForce.DAY))
-        assert broker_venue.broker.cancel_order(report.client_order_id).status is OrderStatus.CANCELED
+        report = broker_venue.trade(broker_venue.make_request(time_in_force=TimeInForce.DAY))
+        broker_venue.broker.cancel_order(report.client_order_id)
+        broker_venue.pass_time(1)
+        ended = broker_venue.broker.find_order(report.client_order_id)
+        assert ended is not None
+        assert ended.status is OrderStatus.CANCELED
         broker_venue.open_the_market()
         assert broker_venue.broker.list_positions() == []

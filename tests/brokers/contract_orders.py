@@ -16,7 +16,7 @@ class OrderContract:
 
     def test_a_market_order_is_filled_and_reported_exactly(self, broker_venue: BrokerVenue):
         request = broker_venue.make_request()
-        report = broker_venue.broker.submit_order(request)
+        report = broker_venue.trade(request)
         assert (report.client_order_id, report.symbol) == (request.client_order_id, request.symbol)
         assert (report.side, report.quantity, report.status) == (
             request.side,
@@ -28,19 +28,19 @@ class OrderContract:
         assert all(fill.price > 0 and fill.commission >= 0 and fill.at.tzinfo for fill in report.fills)
 
     def test_a_look_up_says_what_the_answer_said(self, broker_venue: BrokerVenue):
-        report = broker_venue.broker.submit_order(broker_venue.make_request())
+        report = broker_venue.trade(broker_venue.make_request())
         assert broker_venue.broker.find_order(report.client_order_id) == report
         assert report in broker_venue.broker.list_orders(LONG_AGO)
 
     def test_an_order_outlives_its_connection(self, broker_venue: BrokerVenue):
-        report = broker_venue.broker.submit_order(broker_venue.make_request())
+        report = broker_venue.trade(broker_venue.make_request())
         assert broker_venue.reconnect().find_order(report.client_order_id) == report
 
     def test_an_unknown_id_is_absent(self, broker_venue: BrokerVenue):
         assert broker_venue.broker.find_order("never-sent") is None
 
     def test_ids_of_orders_and_executions_are_unique(self, broker_venue: BrokerVenue):
-        reports = [broker_venue.broker.submit_order(broker_venue.make_request()) for _ in range(3)]
+        reports = [broker_venue.trade(broker_venue.make_request()) for _ in range(3)]
         executions = [fill.execution_id for report in reports for fill in report.fills]
         assert len({report.broker_order_id for report in reports}) == 3
         assert len(set(executions)) == len(executions)
@@ -49,7 +49,7 @@ class OrderContract:
         if not broker_venue.broker.capabilities.refuses_repeated_client_order_id:
             pytest.skip("the broker takes an id twice")
         request = broker_venue.make_request()
-        report = broker_venue.broker.submit_order(request)
+        report = broker_venue.trade(request)
         with pytest.raises(OutcomeUnknown):
             broker_venue.broker.submit_order(request)
         assert broker_venue.broker.find_order(request.client_order_id) == report
@@ -60,7 +60,7 @@ class OrderContract:
             pytest.skip("the broker takes an id twice")
         broker_venue.will_leave_working()
         request = broker_venue.make_request()
-        broker_venue.broker.submit_order(request)
+        broker_venue.trade(request)
         broker_venue.broker.cancel_order(request.client_order_id)
         with pytest.raises(OutcomeUnknown):
             broker_venue.broker.submit_order(request)
@@ -86,8 +86,9 @@ class OrderContract:
         with pytest.raises(BrokerUnavailable) as caught:
             broker_venue.broker.submit_order(request)
         assert caught.value.retry_after > 0
+        broker_venue.pass_time(caught.value.retry_after)
         assert broker_venue.broker.find_order(request.client_order_id) is None
-        assert broker_venue.broker.submit_order(request).status is OrderStatus.FILLED
+        assert broker_venue.trade(request).status is OrderStatus.FILLED
 
     def test_a_lost_request_is_unknown_and_absent(self, broker_venue: BrokerVenue):
         broker_venue.will_lose_the_request()
@@ -101,6 +102,7 @@ class OrderContract:
         request = broker_venue.make_request()
         with pytest.raises(OutcomeUnknown):
             broker_venue.broker.submit_order(request)
+        broker_venue.pass_time(1)
         found = broker_venue.broker.find_order(request.client_order_id)
         assert found is not None
         assert found.status is OrderStatus.FILLED
@@ -119,7 +121,7 @@ class OrderContract:
 
     def test_a_working_order_is_listed_however_old_it_is(self, broker_venue: BrokerVenue):
         broker_venue.will_leave_working()
-        report = broker_venue.broker.submit_order(broker_venue.make_request())
+        report = broker_venue.trade(broker_venue.make_request())
         assert report.status in AT_BROKER
         broker_venue.pass_time(7200)
         later = report.at + timedelta(hours=1)
@@ -130,14 +132,14 @@ class OrderContract:
 
     def test_a_working_order_can_be_canceled(self, broker_venue: BrokerVenue):
         broker_venue.will_leave_working()
-        report = broker_venue.broker.submit_order(broker_venue.make_request())
+        report = broker_venue.trade(broker_venue.make_request())
         canceled = broker_venue.broker.cancel_order(report.client_order_id)
         assert canceled.status in {OrderStatus.CANCELED, OrderStatus.CANCEL_PENDING}
         assert canceled.status in TRANSITIONS[report.status]
         assert canceled.fills == ()
 
     def test_a_filled_order_stays_filled_when_canceled(self, broker_venue: BrokerVenue):
-        report = broker_venue.broker.submit_order(broker_venue.make_request())
+        report = broker_venue.trade(broker_venue.make_request())
         assert broker_venue.broker.cancel_order(report.client_order_id) == report
 
     def test_a_cancel_of_an_unknown_order_is_refused(self, broker_venue: BrokerVenue):
@@ -146,7 +148,7 @@ class OrderContract:
 
     def test_partial_fills_add_up_and_keep_their_ids(self, broker_venue: BrokerVenue):
         broker_venue.will_fill_partly(Decimal(4))
-        first = broker_venue.broker.submit_order(broker_venue.make_request(quantity=Decimal(10)))
+        first = broker_venue.trade(broker_venue.make_request(quantity=Decimal(10)))
         assert first.status is OrderStatus.PARTIALLY_FILLED
         assert [fill.quantity for fill in first.fills] == [Decimal(4)]
         broker_venue.fill_rest(first.client_order_id)
@@ -158,7 +160,7 @@ class OrderContract:
 
     def test_a_partly_filled_order_keeps_its_fill_when_canceled(self, broker_venue: BrokerVenue):
         broker_venue.will_fill_partly(Decimal(4))
-        report = broker_venue.broker.submit_order(broker_venue.make_request(quantity=Decimal(10)))
+        report = broker_venue.trade(broker_venue.make_request(quantity=Decimal(10)))
         canceled = broker_venue.broker.cancel_order(report.client_order_id)
         assert canceled.status in CLOSED | {OrderStatus.CANCEL_PENDING}
         assert canceled.fills == report.fills
@@ -166,20 +168,20 @@ class OrderContract:
     def test_positions_are_signed_and_flat_is_empty(self, broker_venue: BrokerVenue):
         broker = broker_venue.broker
         assert broker.list_positions() == []
-        bought = broker.submit_order(broker_venue.make_request(quantity=Decimal(3)))
+        bought = broker_venue.trade(broker_venue.make_request(quantity=Decimal(3)))
         (position,) = broker.list_positions()
         assert (position.symbol, position.quantity) == (bought.symbol, Decimal(3))
         assert position.average_price == bought.fills[0].price
-        broker.submit_order(broker_venue.make_request(quantity=Decimal(3), side=Side.SELL))
+        broker_venue.trade(broker_venue.make_request(quantity=Decimal(3), side=Side.SELL))
         assert broker.list_positions() == []
         if not broker.capabilities.short_selling:
             return
-        broker.submit_order(broker_venue.make_request(quantity=Decimal(2), side=Side.SELL))
+        broker_venue.trade(broker_venue.make_request(quantity=Decimal(2), side=Side.SELL))
         assert [position.quantity for position in broker.list_positions()] == [Decimal(-2)]
 
     def test_cash_follows_the_fills(self, broker_venue: BrokerVenue):
         before = broker_venue.broker.account()
-        report = broker_venue.broker.submit_order(broker_venue.make_request())
+        report = broker_venue.trade(broker_venue.make_request())
         after = broker_venue.broker.account()
         spent = sum(fill.quantity * fill.price + fill.commission for fill in report.fills)
         assert after.cash == before.cash - spent

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from brokers.base import Broker
-from domain.messages import OrderRequest
+from domain.messages import OrderReport, OrderRequest
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
 
@@ -18,6 +18,9 @@ class BrokerVenue(Protocol):
 
     def make_request(self, **overrides: Any) -> OrderRequest:
         """Return a market order that this venue fills at once, with an id of its own."""
+
+    def trade(self, request: OrderRequest) -> OrderReport:
+        """Send an order and return what the broker says of it once the venue has done with it for now."""
 
     def reconnect(self) -> Broker:
         """Return a second connection to the same account."""

@@ -15,7 +15,7 @@ from brokers.paper.instructions import Instruction, Kind
 from brokers.paper.venue import PaperVenue
 from brokers.registry import open_broker
 from domain.enums import OrderType, TimeInForce
-from domain.messages import OrderRequest
+from domain.messages import OrderReport, OrderRequest
 from tests.brokers.contract import BrokerContract
 from tests.brokers.contract_venue import LONG_AGO
 from tests.brokers.paper_support import ACCOUNT, Clock, make_request, make_settings
@@ -35,6 +35,9 @@ class PaperBrokerVenue:
 
     def make_request(self, **overrides: Any) -> OrderRequest:
         return make_request(**overrides)
+
+    def trade(self, request: OrderRequest) -> OrderReport:
+        return self.broker.submit_order(request)
 
     def reconnect(self) -> Broker:
         self._others.append(PaperVenue(make_settings(self._url), clock=self.clock))
@@ -100,7 +103,7 @@ class TestPaperBroker(BrokerContract):
 def test_the_capabilities_are_what_the_venue_does():
     capabilities = PaperBroker.capabilities
     assert capabilities.order_types == {OrderType.MARKET, OrderType.LIMIT}
-    assert capabilities.times_in_force == set(TimeInForce)
+    assert capabilities.times_in_force == {TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC}
     assert capabilities.quantity_step == Decimal("0.00000001")
     assert capabilities.short_selling
     assert capabilities.lookup_by_client_order_id

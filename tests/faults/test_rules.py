@@ -16,6 +16,9 @@ from domain.enums import Side
 from extensions import transaction
 from faults import rules, snapshot
 from faults.senders import Sent
+from faults.snapshot import Snapshot
+from faults.venues import PaperSide
+from tests.brokers.paper_support import make_settings
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 
@@ -54,7 +57,12 @@ def make_sent(number: int, ticker: str, side: str = "buy") -> Sent:
 
 
 def violated(context: Flask, url: str, sent: Sequence[Sent]) -> set[str]:
-    return set(rules.audit(snapshot.take(context, url), sent))
+    return set(rules.audit(books_of(context, url), sent))
+
+
+def books_of(context: Flask, url: str) -> Snapshot:
+    with closing(PaperSide(make_settings(url))) as venue:
+        return snapshot.take(context, venue)
 
 
 def in_book(*statements: str) -> None:
@@ -168,7 +176,7 @@ def test_answers_that_were_not_kept_fail(
 
 
 def test_an_order_that_is_twice_at_the_venue_fails(context: Flask, desk: Desk, sent: list[Sent], url: str) -> None:
-    books = snapshot.take(context, url)
+    books = books_of(context, url)
     doubled = replace(books, venue_orders=[*books.venue_orders, books.venue_orders[0]])
     assert ONCE in rules.audit(doubled, sent)
 

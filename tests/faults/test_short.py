@@ -19,6 +19,7 @@ from faults.report import lacking, tell
 from faults.senders import Sent, bodies
 from faults.snapshot import Snapshot
 from faults.tickets import Action, Tickets
+from faults.venues import VENUES
 from services import crash_points
 from services.crash_points import POINTS
 from tests.left_out import require
@@ -28,11 +29,12 @@ TAKE = "import sys; from pathlib import Path; from faults.tickets import Tickets
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize("database", [SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.postgres)])
-def test_ten_faults_leave_both_books_in_agreement(pytestconfig: pytest.Config, database: str) -> None:
+def test_ten_faults_leave_both_books_in_agreement(pytestconfig: pytest.Config, database: str, venue: str) -> None:
     require("PostgreSQL", database == SQLITE or find_binaries() is not None, "install it, or set PG_BIN")
     done = subprocess.run(
-        [sys.executable, "-m", "faults", "--database", database],
+        [sys.executable, "-m", "faults", "--database", database, "--venue", venue],
         cwd=pytestconfig.rootpath, capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -84,11 +86,12 @@ def test_a_ticket_that_was_withdrawn_kills_nobody(tmp_path: Path) -> None:
     assert tickets.used() == []
 
 
+@pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize("count", [1, 10, 30, 200])
-def test_a_plan_is_as_long_as_asked_for_and_the_same_for_a_seed(count: int) -> None:
-    plan = make_plan(random.Random(5), count)
+def test_a_plan_is_as_long_as_asked_for_and_the_same_for_a_seed(count: int, venue: str) -> None:
+    plan = make_plan(random.Random(5), count, venue)
     assert len(plan) == count
-    assert plan == make_plan(random.Random(5), count)
+    assert plan == make_plan(random.Random(5), count, venue)
     if count >= 10:
         assert {fault.sort for fault in plan} == {*SHARES, Sort.KILL_AT_POINT}
     if count == 200:
