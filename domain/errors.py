@@ -5,14 +5,14 @@ TradingError
 ├── NotFound            no such row
 ├── AlreadyExists       the name is taken
 ├── Conflict            collides with what already happened
-│   └── IllegalTransition
+│   ├── IllegalTransition
+│   └── NotConfigured   this desk has no settings for it
 ├── PayloadMismatch     the same key with other content
 ├── NotAuthenticated    who are you
 ├── NotAllowed          not yours
 ├── TooMany             slow down
 ├── DatabaseBusy        try again
-├── BrokerAway          the broker cannot be asked now, or what it did is not known yet
-└── NotConfigured       this desk has no settings for it
+└── BrokerAway          the broker cannot be asked now, or what it did is not known yet
 """
 
 from collections.abc import Mapping
@@ -60,6 +60,10 @@ class IllegalTransition(Conflict):
         self.old, self.new = old, new
 
 
+class NotConfigured(Conflict):
+    code = "not_configured"
+
+
 class PayloadMismatch(TradingError):
     code = "payload_mismatch"
 
@@ -92,7 +96,3 @@ class DatabaseBusy(TradingError):
 
 class BrokerAway(TradingError):
     code = "broker_away"
-
-
-class NotConfigured(TradingError):
-    code = "not_configured"

@@ -22,7 +22,7 @@ TAG = "brokerage accounts"
 
 
 class BrokerageSignUp(ApiResource):
-    @endpoint(Access.TOKEN, TAG, body=SignUpIn, answers={201: SignUpOut}, errors=(400, 401, 429, 501))
+    @endpoint(Access.TOKEN, TAG, body=SignUpIn, answers={201: SignUpOut}, errors=(400, 401, 409, 429))
     def post(self, body: SignUpIn) -> SignUpOut | tuple[dict[str, Any], int]:
         """Open a brokerage account; each e-mail has one, and its owner is shown it when it is there already."""
         try:

@@ -33,7 +33,6 @@ STATUS_BY_ERROR: dict[type[errors.TradingError], int] = {
     errors.IllegalTransition: 409,
     errors.PayloadMismatch: 422,
     errors.TooMany: 429,
-    errors.NotConfigured: 501,
     errors.DatabaseBusy: 503,
     errors.BrokerAway: 503,
 }

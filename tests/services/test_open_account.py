@@ -475,5 +475,3 @@ def test_on_live_each_missing_field_is_asked_for(live_app, alpaca, part):
             sign_up(OWNER, Application(name="Ada", email="ada@example.com", **{**LIVE, part: left}), None)
         assert f"{part}.{name}" in caught.value.fields
     assert (rows(), alpaca.asked()) == ([], 0)
-
-
