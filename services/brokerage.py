@@ -43,18 +43,22 @@ def connected() -> BrokerageClient:
         )
     from brokers.alpaca.accounts import BrokerageClient  # large, and most desks never use it
 
-    config: Config = current_app.config["DESK"]
     with _making:
         client: BrokerageClient | None = current_app.extensions.get("brokerage")
         if client is None:
-            settings = BrokerageSettings(
-                environment=config.broker_api_environment,
-                key_id=config.broker_api_key,
-                secret_key=config.broker_api_secret,
-                simulator_url=config.alpaca_simulator_url,
-            )
-            client = current_app.extensions["brokerage"] = BrokerageClient(settings)
+            client = current_app.extensions["brokerage"] = BrokerageClient(settings())
         return client
+
+
+def settings() -> BrokerageSettings:
+    """Return what a connection to the brokerage is opened with."""
+    config: Config = current_app.config["DESK"]
+    return BrokerageSettings(
+        environment=config.broker_api_environment,
+        key_id=config.broker_api_key,
+        secret_key=config.broker_api_secret,
+        simulator_url=config.alpaca_simulator_url,
+    )
 
 
 def get_account(name: str, viewer: User) -> BrokerageAccount:

@@ -145,7 +145,7 @@ def test_an_account_is_ours_only_if_it_was_opened_while_we_asked():
         return is_ours(BrokerageReport(alpaca_id="1", status="ACTIVE", created_at=created_at), NOW, sent)
 
     second = timedelta(seconds=1)
-    assert ours(NOW) and ours(sent) and ours(NOW - 60 * second) and ours(sent + 120 * second)
+    assert all(ours(at) for at in (NOW, sent, NOW - 60 * second, sent + 120 * second))
     assert not ours(NOW - 61 * second)
     assert not ours(sent + 121 * second)
     assert not ours(None)

@@ -1,13 +1,17 @@
 """Following what becomes of accounts at the brokerage."""
 
 import logging
+import threading
 import time
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from brokers.alpaca import account_events
 from brokers.alpaca.account_forms import brokerage_report
+from brokers.alpaca.settings import BrokerageSettings
 from brokers.errors import BrokerUnavailable
 from extensions import database_time, transaction
 from models import BrokerageAccount
@@ -204,6 +208,71 @@ def test_a_worker_follows_in_a_thread(app, alpaca, monkeypatch):
     wait_for(lambda: statuses() == ["ACTIVE"])
     follower.end(5)
     assert not follower._thread.is_alive()
+
+
+def test_an_event_wakes_the_thread(app, alpaca):
+    open_one()
+    follower = AccountFollower(app)
+    follower.begin()
+    wait_for(lambda: alpaca.asked("GET", "/v1/events/accounts/status") == 1)
+    time.sleep(0.2)  # until the simulator listens to itself
+    started = time.monotonic()
+    alpaca.move(rows()[0].alpaca_id, status="ACTIVE")  # its next look is ten seconds away
+    wait_for(lambda: statuses() == ["ACTIVE"])
+    assert time.monotonic() - started < 1.5
+    started = time.monotonic()
+    follower.end(5)
+    assert time.monotonic() - started < 1
+    assert not follower._thread.is_alive()
+
+
+class EventServer(ThreadingHTTPServer):
+    """Sends what it was given, one answer a connection; remembers what it was asked for."""
+
+    daemon_threads = True
+
+    def __init__(self, *answers):
+        super().__init__(("127.0.0.1", 0), EventHandler)
+        self.answers, self.paths = iter(answers), []
+
+
+class EventHandler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.paths.append(self.path)
+        status, text = next(self.server.answers, (503, ""))
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_broken_stream_goes_on_where_it_ended(monkeypatch):
+    monkeypatch.setattr(account_events, "PAUSES", (0.01,))
+    event = 'data: {"account_id": "%s", "event_ulid": "%s"}\n\n'
+    answers = [
+        (200, ":heartbeat\n\n" + event % ("one", "01A")),
+        (302, ""),
+        (200, "data: nonsense\n\ndata: []\n\n" + event % ("two", "01B")),
+    ]
+    heard = []
+    with EventServer(*answers) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        settings = BrokerageSettings(
+            environment="simulator",
+            key_id="key",
+            secret_key="secret",
+            simulator_url=f"http://127.0.0.1:{server.server_port}",
+        )
+        events = account_events.AccountEvents(settings, heard.append)
+        wait_for(lambda: len(server.paths) >= 4)
+        wait_for(lambda: events.trouble == "no stream from Alpaca (HTTPError)")
+        events.close()
+        server.shutdown()
+    path = "/v1/events/accounts/status"
+    assert server.paths[:4] == [path, f"{path}?since_ulid=01A", f"{path}?since_ulid=01A", f"{path}?since_ulid=01B"]
+    assert heard == ["one", "two"]
 
 
 def test_trouble_is_told_once_and_its_end_too(app, alpaca, monkeypatch, caplog):

@@ -267,6 +267,15 @@ def test_nor_one_that_was_opened_long_after_our_application_was_lost(app, alpaca
     assert rows()[0].alpaca_id is None
 
 
+def test_an_email_that_only_looks_alike_is_another_one(app, alpaca, monkeypatch):
+    die_in(monkeypatch, BrokerageClient, "open_account")
+    let_pass(61)
+    open_elsewhere(alpaca, "xada@example.com", age=timedelta(0))
+    sign_up(OWNER, application(), None)
+    assert [(row.email, row.status) for row in rows()] == [("ada@example.com", "SUBMITTED")]
+    assert rows()[0].alpaca_id == alpaca.customers[1].id
+
+
 def test_a_repeat_that_alpaca_knows_is_taken_over_as_ours(app, alpaca, monkeypatch):
     die_in(monkeypatch, brokerage_rows, "store")
     let_pass(61)
