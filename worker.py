@@ -40,6 +40,7 @@ from services import (
     sync_broker,
     tend_legs,
 )
+from services.account_follower import AccountFollower
 from services.accounts import AccountTerms, connect, desk_accounts
 from services.due import look
 from services.health import HEARTBEAT
@@ -235,7 +236,9 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
         wake_no_worker()
         stop.interrupt = waker.interrupt
         pipeline = Pipeline(app, name, waker.interrupt)
+        follower = AccountFollower(app)
         logger.info("worker %s started", name)
+        follower.begin(thread=not once)
         gc.freeze()  # what is here now stays; no collection need look at it while an alert waits
         try:
             while not stop.asked:
@@ -247,6 +250,7 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
         finally:
             stop.interrupt = lambda: None
             pipeline.end()
+            follower.end(KEEPER_PATIENCE)
             waker.close()
             _say_goodbye(name)
             logger.info("worker %s ended", name)

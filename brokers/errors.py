@@ -1,4 +1,4 @@
-"""Three broker errors, each named by what the caller must do."""
+"""Broker errors, each named by what the caller must do."""
 
 
 class BrokerError(Exception):
@@ -23,3 +23,15 @@ class BrokerUnavailable(BrokerError):
 
 class AccessRefused(OrderRejected, BrokerUnavailable):
     """The broker does not accept the keys: no order was placed, nothing can be read, until a person sets right ones."""
+
+
+class EmailTaken(OrderRejected):
+    """The brokerage has an account of this e-mail already: no other one was opened."""
+
+
+class FormRefused(OrderRejected):
+    """The brokerage does not accept an application: no account was opened. `field` is what it speaks of."""
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field

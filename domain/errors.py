@@ -5,13 +5,14 @@ TradingError
 ├── NotFound            no such row
 ├── AlreadyExists       the name is taken
 ├── Conflict            collides with what already happened
-│   └── IllegalTransition
+│   ├── IllegalTransition
+│   └── NotConfigured   this desk has no settings for it
 ├── PayloadMismatch     the same key with other content
 ├── NotAuthenticated    who are you
 ├── NotAllowed          not yours
 ├── TooMany             slow down
 ├── DatabaseBusy        try again
-└── BrokerAway          the broker cannot be asked now
+└── BrokerAway          the broker cannot be asked now, or what it did is not known yet
 """
 
 from collections.abc import Mapping
@@ -57,6 +58,10 @@ class IllegalTransition(Conflict):
     def __init__(self, what: str, old: str, new: str) -> None:
         super().__init__(f"{what} cannot go from '{old}' to '{new}'.")
         self.old, self.new = old, new
+
+
+class NotConfigured(Conflict):
+    code = "not_configured"
 
 
 class PayloadMismatch(TradingError):

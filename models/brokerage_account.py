@@ -24,7 +24,7 @@ class BrokerageAccount(Model):
     owner_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"), index=True)
     environment: Mapped[str] = mapped_column(sa.String(16))
     name: Mapped[str] = mapped_column(sa.String(128))
-    email: Mapped[str] = mapped_column(sa.String(254), unique=True)  # in lower case
+    email: Mapped[str] = mapped_column(sa.String(254))  # in lower case
     status: Mapped[str] = mapped_column(sa.String(32))  # Alpaca's word, or one of domain.brokerage
     reason: Mapped[str | None] = mapped_column(sa.String(500))
     account_number: Mapped[str | None] = mapped_column(sa.String(64))
@@ -37,6 +37,7 @@ class BrokerageAccount(Model):
     next_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())  # when to look at Alpaca again
 
     __table_args__ = (
+        sa.UniqueConstraint("environment", "email"),  # who has tried it on the sandbox may open a real one
         sa.Index(None, "next_at"),
         {"sqlite_autoincrement": True},
     )

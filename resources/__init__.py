@@ -7,6 +7,7 @@ from flask import Blueprint, Flask
 from resources import (
     actions,
     broker_accounts,
+    brokerage,
     checks,
     errors,
     fills,
@@ -73,6 +74,10 @@ def init_app(app: Flask) -> None:
     api.add_resource(broker_accounts.BrokerAccountKeys, "/v3/broker/account/<string:name>/keys")
     api.add_resource(broker_accounts.BrokerAccountLive, "/v3/broker/account/<string:name>/live")
     api.add_resource(broker_accounts.BrokerAccountCheck, "/v3/broker/account/<string:name>/check")
+
+    api.add_resource(brokerage.BrokerageSignUp, "/v3/accounts/signup")
+    api.add_resource(brokerage.BrokerageAccounts, "/v3/accounts")
+    api.add_resource(brokerage.BrokerageAccount, "/v3/accounts/<string:account>")
 
     api.add_resource(users.UserRegister, "/v3/reguser")
     api.add_resource(users.Users, "/v3/users/<string:number_of_users>")

@@ -127,7 +127,7 @@ def field_errors(e: ValidationError) -> dict[str, str]:
     """Return {field: rule in words}; values are never repeated, they may be secrets."""
     result: dict[str, str] = {}
     for error in e.errors(include_url=False):
-        name = str(error["loc"][0]) if error["loc"] else "body"
+        name = ".".join(str(part) for part in error["loc"]) or "body"
         kind = "missing" if error["input"] is None else error["type"]
         result.setdefault(name, _in_words(name, kind, error["msg"], error.get("ctx", {})))
     return result

@@ -15,7 +15,7 @@ from resources.base import Access, ApiResource, Endpoint
 
 TAGS = (
     "signals", "orders", "fills", "positions", "reports", "stops", "checks", "stocks", "pairs", "broker accounts",
-    "users", "tokens", "health",
+    "brokerage accounts", "users", "tokens", "health",
 )  # fmt: skip
 REF = "#/components/schemas/{model}"
 ERROR_SCHEMA = {
@@ -32,12 +32,12 @@ ERROR_TEXT = {
     401: "No valid token, or wrong credentials.",
     403: "The token lacks the right.",
     404: "There is no such thing.",
-    409: "It conflicts with what already happened.",
+    409: "It conflicts with what already happened, or with how this desk is set up.",
     413: "The body is too large.",
     415: "The body is no JSON.",
     422: "The same id was sent before with other content.",
-    429: "Too many failures; see Retry-After.",
-    503: "The database or the broker is away; nothing was stored.",
+    429: "Too many failures, or requests of this kind; see Retry-After.",
+    503: "The database or the broker is away; the message says what that means.",
 }
 
 

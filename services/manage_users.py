@@ -78,13 +78,13 @@ def new_user(username: str, password: str, role: Role) -> User:
     """Return a user to be stored; raises InvalidInput for a name that is none, or a password that is too easy."""
     if not NAME.fullmatch(username):
         raise InvalidInput({"username": "must have 1 to 64 letters, digits or any of . @ + - _"})
-    _check_password(password)
+    check_new_password(password)
     return User(username=username, password_hash=hash_password(password), role=role)
 
 
 def change_user(username: str, password: str, role: Role | None = None) -> None:
     """Set a password, and the role when given; ends all sessions and tokens of that user. Raises NotFound."""
-    _check_password(password)
+    check_new_password(password)
     hashed = hash_password(password)
     with transaction() as session:
         user = _locked(session, username)
@@ -121,7 +121,8 @@ def _keep_an_admin(session: Session, user: User) -> None:
         raise InvalidInput({"username": "the last admin stays"})
 
 
-def _check_password(password: str) -> None:
+def check_new_password(password: str) -> None:
+    """Raise InvalidInput for a password that is too easy."""
     try:
         check_password(password)
     except ConfigError as e:

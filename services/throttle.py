@@ -79,18 +79,29 @@ _limiter = FixedWindowRateLimiter(SqlStorage())
 LOGIN_FAILURES_PER_NAME = parse("10/5minutes")
 LOGIN_FAILURES_PER_ADDRESS = parse("20/5minutes")
 PASSPHRASE_FAILURES_PER_ADDRESS = parse("10/minute")
+SIGN_UPS_PER_USER = parse("10/hour")
 
 
 def check_failures(limit: RateLimitItem, who: str) -> None:
     """Raise TooMany when `who` has failed too often lately."""
     if not _limiter.test(limit, who):
-        reset_at, _ = _limiter.get_window_stats(limit, who)
-        raise TooMany("Too many failed attempts; try again later.", max(1, int(reset_at - time.time()) + 1))
+        raise TooMany("Too many failed attempts; try again later.", _seconds_left(limit, who))
 
 
 def count_failure(limit: RateLimitItem, who: str) -> bool:
     """Count one failure; False when that is more than the limit allows."""
     return _limiter.hit(limit, who)
+
+
+def take_one(limit: RateLimitItem, who: str) -> None:
+    """Count one try, whatever becomes of it; raises TooMany when that is more than the limit allows."""
+    if not _limiter.hit(limit, who):
+        raise TooMany("Too many requests of this kind; try again later.", _seconds_left(limit, who))
+
+
+def _seconds_left(limit: RateLimitItem, who: str) -> int:
+    reset_at, _ = _limiter.get_window_stats(limit, who)
+    return max(1, int(reset_at - time.time()) + 1)
 
 
 def forget_ended_windows() -> int:

@@ -34,3 +34,24 @@ class AlpacaSettings:
     def stream_url(self) -> str:
         """Return the web socket that tells of changes of orders."""
         return f"ws{self.trading_url.removeprefix('http')}/stream"
+
+
+BROKERAGES = {
+    "sandbox": "https://broker-api.sandbox.alpaca.markets",
+    "live": "https://broker-api.alpaca.markets",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerageSettings:
+    """Key and address of the Broker API; `environment` is sandbox, live or simulator."""
+
+    environment: str
+    key_id: str
+    secret_key: str = field(repr=False)
+    simulator_url: str = ""
+
+    @property
+    def url(self) -> str:
+        """Return where accounts are opened."""
+        return BROKERAGES.get(self.environment) or self.simulator_url

@@ -84,7 +84,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_brokerage_accounts")),
         sa.UniqueConstraint("alpaca_id", name=op.f("uq_brokerage_accounts_alpaca_id")),
-        sa.UniqueConstraint("email", name=op.f("uq_brokerage_accounts_email")),
+        sa.UniqueConstraint("environment", "email", name=op.f("uq_brokerage_accounts_environment_email")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_brokerage_accounts_next_at", "brokerage_accounts", ["next_at"])

@@ -69,6 +69,7 @@ def test_it_is_a_collection_of_version_2_1():
         "Outside executor",
         "Execution",
         "By hand",
+        "Brokerage accounts",
         "Users",
         "Clean-up",
     ]

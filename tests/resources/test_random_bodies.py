@@ -40,6 +40,11 @@ BASES = {
     },
     "PUT /v3/broker/account/bert/keys": {"key_id": OTHER_KEYS.key_id, "secret_key": OTHER_KEYS.secret_key},
     "PUT /v3/broker/account/bert/live": {"on": True, "reason": "x"},
+    "POST /v3/accounts/signup": {
+        "name": "Ada", "email": "ada@example.com", "password": "a long password", "contact": {"city": "Rome", "country": "ITA"},
+        "identity": {"tax_id": "123-45-6789", "date_of_birth": "1990-12-10", "funding_source": ["savings"]},
+        "disclosures": {"is_control_person": False}, "agreements": [{"agreement": "customer_agreement"}],
+    },
     "POST /v3/reguser": {"username": "u", "password": "a long password", "role": "user"},
     "PUT /v3/reguser": {"username": "u", "password": "a long password", "role": "user"},
 }  # fmt: skip

@@ -1,0 +1,130 @@
+"""Accounts in Alpaca's words and in ours; and its refusals without what must not be repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from brokers.alpaca.translate import moment, number
+from domain.brokerage import Application, BrokerageReport
+
+LONGEST_NUMBER, LONGEST_REASON = 64, 500
+STATUS = re.compile(r"[A-Z][A-Z0-9_]{0,31}", re.ASCII)
+EARLIEST = 1970
+LARGEST = Decimal(10) ** 12  # of a sum of money, dollars
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+SEPARATORS = r"[\s./_-]*"
+
+
+def application_body(application: Application) -> dict[str, Any]:
+    """Return the body of POST /v1/accounts."""
+    return {
+        "contact": {"email_address": application.email, **_plain(application.contact)},
+        "identity": _plain(application.identity),
+        "disclosures": dict(application.disclosures),
+        "agreements": [_plain(agreement) for agreement in application.agreements or []],
+    }
+
+
+def brokerage_report(account: Any) -> BrokerageReport:
+    """Return what an account is; statuses that are newer than this code are taken as they are.
+
+    ValueError when it is no account: it has no id, or no status.
+    """
+    if not isinstance(account, dict):
+        raise ValueError("not an account")
+    alpaca_id, status = str(account.get("id") or "").lower(), str(account.get("status"))
+    if not UUID.fullmatch(alpaca_id) or not STATUS.fullmatch(status):
+        raise ValueError("not an account")
+    return BrokerageReport(
+        alpaca_id=alpaca_id,
+        status=status,
+        account_number=_printable(account.get("account_number"), LONGEST_NUMBER),
+        email=_email(account),
+        created_at=_moment(account.get("created_at")),
+        reason=_reason(account.get("kyc_results")),
+    )
+
+
+def brokerage_reports(accounts: Any) -> list[BrokerageReport]:
+    """Return what the accounts of a list are. ValueError when it is no list of accounts."""
+    if not isinstance(accounts, list):
+        raise ValueError("not a list of accounts")
+    return [brokerage_report(account) for account in accounts]
+
+
+def equity_of(account: Any) -> Decimal | None:
+    """Return the equity of a trading account in dollars, None where it says none. ValueError for what is no sum."""
+    equity = number(account.get("equity")) if isinstance(account, dict) else None
+    if equity is not None and abs(equity) > LARGEST:
+        raise ValueError("not a sum of money")
+    return equity if equity is None else round(equity, 8)
+
+
+def field_in(text: str, application: Application) -> str:
+    """Return the field of ours that a refusal speaks of, else `body`."""
+    names = {"contact.email_address": "email"}
+    parts = {
+        "contact": application.contact,
+        "identity": application.identity,
+        "disclosures": application.disclosures,
+    }
+    for part, values in parts.items():
+        names |= {f"{part}.{name}": f"{part}.{name}" for name in values}
+    for name, ours in names.items():
+        whole, last = re.escape(name), re.escape(name.partition(".")[2])
+        if re.search(rf"(?<![\w.])({whole}|{last})(?!\w)", text):
+            return ours
+    return next((part for part in (*parts, "agreements") if re.search(rf"\b{part}\b", text)), "body")
+
+
+def without_tax_id(text: str, application: Application) -> str:
+    """Return a text of Alpaca with the tax id blotted out, however it is spelled there."""
+    letters = [re.escape(c) for c in str(application.identity.get("tax_id") or "") if c.isalnum()]
+    return re.sub(SEPARATORS.join(letters), "***", text, flags=re.IGNORECASE) if letters else text
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _written(value) for name, value in values.items() if value is not None}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _email(account: Mapping[str, Any]) -> str | None:
+    contact = account.get("contact")
+    email = contact.get("email_address") if isinstance(contact, dict) else None
+    return email.strip().lower() if isinstance(email, str) else None
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        at = moment(text)
+    except (ValueError, OverflowError):  # a time that cannot be read is no reason to lose the account
+        return None
+    return at if at is not None and at.year >= EARLIEST else None
+
+
+def _printable(text: Any, longest: int) -> str | None:
+    return "".join(c for c in str(text or "") if c.isprintable())[:longest] or None
+
+
+def _reason(results: Any) -> str | None:
+    """Return what the check of the identity found, in Alpaca's words."""
+    if not isinstance(results, dict):
+        return None
+    return _printable(", ".join(_findings(results)), LONGEST_REASON)
+
+
+def _findings(results: Mapping[str, Any]) -> Iterator[str]:
+    for kind in ("reject", "indeterminate"):
+        if isinstance(found := results.get(kind), dict):
+            yield from (str(name) for name in found)
+    if isinstance(text := results.get("additional_information"), str) and text:
+        yield text

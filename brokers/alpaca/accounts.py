@@ -1,0 +1,112 @@
+"""The Broker API of Alpaca: opening accounts for people, and asking what became of them.
+
+Bodies go and come as they are: the SDK's own models refuse an account whose status is newer than they.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import requests
+from alpaca.common.exceptions import APIError
+
+with warnings.catch_warnings():
+    # The SDK uses an API of websockets that is on its way out; requirements.in holds a version that has it.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from alpaca.broker.client import BrokerClient
+
+from brokers.alpaca.account_forms import (
+    application_body,
+    brokerage_report,
+    brokerage_reports,
+    equity_of,
+    field_in,
+    without_tax_id,
+)
+from brokers.alpaca.client import hold
+from brokers.alpaca.errors import of_reading, of_sending
+from brokers.alpaca.rate_budget import RateBudget
+from brokers.alpaca.settings import BrokerageSettings
+from brokers.errors import (
+    AccessRefused,
+    BrokerError,
+    BrokerUnavailable,
+    EmailTaken,
+    FormRefused,
+    OrderRejected,
+    OutcomeUnknown,
+)
+from domain.brokerage import Application, BrokerageReport
+
+WALL_SECONDS = 10.0  # of one call; much less than domain.brokerage.SURE_AFTER
+T = TypeVar("T")
+
+
+class BrokerageClient:
+    """The desk's access to the brokerage; several threads may use it. Every call has an end and makes one attempt."""
+
+    def __init__(self, settings: BrokerageSettings, wall_seconds: float = WALL_SECONDS) -> None:
+        client = BrokerClient(settings.key_id, settings.secret_key, url_override=settings.url, raw_data=True)
+        self._budget = RateBudget()
+        self._client = hold(client, self._budget, wall_seconds)
+
+    def open_account(self, application: Application) -> BrokerageReport:
+        """Ask for an account, once.
+
+        Raises EmailTaken, FormRefused, AccessRefused and BrokerUnavailable when surely none was opened, else
+        OutcomeUnknown. No text of theirs holds the tax id.
+        """
+        self._budget.check(order=True)
+        try:
+            return brokerage_report(self._client.post("/accounts", application_body(application)))
+        except (APIError, requests.RequestException) as e:
+            error = self._of_opening(e, application)
+        except Exception as e:  # whatever it was, the account may be there
+            error = OutcomeUnknown(f"no usable answer from Alpaca ({type(e).__name__})")
+        raise error from None  # the first one holds Alpaca's answer as it came
+
+    def find_by_email(self, email: str) -> BrokerageReport | None:
+        """Return the account of exactly this e-mail; None = Alpaca does not know one now. Raises BrokerUnavailable."""
+        found = self._read("/accounts", {"query": email, "entities": "contact"}, brokerage_reports)
+        return next((report for report in found if report.email == email), None)
+
+    def get(self, alpaca_id: str) -> BrokerageReport:
+        """Return an account. Raises BrokerUnavailable; an id that Alpaca does not know is answered like a wrong key."""
+        return self._read(f"/accounts/{alpaca_id}", None, brokerage_report)
+
+    def equity(self, alpaca_id: str) -> Decimal | None:
+        """Return an active account's equity in dollars. Raises BrokerUnavailable."""
+        return self._read(f"/trading/accounts/{alpaca_id}/account", None, equity_of)
+
+    def close(self) -> None:
+        """Release connections."""
+        self._client._session.close()
+
+    def _read(self, path: str, params: dict[str, Any] | None, understand: Callable[[Any], T]) -> T:
+        self._budget.check(order=False)
+        try:
+            return understand(self._client.get(path, params))
+        except (APIError, requests.RequestException) as e:
+            raise of_reading(e, self._wait(e)) from e
+        except ValueError:
+            raise BrokerUnavailable("Alpaca's answer cannot be understood", 5.0) from None
+
+    def _of_opening(self, error: Exception, application: Application) -> BrokerError:
+        status = error.status_code if isinstance(error, APIError) else None
+        if isinstance(error, APIError):
+            error = APIError(without_tax_id(str(error), application), error._http_error)  # type: ignore[no-untyped-call]
+        meant = of_sending(error, self._wait(error))
+        if status == 409:
+            return EmailTaken("Alpaca has an account of this e-mail already")
+        if isinstance(meant, OrderRejected) and not isinstance(meant, AccessRefused):
+            return FormRefused(str(meant), field_in(str(meant), application))
+        return meant
+
+    def _wait(self, error: Exception) -> float:
+        response = getattr(error, "response", None)
+        if response is not None and response.status_code == 429:
+            return self._budget.refuse(response.headers)
+        return 0.0

@@ -1,0 +1,85 @@
+"""Learning what became of accounts at the brokerage: of lost answers, and of statuses that change by themselves."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from brokers.errors import BrokerUnavailable
+from domain.brokerage import ACTIVE, FINAL, is_ours, pause
+from extensions import database_time, reading, transaction, utc_now
+from models import BrokerageAccount
+from services import brokerage, brokerage_rows
+
+if TYPE_CHECKING:
+    from brokers.alpaca.accounts import BrokerageClient
+
+
+class _InHand(NamedTuple):
+    """An account that one worker asks about; the others pass it over until its next time has come."""
+
+    row_id: int
+    alpaca_id: str | None
+    email: str
+    asked_at: datetime
+    sent_at: datetime
+
+
+def follow_next() -> bool:
+    """Look at the next account whose time has come; False when there is none.
+
+    Raises NotConfigured, or BrokerUnavailable when Alpaca cannot be asked; then that account's turn comes again.
+    """
+    alpaca = brokerage.connected()
+    account = _take(brokerage.environment())
+    if account is None:
+        return False
+    if account.alpaca_id is None:
+        _look_up(account, alpaca)
+    else:
+        _ask(account.row_id, account.alpaca_id, alpaca)
+    return True
+
+
+def look_soon(alpaca_id: str) -> None:
+    """Let an account be looked at next: Alpaca has told of a change."""
+    B = BrokerageAccount
+    with transaction() as session:
+        session.execute(sa.update(B).where(B.alpaca_id == alpaca_id).values(next_at=utc_now()))
+
+
+def _take(where: str) -> _InHand | None:
+    B = BrokerageAccount
+    due = (B.environment == where, B.status.not_in(FINAL))
+    with reading() as session:  # most of the time there is none, and then nothing need be locked
+        if session.execute(sa.select(B.id).where(*due, B.next_at <= utc_now()).limit(1)).first() is None:
+            return None
+    with transaction() as session:
+        now = database_time()
+        query = sa.select(B).where(*due, B.next_at <= now).order_by(B.next_at, B.id).limit(1)
+        row = session.execute(query.with_for_update(skip_locked=True)).scalar_one_or_none()
+        if row is None:
+            return None
+        row.next_at = now + pause(row.status, now - row.requested_at, row.lookups + 1)
+        return _InHand(row.id, row.alpaca_id, row.email, row.requested_at, row.sent_at or row.requested_at)
+
+
+def _look_up(account: _InHand, alpaca: BrokerageClient) -> None:
+    """Find out whether an application whose answer is lost has arrived."""
+    found = alpaca.find_by_email(account.email)
+    if found is None:
+        brokerage_rows.note_absence(account.row_id, account.sent_at)
+    elif not is_ours(found, account.asked_at, account.sent_at) or not brokerage_rows.store(account.row_id, found):
+        brokerage_rows.note_stranger(account.row_id)
+
+
+def _ask(row_id: int, alpaca_id: str, alpaca: BrokerageClient) -> None:
+    report = alpaca.get(alpaca_id)
+    if report.status == ACTIVE:
+        with contextlib.suppress(BrokerUnavailable):  # the equity comes with the next look then
+            report = replace(report, equity=alpaca.equity(alpaca_id))
+    brokerage_rows.store(row_id, report)
