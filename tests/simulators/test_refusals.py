@@ -1,6 +1,5 @@
 """What Alpaca refuses: each rule with its status, its code and its words."""
 
-import uuid
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from tests.simulators.support import Alpaca, Caller, Control, make_order
 
 MALFORMED, VALIDATION, BUSINESS, FORBIDDEN, NOT_FOUND = 40010000, 40010001, 42210000, 40310000, 40410000
+NOBODY = "00000000-0000-4000-8000-000000000000"
 LIMIT = {"type": "limit", "limit_price": "99"}
 COIN = {"symbol": "BTC/USD", "qty": "1", "time_in_force": "gtc"}
 
@@ -157,7 +157,7 @@ def test_a_body_that_is_no_object_is_malformed(alpaca: Alpaca):
 @pytest.mark.parametrize(
     ("path", "query", "status", "code", "words"),
     [
-        ("/v2/orders/3f0c9f9e-8f0e-4e57-9a1b-5a3c8a7d2f10", {}, 404, NOT_FOUND, "order not found"),
+        (f"/v2/orders/{NOBODY}", {}, 404, NOT_FOUND, "order not found"),
         ("/v2/orders/mine", {}, 422, VALIDATION, "order_id is missing"),
         ("/v2/orders:by_client_order_id", {"client_order_id": "nobody"}, 404, NOT_FOUND, "order not found"),
         ("/v2/orders:by_client_order_id", {}, 422, VALIDATION, "client_order_id is missing"),
@@ -191,7 +191,7 @@ def test_an_order_that_has_ended_can_neither_be_canceled_nor_replaced(alpaca: Al
 
 
 def test_an_unknown_order_cannot_be_canceled(alpaca: Alpaca):
-    assert_refused(alpaca.cancel({"id": str(uuid.uuid4())}), 404, NOT_FOUND, "order not found")
+    assert_refused(alpaca.cancel({"id": NOBODY}), 404, NOT_FOUND, "order not found")
 
 
 def test_orders_on_their_way_out_or_for_dollars_cannot_be_replaced(alpaca: Alpaca):
