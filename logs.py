@@ -40,9 +40,14 @@ logging._srcfile = None  # type: ignore[attr-defined, unused-ignore]
 logging.logThreads = logging.logMultiprocessing = False
 
 
+def hide(*secrets: str) -> None:
+    """Never write these values; shorter ones than eight characters are words that any line may hold."""
+    SECRETS.update(secret for secret in secrets if len(secret) >= 8)
+
+
 def configure_logging(level: str, secrets: tuple[str, ...] = ()) -> None:
     """Send all records of `level` and above to standard error; `secrets` are never written."""
-    SECRETS.update(secret for secret in secrets if len(secret) >= 8)
+    hide(*secrets)
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter())
     root = logging.getLogger()

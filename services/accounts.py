@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+import logs
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.base import Broker
 from brokers.paper.settings import PaperSettings
@@ -85,9 +86,10 @@ def settings_of(config: Config, terms: AccountTerms) -> BrokerSettings:
 
 
 def alpaca_settings(
-    config: Config, environment: Environment, keys: dict[str, str], *, may_trade: bool
+    config: Config, environment: Environment, keys: dict[str, str], *, may_trade: bool, on_trial: bool = False
 ) -> AlpacaSettings:
-    """Return what the Alpaca adapter is opened with; `keys` holds key_id and secret_key."""
+    """Return what the Alpaca adapter is opened with; `keys` holds key_id and secret_key, which no log will show."""
+    logs.hide(keys["secret_key"])
     return AlpacaSettings(
         environment=environment,
         key_id=keys["key_id"],
@@ -95,4 +97,5 @@ def alpaca_settings(
         simulator_url=config.alpaca_simulator_url,
         feed=config.alpaca_feed,
         may_trade=may_trade,
+        on_trial=on_trial,
     )

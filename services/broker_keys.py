@@ -56,7 +56,7 @@ def ask(kind: str, name: str, settings: BrokerSettings) -> AccountReport:
 
 def try_keys(kind: str, name: str, environment: Environment, keys: Keys) -> AccountReport:
     """Return what the broker says to these keys; raises InvalidInput where it refuses them, or BrokerAway."""
-    settings = alpaca_settings(current_app.config["DESK"], environment, asdict(keys), may_trade=False)
+    settings = alpaca_settings(current_app.config["DESK"], environment, asdict(keys), may_trade=False, on_trial=True)
     title = kind.capitalize()
     try:
         return ask(kind, name, settings)

@@ -86,8 +86,8 @@ def _reserve(owner_id: int, application: Application, where: str) -> _Attempt:
     try:
         with transaction() as session:
             row, now = session.execute(query).scalar_one_or_none(), database_time()
-            if row is not None and row.owner_id is None and row.status == OwnStatus.NOT_OPENED:
-                session.delete(row)  # its owner has left the desk, and nobody else can have it
+            if row is not None and row.owner_id != owner_id and row.status == OwnStatus.NOT_OPENED:
+                session.delete(row)  # nothing came of it, so the e-mail is free for others
                 session.flush()
                 row = None
             if row is not None and row.owner_id != owner_id:

@@ -37,6 +37,7 @@ class AlpacaClient:
         self._trading_budget, self._data_budget = RateBudget(clock), RateBudget(clock)
         self._trading = hold(trading, self._trading_budget)
         self._data = hold(data, self._data_budget)
+        self._on_trial = settings.on_trial
         self._refused = threading.Lock()
         self._refused_until = 0.0
         self._was_refused = False
@@ -100,7 +101,7 @@ class AlpacaClient:
             return
         with self._refused:
             self._refused_until = time.monotonic() + SILENT_SECONDS if refused else 0.0
-            if refused and not self._was_refused:
+            if refused and not self._was_refused and not self._on_trial:
                 logger.critical("%s; nothing is sent until its keys are set right", error)
             self._was_refused = refused
 

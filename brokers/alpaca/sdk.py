@@ -16,3 +16,5 @@ __all__ = ["APIError", "BrokerClient", "RESTClient", "TradingClient", "TradingSt
 
 # It writes a traceback for each failed try to connect; what there is to say, the adapter says once.
 logging.getLogger("alpaca.trading.stream").setLevel(logging.CRITICAL)
+# It says at debug level what is sent, keys and all.
+logging.getLogger("websockets").setLevel(logging.INFO)

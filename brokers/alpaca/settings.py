@@ -15,6 +15,7 @@ class AlpacaSettings:
     simulator_url: str = ""
     feed: str = "iex"
     may_trade: bool = True
+    on_trial: bool = False  # a person is trying the keys: whether they are wrong is for that person to hear
 
     @property
     def trading_url(self) -> str:

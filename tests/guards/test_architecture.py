@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "domain": {"domain"},
     "brokers": {"brokers", "domain"},
     "models": {"models", "domain", "extensions"},
-    "services": {"services", "models", "domain", "brokers", "extensions", "config"},
+    "services": {"services", "models", "domain", "brokers", "extensions", "config", "logs"},
     "resources": {"resources", "services", "models", "domain", "extensions"},
     "dashboard": {"dashboard", "services", "models", "domain", "extensions", "config"},
     "config.py": {"config_values"},

@@ -30,8 +30,6 @@ from tests.brokerage_desk import (
 from tests.conftest import free_port
 from tests.factories import dump_tables, together
 
-pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.RequestKey")  # in the simulator
-
 OWNER = 1  # the admin of each desk
 
 
@@ -247,6 +245,17 @@ def test_nor_when_our_application_was_lost(app, alpaca, monkeypatch):
     let_pass(100)
     assert refused() is None
     assert alpaca.asked() == 0
+
+
+def test_an_attempt_of_which_nothing_came_keeps_the_email_from_nobody(app, alpaca, monkeypatch, other_owner):
+    die_in(monkeypatch, BrokerageClient, "open_account")
+    assert refused(other_owner) is None
+    for seconds in (31, 61, 121):
+        let_pass(seconds)
+        assert follow_accounts.follow_next()
+    assert statuses() == ["NOT_OPENED"]
+    sign_up(other_owner, application(), None)
+    assert [(row.owner_id, row.status) for row in rows()] == [(other_owner, "SUBMITTED")]
 
 
 def test_nor_by_the_worker(app, alpaca, monkeypatch):

@@ -1,5 +1,6 @@
 """A worker takes up accounts as people add, change and switch them; real money moves only when it is switched on."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ from flask import Flask
 
 from domain.enums import Environment, Side
 from extensions import db, transaction
+from logs import LineFormatter
 from models import BrokerAccount, Order, Signal
 from services import registry, send_orders, submit_orders
 from services.senders import Senders
 from services.vault import seal
+from simulators.alpaca.keys import SECRET
 from tests.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
 from tests.brokers.alpaca_support import Simulator
 from tests.conftest import closing_app
@@ -196,3 +199,17 @@ def test_an_error_while_booking_leaves_the_order_to_be_looked_up(
     assert desk.signal(rowid).status in ("created", "filled")
     assert desk.simulator.count("POST /v2/orders") == 1
     assert db.session.execute(sa.select(sa.func.count()).select_from(Signal)).scalar_one() == 1
+
+
+def test_no_log_shows_the_keys_at_any_level(desk: AlpacaDesk, caplog: pytest.LogCaptureFixture):
+    line = LineFormatter()
+    with caplog.at_level(logging.DEBUG):
+        keeper = desk.keeper()
+        keeper.begin()
+        desk.wait(lambda: keeper.is_open and desk.simulator.control("GET", "streams"))
+        desk.wait(lambda: desk.simulator.control("GET", "streams")[0]["listening"])
+        logging.getLogger("anybody").warning("what a careless line may say: %s", SECRET)
+    written = "\n".join(line.format(record) for record in caplog.records)
+    assert "careless" in written
+    assert SECRET not in written
+    assert "authenticate" not in caplog.text  # what the stream's library would say of what it sends
