@@ -34,11 +34,11 @@ lint: $(VENV)/.dev ## check style and types
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 
-faults: $(VENV)/.dev ## kill, stop and mislead a running desk, then audit it (FAULTS=200 on each database, SEED=…)
-	@exec $(BIN)/python -m faults $(if $(FAULTS),--faults $(FAULTS),--long) $(if $(SEED),--seed $(SEED))
+faults: $(VENV)/.dev ## kill, stop and mislead a running desk, then audit it (FAULTS=200 on each database, VENUE=both, SEED=…)
+	@exec $(BIN)/python -m faults --venue $(or $(VENUE),both) $(if $(FAULTS),--faults $(FAULTS),--long) $(if $(SEED),--seed $(SEED))
 
 faults-short: $(VENV)/.dev ## the same with 10 faults on each database
-	@exec $(BIN)/python -m faults $(if $(SEED),--seed $(SEED))
+	@exec $(BIN)/python -m faults --venue $(or $(VENUE),both) $(if $(SEED),--seed $(SEED))
 
 demo: $(VENV)/.run ## show a running desk with made-up trading
 	@exec $(BIN)/python local/demo.py

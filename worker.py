@@ -46,6 +46,7 @@ from services.due import look
 from services.health import HEARTBEAT
 from services.keep_account import AccountKeeper
 from services.market import Market
+from services.senders import Senders
 from services.vault import SealBroken
 from services.wake import WORK, make_waker, wake_no_worker
 
@@ -71,6 +72,7 @@ class Pipeline:
         self.market = Market({})
         self._app, self._wake = app, wake
         self._config: Config = app.config["DESK"]
+        self._senders = Senders(app, name, wake)
         self._keepers: dict[int, AccountKeeper] = {}
         self._terms: dict[int, AccountTerms] = {}
         self._due: dict[str, float] = {}
@@ -90,6 +92,8 @@ class Pipeline:
         if self._is_due("reap", REAP_EVERY):
             submit_orders.reap(self.name)
             submit_orders.expire_orders(self.name)
+            for number in self._terms.keys() - self._keepers.keys():  # without keys nobody plans its signals
+                plan_signals.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime))
         if self._is_due("tidy", HOUSEKEEPING_EVERY):
             housekeeping.tidy()
         if self._is_due("tend", TEND_EVERY):
@@ -105,7 +109,8 @@ class Pipeline:
         self.run_due(stop)
 
     def end(self) -> None:
-        """Release the accounts."""
+        """Let what is on its way come to its end, and release the accounts."""
+        self._senders.close()
         for keeper in self._keepers.values():
             keeper.end()
         for keeper in self._keepers.values():
@@ -165,13 +170,13 @@ class Pipeline:
         while busy and not stop.asked:
             claims = plan_signals.plan_next(desk)
             if claims:
-                submit_orders.send(claims, ready, self.name)
+                self._senders.send(claims, ready, self.name)
             busy = self._work_on_orders(ready, stop) or claims is not None
 
     def _work_on_orders(self, ready: Mapping[int, Broker], stop: Stop) -> bool:
         """Send, cancel and look up what is due now; tells whether anything was done."""
         due, done = look(ready), False
-        while due.sending and not stop.asked and submit_orders.submit_next(ready, self.name):
+        while due.sending and not stop.asked and submit_orders.submit_next(ready, self.name, self._senders.send):
             done = True
         while due.canceling and not stop.asked and cancel_orders.cancel_next(ready, self.name):
             done = True

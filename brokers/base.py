@@ -35,6 +35,7 @@ class Capabilities:
     replaces_orders: bool = False  # a working order can be given other terms
     settle_seconds: float  # how long an order may stay invisible after it was sent
     poll_seconds: float  # how often working orders are asked for
+    is_remote: bool = False  # its calls cross a network, and are made in threads of their own
     state_seconds: float = 5.0  # how often money, session and quotes are asked for
 
 

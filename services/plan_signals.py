@@ -85,17 +85,17 @@ def _ask(desk: Desk, wanted: NotKnown) -> None:
     except BrokerError as e:
         logger.warning("account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
         desk.market.pass_over(wanted.account_id, BROKER_AWAY)
-        _expire_waiting(desk, wanted.account_id)
+        expire_waiting(wanted.account_id, desk.lifetime)
 
 
-def _expire_waiting(desk: Desk, account_id: int) -> None:
+def expire_waiting(account_id: int, lifetime: timedelta) -> None:
     """Cancel what waits too long for a broker that cannot be asked: it is never traded late."""
     with transaction() as session:
         query = sa.select(Signal).where(WAITING, Signal.account_id == account_id, Signal.external.is_(False))
         now, known = database_time(), registry.snapshot(fresh=True)
         account = registry.AccountRef(account_id, known.account_name(account_id))
         for signal in session.execute(query.order_by(Signal.id).with_for_update(of=Signal)).scalars():
-            latest = not_after(said(signal, account, now, desk_lifetime=desk.lifetime), known.rules)
+            latest = not_after(said(signal, account, now, desk_lifetime=lifetime), known.rules)
             if latest is not None and latest < now:
                 _refuse(signal, NotTradable(SignalStatus.CANCELED, "expired", "The broker could not be asked in time."))
                 announce(session)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from brokers.base import Broker
 from domain.exact import plain_text
 from extensions import announce, database_time, insert_or_update, reading, transaction, utc_now
-from models import AccountState, Order, Position, PositionDifference
+from models import AccountState, Fill, Order, Position, PositionDifference
 from models.order import OPEN
 from services.heard import set_state
 from services.sync_broker import LOOK_BACK, poll_account
@@ -24,6 +24,7 @@ from services.sync_broker import LOOK_BACK, poll_account
 logger = logging.getLogger(__name__)
 
 LONGEST_LOOK_BACK = timedelta(days=30)
+POSITION_LAG = 30.0  # seconds until positions show a fill
 
 
 def start_account(account_id: int, broker: Broker, worker: str) -> datetime:
@@ -85,6 +86,8 @@ def compare_positions(account_id: int, broker: Broker) -> int:
         theirs[report.symbol] = theirs.get(report.symbol, Decimal(0)) + report.quantity
     with transaction() as session:
         ours, busy = _held(session, account_id), _busy(session, account_id)
+        if broker.capabilities.is_remote:
+            busy |= _just_filled(session, account_id)
         differing = {
             symbol: (ours.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0)))
             for symbol in {*ours, *theirs} - busy
@@ -128,6 +131,12 @@ def _held(session: Session, account_id: int) -> dict[str, Decimal]:
 
 def _busy(session: Session, account_id: int) -> set[str]:
     return set(session.execute(sa.select(Order.symbol).where(OPEN, Order.account_id == account_id)).scalars())
+
+
+def _just_filled(session: Session, account_id: int) -> set[str]:
+    """Return what was filled a moment ago: a broker may show that in its positions some seconds later."""
+    query = sa.select(Order.symbol).join(Fill, Fill.order_id == Order.id)
+    return set(session.execute(query.where(Fill.account_id == account_id, Fill.at > _ago(POSITION_LAG))).scalars())
 
 
 def _ago(seconds: float) -> datetime:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,135 +18,36 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from brokers.base import Broker
-from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from domain.enums import LegPolicy, Purpose
-from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from extensions import reading, transaction, utc_now
 from models import BrokerAccount, Order, Signal
 from models.order import PENDING as ORDER_PENDING
 from services import crash_points, registry, stops
-from services.book import Locked, apply_report, fail_order, is_same_order, lock_order
-from services.claims import GUARD, MOST_ATTEMPTS, Claim, drop_lease, make_claim, start_sending, take_lease
-from services.order_moves import move_order, note
+from services.book import Locked, fail_order, lock_order
+from services.claims import GUARD, Claim, drop_lease, make_claim, start_sending, take_lease
+from services.order_moves import move_order
+from services.send_orders import send_now
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
 PENDING = (S.QUEUED, S.CLAIMED, S.SENDING, S.UNKNOWN, S.MANUAL)
-FIRST_LOOKUP = timedelta(seconds=2)
 SIBLING_WAIT = timedelta(milliseconds=200)
-Answer = OrderReport | Exception
-
-_senders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sender")
+Send = Callable[[Sequence[Claim], Mapping[int, Broker], str], None]
 
 
-def submit_next(brokers: Mapping[int, Broker], worker: str) -> bool:
-    """Send the next order that may be sent, with its other leg where both go together; False when there is none."""
+def submit_next(brokers: Mapping[int, Broker], worker: str, send: Send | None = None) -> bool:
+    """Send the next order that may be sent, with its other leg where both go together; False when there is none.
+
+    `send` is what calls the broker, where that is not to be done here and now.
+    """
     claims = _claim(tuple(brokers), worker)
     if claims is None:
         return False
     crash_points.reach("claim after commit")
-    send(_begin_sending(claims, worker), brokers, worker)
+    (send or send_now)(_begin_sending(claims, worker), brokers, worker)
     return True
-
-
-def send(claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str) -> None:
-    """Call the broker for orders that are committed as being sent, all at the same moment, and record the answers."""
-    fresh = [claim for claim in claims if claim.is_fresh]
-    for claim in claims:
-        if not claim.is_fresh:
-            logger.error("order %s: paused too long before sending; left for look-up", claim.request.client_order_id)
-    for claim, answer in _answers(fresh, brokers):
-        _record(claim, answer, worker)
-
-
-def _answers(claims: Sequence[Claim], brokers: Mapping[int, Broker]) -> Iterator[tuple[Claim, Answer]]:
-    if len(claims) == 1:
-        yield claims[0], _call(brokers[claims[0].account_id], claims[0])
-        return
-    calls = {_senders.submit(_call, brokers[claim.account_id], claim): claim for claim in claims}
-    for call in as_completed(calls):
-        yield calls[call], call.result()
-
-
-def _call(broker: Broker, claim: Claim) -> Answer:
-    crash_points.reach("sending after commit")
-    try:
-        return broker.submit_order(claim.request)
-    except Exception as e:  # which one it is decides what is recorded
-        return e
-
-
-def _record(claim: Claim, answer: Any, worker: str) -> None:
-    crash_points.reach("broker answered")
-    record: Callable[[Session, Locked, Any, str], None]
-    what = str(answer) or type(answer).__name__
-    match answer:
-        case OrderReport():
-            record, what = _record_report, answer.status
-        case OrderRejected():
-            record = _record_refusal
-        case BrokerUnavailable():
-            record = _record_unavailable
-        case OutcomeUnknown():
-            record = _record_unknown
-        case _:  # whatever an adapter did not foresee, the order may have arrived
-            logger.error("order %s: unexpected while sending", claim.request.client_order_id, exc_info=answer)
-            record = _record_unknown
-    with transaction() as session:
-        locked = lock_order(session, claim.order_id)
-        order = locked.order
-        if order.status != S.SENDING or order.lease_epoch != claim.epoch:
-            note(session, order, f"answer after the lease was lost: {what}", worker)
-            logger.warning("order %s: answer after the lease was lost: %s", order.client_order_id, what)
-            return
-        drop_lease(order)
-        with session.no_autoflush:  # all changes go out once, at the end
-            record(session, locked, answer, worker)
-        crash_points.reach("record before commit")
-    crash_points.reach("record after commit")
-
-
-def _record_report(session: Session, locked: Locked, answer: Any, worker: str) -> None:
-    if is_same_order(locked.order, answer):
-        apply_report(session, locked, answer, worker)
-    else:
-        _to_unknown(session, locked, "the answer speaks of another order", worker)
-
-
-def _record_refusal(session: Session, locked: Locked, answer: Any, worker: str) -> None:
-    reason, attempts = str(answer) or "rejected by the broker", locked.order.send_attempts
-    if attempts > 1:
-        # An earlier try may have arrived, and this refusal may speak of the repeat.
-        _to_unknown(session, locked, f"refused on attempt {attempts}: {reason}", worker)
-    else:
-        fail_order(session, locked, S.REJECTED, reason, worker)
-
-
-def _record_unknown(session: Session, locked: Locked, answer: Any, worker: str) -> None:
-    _to_unknown(session, locked, str(answer) or f"no answer ({type(answer).__name__})", worker)
-
-
-def _to_unknown(session: Session, locked: Locked, reason: str, worker: str) -> None:
-    order = locked.order
-    order.lookups, order.next_at = 0, locked.now + FIRST_LOOKUP
-    move_order(session, order, S.UNKNOWN, reason, worker)
-    logger.warning("order %s: outcome not known (%s); it will be looked up", order.client_order_id, reason)
-
-
-def _record_unavailable(session: Session, locked: Locked, answer: Any, worker: str) -> None:
-    """Queue the order again with the same id: nothing has left this machine, or the broker said 'later'."""
-    order = locked.order
-    if order.cancel_requested_at is not None:
-        fail_order(session, locked, S.DENIED, order.cancel_reason or "canceled before it was sent", worker)
-    elif order.send_attempts >= MOST_ATTEMPTS:
-        text = f"not sent after {order.send_attempts} attempts: {answer}"
-        fail_order(session, locked, S.DENIED, text, worker)
-    else:
-        wait = max(answer.retry_after, min(2.0**order.send_attempts, 60.0)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries
-        order.next_at = locked.now + timedelta(seconds=wait)
-        move_order(session, order, S.QUEUED, f"broker unavailable: {answer}", worker)
 
 
 def expire_orders(worker: str) -> int:

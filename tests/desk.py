@@ -18,7 +18,7 @@ from domain.alert import Alert
 from domain.enums import Side
 from extensions import db, transaction
 from models import BrokerAccount, Order, OrderEvent, Signal
-from services import cancel_orders, plan_signals, submit_orders, sync_broker
+from services import cancel_orders, plan_signals, send_orders, submit_orders, sync_broker
 from services.market import Market
 from services.receive_signal import receive_signal
 
@@ -87,7 +87,7 @@ class Desk:
         while True:
             claims = self.plan(ready=at_once)
             if claims:
-                submit_orders.send(claims, self.brokers, "worker")
+                send_orders.send_now(claims, self.brokers, "worker")
             if not (claims is not None or self.submit() or self.cancel()):
                 return
 

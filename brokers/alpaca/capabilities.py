@@ -16,6 +16,7 @@ CAPABILITIES = Capabilities(
     reverses_in_one_order=False,  # a sale of more than is held is refused, and so is a buy of more than is short
     extended_hours=True,
     replaces_orders=True,
+    is_remote=True,
     settle_seconds=60.0,
     poll_seconds=5.0,
     state_seconds=10.0,  # an account may ask 200 times a minute, all its workers and orders together

@@ -6,9 +6,11 @@ import argparse
 import asyncio
 import logging
 import signal
+import sys
 from decimal import Decimal, InvalidOperation
 
 from simulators.alpaca.server import HOST, start
+from simulators.alpaca.store import BrokenState
 from simulators.alpaca.world import Options
 
 logger = logging.getLogger("simulators.alpaca")
@@ -23,11 +25,14 @@ def main() -> None:
     parser.add_argument("--fill-after", type=float, default=0.05, help="seconds until an order fills")
     parser.add_argument("--cash", type=_money, default=Decimal(1_000_000), help="dollars an account starts with")
     parser.add_argument("--rate-limit", type=int, default=200, help="requests a minute and key")
-    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     given = parser.parse_args()
     logging.basicConfig(level=given.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     options = Options(fill_after=given.fill_after, cash=given.cash, rate_limit=given.rate_limit, state=given.state)
-    asyncio.run(_serve(options, given.host, given.port))
+    try:
+        asyncio.run(_serve(options, given.host, given.port))
+    except (BrokenState, OSError) as e:
+        sys.exit(f"simulators.alpaca: {e}")
 
 
 async def _serve(options: Options, host: str, port: int) -> None:

@@ -38,8 +38,10 @@ class Order:
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     extended_hours: bool = False
+    position_intent: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "pending_new"
+    expires_at: datetime | None = None
     updated_at: datetime | None = None
     filled_at: datetime | None = None
     canceled_at: datetime | None = None
@@ -105,10 +107,8 @@ class Order:
             "trail_percent": None,
             "trail_price": None,
             "hwm": None,
-            "subtag": None,
-            "source": None,
-            "expires_at": None,
-            "position_intent": None,
+            "expires_at": iso(self.expires_at),
+            "position_intent": self.position_intent,
         }
 
 
@@ -158,9 +158,11 @@ class Account:
 
     def held_for_orders(self, symbol: str, side: str) -> Decimal:
         """Return how much of a holding is spoken for by open orders that close it."""
-        return sum(
-            (o.remaining for o in self.orders.values() if o.is_open and o.symbol == symbol and o.side == side), ZERO
-        )
+        return sum((order.remaining for order in self.holding(symbol, side)), ZERO)
+
+    def holding(self, symbol: str, side: str) -> list[Order]:
+        """Return the open orders of one side."""
+        return [o for o in self.orders.values() if o.is_open and o.symbol == symbol and o.side == side]
 
     def equity(self, price: Price) -> Decimal:
         """Return cash and the worth of all holdings."""
@@ -192,8 +194,6 @@ class Account:
         zero = "0"
         return {
             "id": self.id,
-            "admin_configurations": {},
-            "user_configurations": None,
             "account_number": self.number,
             "status": "ACTIVE",
             "crypto_status": "ACTIVE",
@@ -203,9 +203,7 @@ class Account:
             "buying_power": power,
             "regt_buying_power": power,
             "options_buying_power": zero,
-            "effective_buying_power": power,
             "non_marginable_buying_power": text(max(ZERO, self.cash)),
-            "bod_dtbp": zero,
             "cash": text(self.cash),
             "accrued_fees": zero,
             "portfolio_value": equity,
@@ -220,13 +218,11 @@ class Account:
             "last_equity": equity,
             "long_market_value": text(long),
             "short_market_value": text(short),
-            "position_market_value": text(long - short),
             "initial_margin": text((long - short) / 2),
             "maintenance_margin": text((long - short) * 3 / 10),
             "last_maintenance_margin": zero,
             "sma": zero,
             "balance_asof": f"{self.created_at:%Y-%m-%d}",
-            "crypto_tier": 1,
             "intraday_adjustments": zero,
             "pending_reg_taf_fees": zero,
         }

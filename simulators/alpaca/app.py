@@ -5,30 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from simulators.alpaca import control, customers, data, store, trading
+from simulators.alpaca import control, customers, data, session, store, trading
 from simulators.alpaca.control import STREAMS
 from simulators.alpaca.faults import DONE_ALL_THE_SAME, NOT_DONE, OTHERS, Fault
 from simulators.alpaca.market import coin_name
 from simulators.alpaca.streams import Streams
 from simulators.alpaca.trading import ACCOUNT, HIDDEN, WORLD
-from simulators.alpaca.wire import Refused, answer
+from simulators.alpaca.wire import Refused, answer, read_body
 from simulators.alpaca.world import Options
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+LIMITS: web.RequestKey[dict[str, str]] = web.RequestKey("limits", dict)
 WIRE_KINDS = frozenset(NOT_DONE) | frozenset(DONE_ALL_THE_SAME) | OTHERS
+STREAM = re.compile(r"/stream|/v2/(iex|sip|delayed_sip|otc)|/v1beta3/crypto/us")  # the keys come in a message
 TICK = 0.005
 QUOTES_EVERY = 1.0
 MINUTE = 60.0
-_WINDOWS: web.AppKey[dict[str, tuple[float, int]]] = web.AppKey(
-    "windows", dict
-)  # by key: when it ends, requests so far
-_LIMITS: web.RequestKey[dict[str, str]] = web.RequestKey("limits", dict)
 
 
 def make_app(options: Options) -> web.Application:
@@ -59,13 +58,13 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 
 async def _tick(app: web.Application) -> None:
     """Let what falls due happen, and keep the state."""
-    world, was_open, saved = app[WORLD], app[WORLD].clock.is_open(), time.monotonic()
+    world, saved = app[WORLD], time.monotonic()
+    session.follow(world)
     world.engine.resume(world.everyone())
+    customers.resume(world)
     while True:
         world.engine.run_due()
-        if was_open is not world.clock.is_open():
-            control.session_changed(world, was_open=was_open)
-            was_open = not was_open
+        session.follow(world)
         if world.dirty and time.monotonic() - saved > 0.2:
             store.save(world)
             saved = time.monotonic()
@@ -86,7 +85,7 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
         response: web.StreamResponse = e.response()
     except web.HTTPException as e:
         response = answer({"message": e.reason.lower()}, e.status)
-    for name, value in request.get(_LIMITS, {}).items():
+    for name, value in request.get(LIMITS, {}).items():
         response.headers[name] = value
     return response
 
@@ -98,7 +97,7 @@ async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not request.path.startswith("/sim"):
         route = request.match_info.route.resource
         world.requests[f"{request.method} {route.canonical if route else request.path}"] += 1
-    if not request.path.startswith("/v2/") or request.headers.get("Upgrade"):
+    if not request.path.startswith("/v2/") or STREAM.fullmatch(request.path):
         return await handler(request)
     windows: dict[str, tuple[float, int]] = request.app[_WINDOWS]
     key = request.headers.get("APCA-API-KEY-ID", "")
@@ -107,13 +106,16 @@ async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
         reset, used = time.time() + MINUTE, 0
     windows[key] = (reset, used + 1)
     left = world.options.rate_limit - used - 1
-    request[_LIMITS] = _limits(world.options.rate_limit, left, reset)
+    request[LIMITS] = _limits(world.options.rate_limit, left, reset)
     if left < 0:
         raise Refused(429, None, "too many requests.")
     response = await handler(request)
     if not response.prepared:
-        response.headers.update(request[_LIMITS])
+        response.headers.update(request[LIMITS])
     return response
+
+
+_WINDOWS: web.AppKey[dict[str, tuple[float, int]]] = web.AppKey("windows", dict)
 
 
 def _limits(limit: int, left: int, reset: float) -> dict[str, str]:
@@ -131,7 +133,7 @@ async def _keys(request: web.Request, handler: Handler) -> web.StreamResponse:
     elif path.startswith("/v1/"):
         if not world.is_broker(request.headers.get("Authorization")):
             raise Refused(401, None, "unauthorized.")
-    elif path.startswith(("/v2/", "/v1beta3/")) and not request.headers.get("Upgrade"):
+    elif path.startswith(("/v2/", "/v1beta3/")) and not STREAM.fullmatch(path):
         account = world.find(request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY"))
         if account is None:
             raise Refused(401, None, "unauthorized.")
@@ -142,7 +144,7 @@ async def _keys(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def _faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Do what the control has told to go wrong with this request."""
-    if request.path.startswith("/sim") or request.headers.get("Upgrade"):
+    if request.path.startswith("/sim") or STREAM.fullmatch(request.path):
         return await handler(request)
     world, symbol = request.app[WORLD], await _symbol_of(request)
     fault = world.faults.take(WIRE_KINDS, request.method, request.path, symbol)
@@ -154,7 +156,7 @@ async def _faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise Refused(401, None, "unauthorized.")
     if fault.kind == "rate_limit":
         limit = world.options.rate_limit
-        request[_LIMITS] = _limits(limit, 0, time.time() + (fault.seconds or 5))
+        request[LIMITS] = _limits(limit, 0, time.time() + (fault.seconds or 5))
         raise Refused(429, None, "too many requests.")
     if fault.kind == "drop_before":
         return _cut(request)
@@ -190,7 +192,7 @@ async def _late(request: web.Request, fault: Fault) -> web.StreamResponse:
     def arrive() -> None:
         with contextlib.suppress(Refused):  # nobody hears of a refusal any more
             assert account is not None
-            trading.submit(world, account, json.loads(body))
+            trading.submit(world, account, read_body(body))
 
     world.engine.later(fault.seconds, arrive)
     return _cut(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -22,11 +22,16 @@ class Clock:
     offset: float = 0.0  # seconds ahead of the machine's clock
     mode: str = "always"
     manual_open: bool = True
-    turn_at: datetime | None = field(default=None)  # when a manual session changes by itself
+    turn_at: datetime | None = None  # when a manual session changes by itself
+    was_open: bool = True  # when somebody looked last
 
     def now(self) -> datetime:
         """Return the simulator's time, aware UTC."""
         return datetime.now(UTC) + timedelta(seconds=self.offset)
+
+    def move_to(self, at: datetime) -> None:
+        """Let it be that late; a clock never goes back."""
+        self.offset += max(0.0, (at - self.now()).total_seconds())
 
     def is_open(self) -> bool:
         """Tell whether the exchange is open."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.alpaca import keys
+from simulators.alpaca import keys, session
 from simulators.alpaca.account import Account, Order
-from simulators.alpaca.market import coin_name
 from simulators.alpaca.streams import Streams
 from simulators.alpaca.trading import WORLD, submit
 from simulators.alpaca.wire import Refused, answer, body_of, moment, number, text
@@ -71,6 +70,7 @@ async def put_asset(request: web.Request) -> web.Response:
 async def delete_asset(request: web.Request) -> web.Response:
     """Let an asset be as at first."""
     request.app[WORLD].market.rules.pop(_symbol(request), None)
+    request.app[WORLD].dirty = True
     return answer({})
 
 
@@ -81,24 +81,14 @@ async def put_clock(request: web.Request) -> web.Response:
     clock, mode = world.clock, body.get("mode", "manual")
     if mode not in ("always", "real", "manual") or (mode == "manual" and not isinstance(body.get("is_open"), bool)):
         raise Refused(400, None, "say is_open true or false, or mode always or real")
-    was_open = clock.is_open()
     clock.mode = mode
     if mode == "manual":
         clock.manual_open = body["is_open"]
         turn = "next_close" if clock.manual_open else "next_open"
         clock.turn_at = moment(body.get(turn), turn)
-    session_changed(world, was_open=was_open)
-    return answer({"is_open": clock.is_open()})
-
-
-def session_changed(world: World, *, was_open: bool) -> None:
-    """Do what the opening or the close of the exchange calls for."""
     world.dirty = True
-    if was_open and not world.clock.is_open():
-        world.engine.close_auction(world.everyone())
-        world.engine.expire_day(world.everyone())
-    elif not was_open and world.clock.is_open():
-        world.engine.look_again(world.everyone())
+    session.follow(world)
+    return answer({"is_open": clock.is_open()})
 
 
 @routes.post("/sim/time")
@@ -107,10 +97,7 @@ async def advance(request: web.Request) -> web.Response:
     world, seconds = request.app[WORLD], (await body_of(request)).get("advance")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 40 * 86_400:
         raise Refused(400, None, "advance must be a number of seconds from 0 to forty days")
-    was_open = world.clock.is_open()
-    world.engine.advance(seconds)
-    if was_open is not world.clock.is_open():
-        session_changed(world, was_open=was_open)
+    session.advance(world, seconds)
     return answer({"now": world.clock.now().isoformat()})
 
 
@@ -121,6 +108,8 @@ async def post_keys(request: web.Request) -> web.Response:
     key, secret = body.get("key"), body.get("secret")
     if not isinstance(key, str) or not isinstance(secret, str) or not key or not secret:
         raise Refused(400, None, "key and secret must be texts")
+    if key in request.app[WORLD].accounts:
+        raise Refused(409, None, "an account has this key")
     account = request.app[WORLD].add(key, secret)
     return answer({"key": key, "account_number": account.number}, 201)
 
@@ -135,7 +124,8 @@ async def put_account(request: web.Request) -> web.Response:
     account.suspended = bool(body.get("trade_suspended", account.suspended))
     account.shorting = bool(body.get("shorting_enabled", account.shorting))
     account.revoked = bool(body.get("revoke", account.revoked))
-    account.cash = number(body.get("cash"), "cash") or account.cash
+    cash = number(body.get("cash"), "cash")
+    account.cash = account.cash if cash is None else cash
     request.app[WORLD].dirty = True
     return answer(account.wire(request.app[WORLD].market.quote))
 
@@ -223,8 +213,10 @@ async def get_streams(request: web.Request) -> web.Response:
 
 
 def _symbol(request: web.Request) -> str:
-    symbol = request.match_info["symbol"]
-    return coin_name(symbol) or symbol
+    asset = request.app[WORLD].market.asset(request.match_info["symbol"])
+    if asset is None:
+        raise Refused(400, None, "no asset has this symbol")
+    return str(asset["symbol"])
 
 
 def _account(request: web.Request, key: Any) -> Account:

@@ -7,7 +7,7 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,13 +16,14 @@ from aiohttp import web
 from simulators.alpaca.account import Account
 from simulators.alpaca.applications import check
 from simulators.alpaca.trading import WORLD
-from simulators.alpaca.wire import Refused, answer, body_of, iso, moment
+from simulators.alpaca.wire import Refused, answer, body_of, iso, moment, number, text
 from simulators.alpaca.world import World
 
 routes = web.RouteTableDef()
 CONFLICT = 40910000
 APPROVED_AFTER, ACTIVE_AFTER = 0.3, 0.6  # seconds
 HEARTBEAT = 15.0
+DAY = timedelta(days=1)
 # Family names that make an application take another way.
 OTHER_WAYS = {"Pending": "APPROVAL_PENDING", "Rejected": "REJECTED"}
 KEPT_PRIVATE = frozenset({"tax_id"})
@@ -61,7 +62,6 @@ class Customer:
             "created_at": iso(self.created_at),
             "account_name": f"{given} {family}",
             "account_type": "trading",
-            "trading_type": "margin",
             "enabled_assets": ["us_equity"],
         }
         parts = {
@@ -84,13 +84,27 @@ async def post_account(request: web.Request) -> web.Response:
     world.customers.append(customer)
     world.dirty = True
     _event(world, customer, "")
-    other_way = "ACTION_REQUIRED" if any(body["disclosures"].values()) else OTHER_WAYS.get(identity["family_name"])
-    if other_way:
-        world.engine.later(APPROVED_AFTER, lambda: move(world, customer, other_way))
-    else:
-        world.engine.later(APPROVED_AFTER, lambda: move(world, customer, "APPROVED"))
-        world.engine.later(ACTIVE_AFTER, lambda: move(world, customer, "ACTIVE"))
-    return answer(customer.wire(whole=True))
+    _decide_later(world, customer)
+    return answer({name: value for name, value in customer.wire(whole=True).items() if name != "account_name"})
+
+
+def resume(world: World) -> None:
+    """Go on with applications after a restart."""
+    for customer in world.customers:
+        _decide_later(world, customer)
+
+
+def _decide_later(world: World, customer: Customer) -> None:
+    """Let an application take its way, unless the control takes it another one."""
+
+    def step(old: str, new: str) -> None:
+        if customer.status == old:
+            move(world, customer, new)
+
+    family_name = customer.identity["family_name"]
+    other_way = "ACTION_REQUIRED" if any(customer.disclosures.values()) else OTHER_WAYS.get(family_name)
+    world.engine.later(APPROVED_AFTER, lambda: step("SUBMITTED", other_way or "APPROVED"))
+    world.engine.later(ACTIVE_AFTER, lambda: step("APPROVED", "ACTIVE"))
 
 
 @routes.get("/v1/accounts")
@@ -105,7 +119,7 @@ async def get_accounts(request: web.Request) -> web.Response:
     found = [
         customer
         for customer in request.app[WORLD].customers
-        if all(any(word in text for text in _texts(customer)) for word in words)
+        if all(any(word in said for said in _texts(customer)) for word in words)
         and (after is None or customer.created_at > after)
         and (before is None or customer.created_at < before)
         and query.get("status", customer.status) == customer.status
@@ -131,25 +145,41 @@ async def get_trading_account(request: web.Request) -> web.Response:
     account = Account(
         customer.number, "", Decimal(customer.equity), customer.created_at, id=customer.id, number=customer.number
     )
-    return answer({**account.wire(world.market.quote), "status": customer.status})
+    cash, zero = customer.equity, "0"
+    broker_only: dict[str, Any] = {
+        "status": customer.status,
+        "cash_withdrawable": cash,
+        "cash_transferable": cash,
+        "previous_close": iso(world.clock.now()),
+        "bod_dtbp": zero,
+        "effective_buying_power": cash,
+        "position_market_value": zero,
+        "last_cash": cash,
+        "last_long_market_value": zero,
+        "last_short_market_value": zero,
+        "last_initial_margin": zero,
+        "last_buying_power": zero,
+        "last_regt_buying_power": zero,
+        "admin_configurations": {},
+        "user_configurations": {},
+        "clearing_broker": "ALPACA_APCA",
+    }
+    return answer({**account.wire(world.market.quote), **broker_only})
 
 
 @routes.get("/v1/events/accounts/status")
 async def get_events(request: web.Request) -> web.StreamResponse:
     """Stream changes of statuses: from a cursor on, then as they come."""
-    world, query = request.app[WORLD], request.query
-    since = moment(query.get("since"), "since")
-    cursor = query.get("since_ulid") or query.get("since_id")
+    world = request.app[WORLD]
+    since, until = _bounds(request, "since"), _bounds(request, "until")
     stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
     await stream.prepare(request)
-    if cursor:
-        old = [event for event in world.customer_events if event["event_ulid"] > cursor]
-    else:
-        old = [event for event in world.customer_events if since is not None and event["at"] >= str(iso(since))]
     sent = len(world.customer_events)
-    for event in old:
-        await _send(stream, event)
-    if query.get("until") or query.get("until_ulid") or query.get("until_id"):
+    for event in world.customer_events[:sent]:
+        after = bool(since) and all(event[name] > value for name, value in since.items())
+        if after and all(event[name] <= value for name, value in until.items()):
+            await _send(stream, event)
+    if until:
         return stream
     waited = 0.0
     await stream.write(b":heartbeat\n\n")
@@ -165,6 +195,21 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     return stream
 
 
+def _bounds(request: web.Request, name: str) -> dict[str, Any]:
+    """Return where a reader's events begin or end: by time, by number, by ULID."""
+    query = request.query
+    bounds: dict[str, Any] = {}
+    if at := moment(query.get(name), name):
+        bounds["at"] = iso(at if name == "since" or len(query[name]) > len("YYYY-MM-DD") else at + DAY)
+    if number_text := query.get(f"{name}_id"):
+        if not number_text.isdigit():
+            raise Refused(400, None, f"invalid {name}_id")
+        bounds["event_id"] = int(number_text)
+    if ulid_text := query.get(f"{name}_ulid"):
+        bounds["event_ulid"] = ulid_text
+    return bounds
+
+
 @routes.put("/sim/broker/accounts/{id}")
 async def put_status(request: web.Request) -> web.Response:
     """Move an account to a status, or give it equity."""
@@ -172,7 +217,9 @@ async def put_status(request: web.Request) -> web.Response:
     customer = next((row for row in world.customers if row.id == request.match_info["id"]), None)
     if customer is None:
         raise Refused(404, None, "no account has this id")
-    customer.equity = str(body.get("equity", customer.equity))
+    equity = number(body.get("equity"), "equity")
+    customer.equity = customer.equity if equity is None else str(text(equity))
+    world.dirty = True
     if "status" in body:
         move(world, customer, str(body["status"]))
     return answer(customer.wire(whole=True))
@@ -197,7 +244,6 @@ def _event(world: World, customer: Customer, old: str) -> None:
             "status_from": old,
             "status_to": customer.status,
             "reason": "",
-            "kyc_results": None,
         }
     )
 

@@ -152,13 +152,12 @@ class Engine:
             any_done = True
         return any_done
 
-    def advance(self, seconds: float) -> None:
+    def advance_to(self, end: datetime) -> None:
         """Move the clock on; each thing that falls due on the way happens at its own moment."""
-        end = self.clock.now() + timedelta(seconds=seconds)
         while self._due and self._due[0][0] <= end:
-            self.clock.offset += max(0.0, (self._due[0][0] - self.clock.now()).total_seconds())
+            self.clock.move_to(self._due[0][0])
             heapq.heappop(self._due)[2]()
-        self.clock.offset += max(0.0, (end - self.clock.now()).total_seconds())
+        self.clock.move_to(end)
 
     def look_again(self, accounts: list[Account], symbol: str | None = None) -> None:
         """Look at open orders again: the quote or the session has changed."""
@@ -168,12 +167,20 @@ class Engine:
                     self._try(account, order)
 
     def expire_day(self, accounts: list[Account]) -> None:
-        """End the day orders at the close."""
+        """End the day orders at the close, but for those that were taken while it was closed, and very old ones."""
         for account in accounts:
             for order in list(account.orders.values()):
-                ends_today = order.time_in_force in ("day", "cls", "opg") and order.asset_class != "crypto"
-                if order.is_open and ends_today and order.status != "accepted":  # that one has its day before it
-                    self._end(account, order, "expired")
+                is_old = order.expires_at is not None and order.expires_at <= self.clock.now()
+                if (order.time_in_force == "day" and order.status != "accepted") or is_old:
+                    self.expire(account, order)
+
+    def auction(self, accounts: list[Account], time_in_force: str) -> None:
+        """Fill the orders for the opening or the close at the quote; what is left of them ends."""
+        for account in accounts:
+            for order in list(account.orders.values()):
+                if order.is_open and order.time_in_force == time_in_force:
+                    self._execute(account, order)
+                    self.expire(account, order)
 
     def resume(self, accounts: list[Account]) -> None:
         """Go on with orders after a restart."""
@@ -216,13 +223,17 @@ class Engine:
         if order.status == "accepted":
             self._move(order, "new")
             self._event(account, order, "new")
-        price = self._price(order)
-        quantity = min(order.remaining, order.most) if order.most is not None else order.remaining
-        if price is not None and not order.rests and quantity > 0:
-            self.fill(account, order, quantity, price)
-            order.rests = order.is_open  # what is left waits until it is told to go on
+        self._execute(account, order)
         if order.is_open and order.time_in_force in ("ioc", "fok"):
             self._end(account, order, "canceled")
+
+    def _execute(self, account: Account, order: Order) -> None:
+        """Fill what may be filled at the quote."""
+        price = self._price(order)
+        quantity = min(order.remaining, order.most) if order.most is not None else order.remaining
+        if price is not None and not order.rests and quantity > 0 and order.status != "pending_cancel":
+            self.fill(account, order, quantity, price)
+            order.rests = order.is_open  # what is left waits until it is told to go on
 
     def _price(self, order: Order) -> Decimal | None:
         """Return the price an order trades at now; None when it has to wait."""
@@ -241,16 +252,9 @@ class Engine:
         if order.asset_class == "crypto":
             return True
         is_open = self.clock.is_open()
-        if order.time_in_force == "cls" and self.clock.mode != "always":
-            return False  # it waits for the closing auction, which `close_auction` holds
+        if order.time_in_force in ("opg", "cls") and self.clock.mode != "always":
+            return False  # it waits for its auction
         return is_open or (order.extended_hours and self.clock.is_extended())
-
-    def close_auction(self, accounts: list[Account]) -> None:
-        """Fill the orders for the close at the last quote."""
-        for account in accounts:
-            for order in list(account.orders.values()):
-                if order.is_open and order.time_in_force == "cls" and self._price(order) is not None:
-                    self.fill(account, order, order.remaining)
 
     def _end(self, account: Account, order: Order, status: str) -> None:
         if not order.is_open:

@@ -34,6 +34,7 @@ CANCEL_KINDS = frozenset({"cancel_fills", "cancel_ignored"})
 EVENT_KINDS = frozenset({"duplicate_event"})
 KINDS = frozenset(NOT_DONE) | frozenset(DONE_ALL_THE_SAME) | OTHERS | ORDER_KINDS | CANCEL_KINDS | EVENT_KINDS
 TIMED = frozenset({"delay", "late", "hidden", "slow_fill"})
+FOR_ORDERS = ORDER_KINDS | {"late", "hidden", "wrong_order"}
 PLACES = {"orders": ("POST", "/v2/orders"), "cancels": ("DELETE", "/v2/orders/")}
 LONGEST = 86_400
 
@@ -95,6 +96,10 @@ class Faults:
             raise Refused(400, None, f"seconds must be from 0 to {LONGEST}")
         if kind in TIMED and seconds == 0:
             raise Refused(400, None, f"{kind} needs seconds")
+        if kind in FOR_ORDERS and where != "orders":
+            raise Refused(400, None, f"{kind} is for orders only")
+        if not isinstance(body.get("symbol"), str | None):
+            raise Refused(400, None, "symbol must be a text")
         quantity = number(body.get("quantity"), "quantity")
         if kind == "partial" and (quantity is None or quantity <= 0):
             raise Refused(400, None, "partial needs a quantity above 0")

@@ -3,48 +3,66 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from simulators.alpaca.account import Account, Order
 from simulators.alpaca.clock import Clock
 from simulators.alpaca.market import Market
-from simulators.alpaca.wire import BUSINESS, FORBIDDEN, VALIDATION, Refused, number, text
+from simulators.alpaca.wire import BUSINESS, FORBIDDEN, VALIDATION, Refused, fits, number, text
 
 TYPES = ("market", "limit", "stop", "stop_limit")
 TIMES_IN_FORCE = ("day", "gtc", "opg", "cls", "ioc", "fok")
 BAND = {False: Decimal("1.025"), True: Decimal("1.04")}  # of a buy stop; wider below 50 dollars
+INTENTS = ("buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
+PLACES = {"qty": 9, "notional": 2}
+LEAST = 1  # dollars
 LONGEST_ID = 128
+LONGEST_LIFE = timedelta(days=90)
 
 
 def make_order(body: dict[str, Any], account: Account, market: Market, clock: Clock) -> Order:
     """Return the order of a request; raises Refused."""
     order = _read(body, market, clock)
     _check_id(order, account)
+    if order.position_intent is None:
+        closes = account.held(order.symbol) * order.sign < 0
+        order.position_intent = f"{order.side}_to_{'close' if closes else 'open'}"
     _check_terms(order)
     _check_asset(order, market, account)
     _check_account(order, account, market)
     return order
 
 
-def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
-    symbol, side, kind = body.get("symbol"), body.get("side"), body.get("type")
-    time_in_force = body.get("time_in_force")
-    qty, notional = number(body.get("qty"), "qty"), number(body.get("notional"), "notional")
-    for name, value, words in (
-        ("side", side, ("buy", "sell")),
-        ("type", kind, TYPES),
-        ("time_in_force", time_in_force, TIMES_IN_FORCE),
-    ):
-        if value not in words:
+def _check_words(body: dict[str, Any]) -> None:
+    if (body.get("order_class") or "simple") != "simple" or body.get("type") == "trailing_stop":
+        raise Refused(422, VALIDATION, "the simulator takes only simple orders, and no trailing stops")
+    if (body.get("position_intent") or INTENTS[0]) not in INTENTS:
+        raise Refused(422, VALIDATION, "invalid position_intent")
+    for name, words in (("side", ("buy", "sell")), ("type", TYPES), ("time_in_force", TIMES_IN_FORCE)):
+        if (value := body.get(name)) not in words:
             raise Refused(422, VALIDATION, f"invalid {name}" if value else f"{name} is required")
+
+
+def _size(body: dict[str, Any], name: str) -> Decimal | None:
+    """Return a quantity or an amount of dollars."""
+    value = number(body.get(name), name)
+    if value is not None and value <= 0:
+        raise Refused(422, VALIDATION, f"{name} must be > 0")
+    if value is not None and not fits(value, PLACES[name]):
+        raise Refused(422, VALIDATION, f"{name} must have at most {PLACES[name]} decimals")
+    return value
+
+
+def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
+    _check_words(body)
+    symbol = body.get("symbol")
     if not isinstance(symbol, str) or not symbol:
         raise Refused(422, VALIDATION, "symbol is required")
+    qty, notional = _size(body, "qty"), _size(body, "notional")
     if (qty is None) is (notional is None):
         raise Refused(422, VALIDATION, "exactly one of qty or notional is required")
-    for name, value in (("qty", qty), ("notional", notional)):
-        if value is not None and value <= 0:
-            raise Refused(422, VALIDATION, f"{name} must be > 0")
     asset = market.asset(symbol)
     if asset is None:
         raise Refused(422, BUSINESS, f'asset "{symbol}" not found')
@@ -55,15 +73,17 @@ def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
         symbol=asset["symbol"],
         asset_class=asset["class"],
         asset_id=asset["id"],
-        side=str(side),
-        type=str(kind),
-        time_in_force=str(time_in_force),
+        side=body["side"],
+        type=body["type"],
+        time_in_force=body["time_in_force"],
         created_at=clock.now(),
+        expires_at=clock.now() + LONGEST_LIFE if body["time_in_force"] == "gtc" else clock.next_close(),
         qty=qty,
         notional=notional,
         limit_price=number(body.get("limit_price"), "limit_price"),
         stop_price=number(body.get("stop_price"), "stop_price"),
         extended_hours=body.get("extended_hours") is True,
+        position_intent=body.get("position_intent") or None,
     )
 
 
@@ -102,7 +122,7 @@ def check_price(name: str, price: Decimal, asset_class: str) -> None:
     if price <= 0:
         raise Refused(422, VALIDATION, f"{name} must be > 0")
     places = 9 if asset_class == "crypto" else 2 if price >= 1 else 4
-    if price != price.quantize(Decimal(1).scaleb(-places)):
+    if not fits(price, places):
         raise Refused(
             422,
             BUSINESS,
@@ -114,17 +134,22 @@ def _check_asset(order: Order, market: Market, account: Account) -> None:
     asset = market.asset(order.symbol)
     assert asset is not None
     assert order.qty is not None
-    if asset["status"] != "active" or not asset["tradable"]:
+    if asset["status"] != "active":
+        raise Refused(422, BUSINESS, f"asset {order.symbol} is not active")
+    if not asset["tradable"]:
         raise Refused(422, BUSINESS, f"asset {order.symbol} is not tradable")
     if order.asset_class == "crypto":
         return
-    if order.qty != order.qty.to_integral_value():
+    if order.notional or not fits(order.qty, 0):
         if not asset["fractionable"]:
             raise Refused(403, FORBIDDEN, f'asset "{order.symbol}" is not fractionable')
         if order.time_in_force != "day":
             raise Refused(422, BUSINESS, "fractional orders must be DAY orders")
         if order.side == "sell" and account.held(order.symbol) <= 0:
             raise Refused(422, BUSINESS, "fractional orders cannot be sold short")
+    least = order.notional or order.qty * market.quote(order.symbol)[1]
+    if order.side == "buy" and (order.notional or not fits(order.qty, 0)) and least < LEAST:
+        raise Refused(422, BUSINESS, f"cost basis must be >= minimal amount of order {LEAST}")
 
 
 def _check_account(order: Order, account: Account, market: Market) -> None:
@@ -147,21 +172,28 @@ def _check_account(order: Order, account: Account, market: Market) -> None:
                 available=text(available) or "0",
                 existing_qty=text(abs(held)) or "0",
                 held_for_orders=text(spoken_for) or "0",
+                related_orders=[other.id for other in account.holding(order.symbol, order.side)],
             )
         return
     if order.side == "sell":
-        if order.asset_class == "crypto":
-            raise Refused(
-                403, FORBIDDEN, f"insufficient balance for {order.symbol} (requested: {text(quantity)}, available: 0)"
-            )
-        if not (account.shorting and asset["shortable"]):
-            raise Refused(422, BUSINESS, f'asset "{order.symbol}" cannot be sold short')
-        if not asset.get("easy_to_borrow", True):
-            raise Refused(422, BUSINESS, f'asset "{order.symbol}" is hard to borrow and cannot be sold short')
+        _check_short(order, account, asset)
     _check_wash(order, account)
     if account.needs(order, quantity, market.quote) > account.buying_power(market.quote):
         power = text(round(account.buying_power(market.quote), 2)) or "0"
         raise Refused(403, FORBIDDEN, "insufficient buying power", buying_power=power)
+
+
+def _check_short(order: Order, account: Account, asset: dict[str, Any]) -> None:
+    if order.asset_class == "crypto":
+        raise Refused(
+            403, FORBIDDEN, f"insufficient balance for {order.symbol} (requested: {text(order.qty)}, available: 0)"
+        )
+    if not account.shorting:
+        raise Refused(403, FORBIDDEN, "account is not allowed to short")
+    if not asset["shortable"]:
+        raise Refused(422, BUSINESS, f'asset "{order.symbol}" cannot be sold short')
+    if not asset.get("easy_to_borrow", True):
+        raise Refused(422, BUSINESS, f'asset "{order.symbol}" is hard to borrow and cannot be sold short')
 
 
 def _check_wash(order: Order, account: Account) -> None:

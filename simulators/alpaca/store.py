@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from dataclasses import fields
@@ -16,6 +15,15 @@ from simulators.alpaca.customers import Customer
 from simulators.alpaca.world import Options, World
 
 Row = TypeVar("Row")
+
+
+class BrokenState(Exception):
+    """What was kept cannot be read."""
+
+    def __init__(self, path: str, reason: Exception) -> None:
+        super().__init__(
+            f"cannot read the state in {path} ({type(reason).__name__}: {reason}); move it away to begin anew"
+        )
 
 
 def save(world: World) -> None:
@@ -44,16 +52,27 @@ def load(options: Options) -> World:
     world = World(options)
     if options.state is None:
         return world
-    with contextlib.suppress(FileNotFoundError):
+    try:
         state = json.loads(Path(options.state).read_text(), object_hook=_untagged)
-        for name, value in state["clock"].items():
-            setattr(world.clock, name, value)
-        world.market.quotes = {symbol: (bid, ask) for symbol, (bid, ask) in state["quotes"].items()}
-        world.market.rules = state["rules"]
-        world.accounts = {row["key"]: _account(row) for row in state["accounts"]}
-        world.customers = [Customer(**row) for row in state["customers"]]
-        world.customer_events = state["customer_events"]
+    except FileNotFoundError:
+        return world
+    except (OSError, ValueError, ArithmeticError) as e:
+        raise BrokenState(options.state, e) from e
+    try:
+        _restore(world, state)
+    except (AttributeError, LookupError, TypeError, ValueError) as e:
+        raise BrokenState(options.state, e) from e
     return world
+
+
+def _restore(world: World, state: dict[str, Any]) -> None:
+    for name, value in state["clock"].items():
+        setattr(world.clock, name, value)
+    world.market.quotes = {symbol: (bid, ask) for symbol, (bid, ask) in state["quotes"].items()}
+    world.market.rules = state["rules"]
+    world.accounts = {row["key"]: _account(row) for row in state["accounts"]}
+    world.customers = [Customer(**row) for row in state["customers"]]
+    world.customer_events = state["customer_events"]
 
 
 def _row(value: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -68,18 +69,16 @@ class Streams:
 
     def tell_market(self, symbol: str | None = None) -> None:
         """Send quotes and trades to those who asked for them: of one symbol, or of all."""
-        now = self.world.clock.now()
+        market, now = self.world.market, self.world.clock.now()
         for connection in [c for c in self.open if c.kind == "data"]:
             messages = []
             for topic, letter in (("quotes", "q"), ("trades", "t")):
                 every = "*" in connection.wanted[topic]
-                names = connection.wanted[topic] - {"*"} | (set(self.world.market.listed()) if every else set())
+                names = connection.wanted[topic] - {"*"} | (set(market.listed()) if every else set())
                 for name in sorted(names if symbol is None else names & {symbol}):
-                    body = (
-                        self.world.market.quote_body(name, now)
-                        if letter == "q"
-                        else self.world.market.trade_body(name, now)
-                    )
+                    if market.asset(name) is None:
+                        continue  # whoever asks for what does not exist hears nothing of it
+                    body = market.quote_body(name, now) if letter == "q" else market.trade_body(name, now)
                     messages.append({"T": letter, "S": name, **body, "t": now})
             if messages:
                 connection.put(messages)
@@ -101,6 +100,8 @@ class Streams:
         connection = await self._begin(request, "trade_updates", packed=packed)
         async for message in self._messages(connection):
             action, data = message.get("action"), message.get("data") or {}
+            if not isinstance(data, dict):
+                continue
             if action in ("authenticate", "auth"):
                 key = str(data.get("key_id") or message.get("key") or "")
                 known = self.world.find(key, str(data.get("secret_key") or message.get("secret") or ""))
@@ -146,6 +147,8 @@ class Streams:
         if not connection.key:
             return _error(401, "not authenticated")
         if action not in ("subscribe", "unsubscribe"):
+            return _error(400, "invalid syntax")
+        if not all(_is_list_of_names(message.get(topic)) for topic in connection.wanted):
             return _error(400, "invalid syntax")
         for topic, names in connection.wanted.items():
             asked = {coin_name(name) or name for name in message.get(topic) or []}
@@ -200,7 +203,8 @@ class Streams:
             message = await connection.queue.get()
             while time.monotonic() < self.silent_until:
                 await asyncio.sleep(0.05)
-            await connection.send(message)
+            with contextlib.suppress(ConnectionError):  # the client has gone; its reader ends by itself
+                await connection.send(message)
 
 
 def _read(data: Any, *, packed: bool) -> Any:
@@ -208,6 +212,10 @@ def _read(data: Any, *, packed: bool) -> Any:
         return msgpack.unpackb(data) if packed else json.loads(data)
     except (ValueError, msgpack.UnpackException):
         return None
+
+
+def _is_list_of_names(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
 
 
 def _error(code: int, text: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +18,7 @@ from simulators.alpaca.world import World
 routes = web.RouteTableDef()
 WORLD: web.AppKey[World] = web.AppKey("world", World)
 ACCOUNT: web.RequestKey[Account] = web.RequestKey("account", Account)
-HIDDEN: web.RequestKey[Fault] = web.RequestKey("hidden", Fault)  # a fault that hides the order of this request
+HIDDEN: web.RequestKey[Fault] = web.RequestKey("hidden", Fault)
 CHANGES = ("qty", "time_in_force", "limit_price", "stop_price", "client_order_id")
 
 
@@ -62,6 +62,7 @@ async def get_orders(request: web.Request) -> web.Response:
         and (until is None or order.created_at < until)
         and (not symbols or order.symbol in symbols)
         and query.get("side", order.side) == order.side
+        and query.get("asset_class", order.asset_class) == order.asset_class
     ]
     found.sort(key=lambda order: order.created_at, reverse=direction == "desc")
     return answer([order.wire() for order in found[:limit]])
@@ -168,9 +169,9 @@ async def get_clock(request: web.Request) -> web.Response:
 @routes.get("/v2/calendar")
 async def get_calendar(request: web.Request) -> web.Response:
     """List the days with a session."""
-    today = request.app[WORLD].clock.now().date()
-    start = (moment(request.query.get("start"), "start") or datetime.now(UTC)).date()
-    end_at = moment(request.query.get("end"), "end")
+    today = request.app[WORLD].clock.now().astimezone(NEW_YORK).date()
+    start_at, end_at = (moment(request.query.get(name), name) for name in ("start", "end"))
+    start = start_at.date() if start_at else today
     end = end_at.date() if end_at else today + timedelta(days=30)
     days = [start + timedelta(days=n) for n in range(min(max(0, (end - start).days + 1), 4000))]
     rows = []

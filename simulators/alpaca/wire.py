@@ -9,13 +9,14 @@ from typing import Any
 
 from aiohttp import web
 
+TOO_MUCH = Decimal("1e15")  # no order is so large; what is can be reckoned with to the last decimal
 VALIDATION, BUSINESS, FORBIDDEN, NOT_FOUND = 40010001, 42210000, 40310000, 40410000
 
 
 class Refused(Exception):
     """A request that is answered with an error; `code` None = the body has none."""
 
-    def __init__(self, status: int, code: int | None, message: str, **more: str) -> None:
+    def __init__(self, status: int, code: int | None, message: str, **more: Any) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.more = status, code, message, more
 
@@ -51,9 +52,14 @@ def number(value: Any, name: str) -> Decimal | None:
         found = Decimal(str(value))
     except InvalidOperation:
         raise Refused(422, VALIDATION, f"invalid {name}") from None
-    if isinstance(value, bool) or not found.is_finite():
+    if isinstance(value, bool) or not found.is_finite() or abs(found) >= TOO_MUCH:
         raise Refused(422, VALIDATION, f"invalid {name}")
     return found
+
+
+def fits(value: Decimal, places: int) -> bool:
+    """Tell whether a number has no more decimals than that."""
+    return value == round(value, places)
 
 
 def moment(value: str | None, name: str) -> datetime | None:
@@ -69,8 +75,13 @@ def moment(value: str | None, name: str) -> datetime | None:
 
 async def body_of(request: web.Request) -> dict[str, Any]:
     """Return the JSON object of a request; raises Refused."""
+    return read_body(await request.text())
+
+
+def read_body(text: str) -> dict[str, Any]:
+    """Return the JSON object of a text; raises Refused."""
     try:
-        body = json.loads(await request.text())
+        body = json.loads(text)
     except ValueError:
         raise Refused(400, 40010000, "request body format is invalid") from None
     if not isinstance(body, dict):

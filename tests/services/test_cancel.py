@@ -16,7 +16,7 @@ from domain.errors import Conflict, NotFound
 from domain.messages import OrderReport
 from extensions import transaction
 from models import JournalEntry, Order, Pair, Position
-from services import stops, submit_orders
+from services import send_orders, stops, submit_orders
 from services.cancel_orders import cancel_order
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
@@ -205,7 +205,7 @@ def test_an_order_that_is_being_sent_is_canceled_as_soon_as_the_broker_has_it(de
     desk.plan()
     claims = submit_orders._begin_sending(submit_orders._claim((desk.account_id,), "worker") or [], "worker")
     cancel(desk, rowid)
-    submit_orders.send(claims, desk.brokers, "worker")
+    send_orders.send_now(claims, desk.brokers, "worker")
     assert only(desk, rowid).status == "CANCEL_PENDING"
     desk.work()
     assert told(desk, rowid) == ("CANCELED", "canceled")
@@ -217,7 +217,7 @@ def test_an_order_that_is_tried_again_is_not_once_its_end_was_asked_for(desk: De
     desk.plan()
     claims = submit_orders._begin_sending(submit_orders._claim((desk.account_id,), "worker") or [], "worker")
     cancel(desk, rowid)
-    submit_orders.send(claims, desk.brokers, "worker")
+    send_orders.send_now(claims, desk.brokers, "worker")
     assert only(desk, rowid).status == "DENIED"
     assert not desk.submit()
 

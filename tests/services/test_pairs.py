@@ -14,7 +14,7 @@ from brokers.paper.instructions import Kind
 from domain.enums import FailurePolicy, LegPolicy, MarketPosition, Side
 from extensions import db, transaction
 from models import Order, Pair, Position, Signal
-from services import registry, submit_orders, tend_legs
+from services import registry, send_orders, submit_orders, tend_legs
 from services.cancel_orders import cancel_order
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair
@@ -96,7 +96,7 @@ def test_while_a_leg_is_alone_the_signal_says_so_loudly(desk: Desk) -> None:
     desk.tell(Kind.REJECT, symbol="V", reason="not shortable")
     rowid = desk.alert("MA-3*V", quantity="20")
     claims = desk.plan(ready=True)
-    submit_orders.send(claims or [], desk.brokers, "worker")
+    send_orders.send_now(claims or [], desk.brokers, "worker")
     signal = desk.signal(rowid)
     assert (signal.status, signal.status_reason) == (
         "critical err",
@@ -219,7 +219,7 @@ def test_an_unwinding_that_is_rejected_is_tried_again(desk: Desk) -> None:
     desk.tell(Kind.REJECT, symbol="V", reason="not shortable")
     rowid = desk.alert("MA-3*V", quantity="20")
     claims = desk.plan(ready=True)
-    submit_orders.send(claims or [], desk.brokers, "worker")
+    send_orders.send_now(claims or [], desk.brokers, "worker")
     desk.tell(Kind.REJECT, symbol="MA", reason="halted")
     desk.work()
     assert desk.signal(rowid).status == "critical err"

@@ -15,7 +15,7 @@ from domain.enums import Activity, OrderType, Side
 from domain.messages import AccountReport, OrderReport, OrderRequest
 from extensions import transaction
 from models import Fill, Order, OrderEvent, Signal
-from services import submit_orders
+from services import send_orders, submit_orders
 from services.desk_book import Book
 from services.new_orders import client_order_id
 from services.planning import Plan, Scene
@@ -342,7 +342,7 @@ def test_an_answer_after_the_lease_was_lost_touches_nothing(desk: Desk) -> None:
     report = desk.broker.submit_order(claim.request)
     change(Order, claim.order_id, lease_until=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
     submit_orders.reap("worker")
-    submit_orders._record(claim, report, "slow worker")
+    send_orders._record(claim, report, "slow worker")
     (order,) = desk.orders(rowid)
     assert order.status == "UNKNOWN"
     assert desk.moves(order)[-1] == "UNKNOWN"

@@ -51,7 +51,7 @@ from models import (
     Signal,
     Stop,
 )
-from services import reconcile, registry, stops, submit_orders, tend_legs
+from services import reconcile, registry, send_orders, stops, submit_orders, tend_legs
 from services.cancel_orders import cancel_order
 from services.roll_up import _states, pair_plan
 from tests.desk import Desk
@@ -198,7 +198,7 @@ class Pipeline(RuleBasedStateMachine):
 
     def plan_and_send(self, worker: str) -> None:
         claims = self.desk.plan(worker, ready=True)
-        submit_orders.send(claims or [], self.desk.brokers, worker)
+        send_orders.send_now(claims or [], self.desk.brokers, worker)
 
     def submit(self, worker: str) -> None:
         self.desk.plan(worker)
@@ -248,7 +248,7 @@ class Pipeline(RuleBasedStateMachine):
     def thaw(self) -> None:
         """Let a worker that was stopped right before its call go on, however late."""
         claims, self.frozen = self.frozen, []
-        submit_orders.send(claims, self.desk.brokers, "dead worker")
+        send_orders.send_now(claims, self.desk.brokers, "dead worker")
 
     @rule(seconds=st.sampled_from([1, 5, 16, 50, 130]), tidy=st.booleans())
     def time_passes(self, seconds: int, tidy: bool) -> None:

@@ -17,7 +17,7 @@ from domain.messages import FillReport, OrderReport, OrderRequest, PositionRepor
 from domain.order_status import OrderStatus
 from extensions import database_time, transaction
 from models import AccountState, Fill, ForeignOrder, Order, OrderEvent, Position, PositionDifference, Signal
-from services import heard, reconcile, submit_orders, sync_broker, tend_legs
+from services import heard, reconcile, send_orders, submit_orders, sync_broker, tend_legs
 from services.stops import list_stops
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
@@ -343,7 +343,7 @@ def test_a_worker_that_was_frozen_past_its_lease_changes_nothing(desk: Desk, lat
     for _ in range(3):
         desk.look_up()
     desk.work()
-    submit_orders.send(claims, desk.brokers, "frozen")  # it thaws, and calls
+    send_orders.send_now(claims, desk.brokers, "frozen")  # it thaws, and calls
     order = only(desk, rowid)
     assert (order.status, held()) == ("FILLED", {"LNT": 10})
     assert [position.quantity for position in desk.broker.list_positions()] == [10]

@@ -10,7 +10,7 @@ from flask import Flask
 from brokers.paper.broker import PaperBroker
 from brokers.paper.instructions import Instruction, Kind
 from domain.enums import LegPolicy, OrderType, Side, TimeInForce
-from services import submit_orders
+from services import send_orders
 from tests.desk import Desk
 from tests.factories import make_pair, make_stock
 
@@ -64,7 +64,7 @@ def test_an_opening_that_is_refused_leaves_the_old_position_closed_and_says_so(d
     desk.alert("LNT", Side.BUY, "10")
     desk.work()
     rowid = desk.alert("LNT", Side.SELL, "25")
-    submit_orders.send(desk.plan(ready=True) or [], desk.brokers, "worker")
+    send_orders.send_now(desk.plan(ready=True) or [], desk.brokers, "worker")
     desk.venue.instruct(Instruction(kind=Kind.REJECT, reason="no borrow"))
     desk.work()
     assert held(desk) == {}
@@ -95,7 +95,7 @@ def test_a_pair_whose_opening_fails_on_one_leg_is_flat_again_on_both(desk: Desk,
     desk.alert("MA-3*V", Side.BUY, "10", price="1")
     desk.work()
     rowid = desk.alert("MA-3*V", Side.SELL, "30", price="1")
-    submit_orders.send(desk.plan(ready=True) or [], desk.brokers, "worker")
+    send_orders.send_now(desk.plan(ready=True) or [], desk.brokers, "worker")
     desk.venue.instruct(Instruction(kind=Kind.REJECT, symbol="V", reason="no"))
     desk.work()
     assert held(desk) == {}

@@ -14,7 +14,7 @@ from domain.enums import MarketPosition, Scope, Side, StopLevel
 from domain.errors import Conflict, InvalidInput, NotFound
 from extensions import db, transaction
 from models import JournalEntry, Order, Signal, Stop
-from services import registry, stops, submit_orders
+from services import registry, send_orders, stops
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 
@@ -223,7 +223,7 @@ def test_what_is_being_traded_back_is_not_closed_a_second_time(desk: Desk) -> No
     desk.tell(Kind.REJECT, symbol="V", reason="not shortable")
     desk.alert("MA-3*V", quantity="20")
     claims = desk.plan(ready=True)
-    submit_orders.send(claims or [], desk.brokers, "worker")
+    send_orders.send_now(claims or [], desk.brokers, "worker")
     desk.tell(Kind.WORK, symbol="MA")
     desk.work()
     stop(StopLevel.FLATTEN)

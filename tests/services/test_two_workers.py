@@ -14,7 +14,7 @@ from domain.enums import Side
 from domain.messages import OrderReport, OrderRequest
 from extensions import db, transaction
 from models import Order, OrderEvent, Position, Signal
-from services import cancel_orders, plan_signals, submit_orders
+from services import cancel_orders, plan_signals, send_orders, submit_orders
 from services.market import Market
 from tests.conftest import closing_app
 from tests.desk import LIFETIME, Desk, open_desk
@@ -70,7 +70,7 @@ def work(app: Flask, desk: Desk, name: str) -> None:
         while idle < 20:
             claims = plan_signals.plan_next(hand)
             if claims:
-                submit_orders.send(claims, desk.brokers, name)
+                send_orders.send_now(claims, desk.brokers, name)
             busy = claims is not None
             while submit_orders.submit_next(desk.brokers, name):
                 busy = True

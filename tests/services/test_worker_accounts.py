@@ -1,0 +1,198 @@
+"""A worker takes up accounts as people add, change and switch them; real money moves only when it is switched on."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from domain.enums import Environment, Side
+from extensions import db, transaction
+from models import BrokerAccount, Order, Signal
+from services import registry, send_orders, submit_orders
+from services.senders import Senders
+from services.vault import seal
+from tests.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.brokers.alpaca_support import Simulator
+from tests.conftest import closing_app
+from tests.factories import make_stock
+from worker import Pipeline, Stop
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with closing(Simulator()) as made:
+        yield made
+
+
+@pytest.fixture
+def simulated(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[Flask]:
+    with closing_app(simulated_config(database_url, tmp_path, simulator)) as app, app.app_context():
+        set_up_simulated(app)
+        for symbol in ("AAPL", "MSFT", "NVDA", "TSLA"):
+            make_stock(app, symbol)
+        yield app
+
+
+@pytest.fixture
+def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
+    with open_alpaca_desk(simulated, simulator) as desk:
+        yield desk
+
+
+@pytest.fixture
+def pipeline(simulated: Flask) -> Iterator[Pipeline]:
+    made = Pipeline(simulated, "worker", lambda: None)
+    yield made
+    made.end()
+
+
+def change(**values: object) -> None:
+    """Change the simulator's account as an admin would, so that every process learns of it."""
+    with transaction() as session:
+        registry.bump_version(session)
+        session.execute(sa.update(BrokerAccount).where(BrokerAccount.name == "alpaca-sim").values(**values))
+
+
+def open_names(pipeline: Pipeline) -> set[str]:
+    return {keeper.broker.name for keeper in pipeline._keepers.values() if keeper.is_open}
+
+
+def wait_for(pipeline: Pipeline, names: set[str]) -> None:
+    end = time.monotonic() + 10
+    while open_names(pipeline) != names:
+        assert time.monotonic() < end, open_names(pipeline)
+        pipeline._due.pop("accounts", None)
+        pipeline.run_due(Stop())
+        time.sleep(0.02)
+
+
+def test_a_worker_follows_what_people_do_to_accounts(pipeline: Pipeline, simulated: Flask):
+    wait_for(pipeline, {"paper", "alpaca"})
+    keys = db.session.execute(
+        sa.select(BrokerAccount.credentials).where(BrokerAccount.name == "alpaca-sim")
+    ).scalar_one()
+    change(credentials=None, revision=2)
+    wait_for(pipeline, {"paper"})
+    change(credentials=keys, revision=3)
+    wait_for(pipeline, {"paper", "alpaca"})
+    first = next(k for k in pipeline._keepers.values() if k.broker.name == "alpaca")
+    number = first.account_id
+    config = simulated.config["DESK"]
+    other = seal(config.credentials_key, number, {"key_id": "PKSIMULATOR000000000", "secret_key": "not the one"})
+    change(credentials=other, revision=4)
+    wait_for(pipeline, {"paper"})  # the new keys are refused; the old connection is gone
+    change(credentials="not a token", revision=5)
+    pipeline._due.pop("accounts", None)
+    pipeline.run_due(Stop())
+    assert number not in pipeline._keepers
+
+
+def test_signals_of_an_account_without_keys_expire_in_time(pipeline: Pipeline, desk: AlpacaDesk):
+    wait_for(pipeline, {"paper", "alpaca"})
+    change(credentials=None, revision=2)
+    wait_for(pipeline, {"paper"})
+    rowid = desk.alert("AAPL", Side.BUY, "10", lifetime=1)
+    end = time.monotonic() + 10
+    while desk.signal(rowid).status == "waiting":
+        assert time.monotonic() < end
+        pipeline._due.pop("reap", None)
+        pipeline.run_due(Stop())
+        time.sleep(0.1)
+    assert (desk.signal(rowid).status, desk.signal(rowid).status_reason) == ("canceled", "expired")
+    assert desk.simulator.count("POST /v2/orders") == 0
+
+
+def test_one_pass_without_threads_does_all_that_is_due(pipeline: Pipeline, desk: AlpacaDesk):
+    rowid = desk.alert("AAPL", Side.BUY, "10")
+    pipeline.run_once(Stop())
+    pipeline.end()
+    assert desk.signal(rowid).status in ("created", "filled")
+    assert desk.simulator.count("POST /v2/orders") == 1
+
+
+def test_a_live_account_that_is_not_switched_on_sends_nothing(desk: AlpacaDesk):
+    desk.keeper().step()
+    change(environment=Environment.LIVE)
+    rowid = desk.alert("AAPL", Side.BUY, "10")
+    desk.work()
+    signal = desk.signal(rowid)
+    assert (signal.status, signal.status_reason) == ("error", "live trading is off")
+    assert "Live trading is not switched on for the account alpaca-sim" in signal.error_text
+    assert desk.simulator.count("POST /v2/orders") == 0
+    change(live_enabled=True)
+    rowid = desk.alert("AAPL", Side.BUY, "10")
+    desk.work()
+    assert desk.signal(rowid).status == "created"
+    assert desk.simulator.count("POST /v2/orders") == 1
+
+
+def test_an_order_that_was_planned_before_the_switch_went_off_is_not_sent(desk: AlpacaDesk):
+    desk.keeper().step()
+    change(environment=Environment.LIVE, live_enabled=True)
+    rowid = desk.alert("AAPL", Side.BUY, "10")
+    desk.plan()
+    change(live_enabled=False)
+    desk.submit()
+    (order,) = desk.orders(rowid)
+    assert (order.status, order.reason) == ("DENIED", "live trading is not switched on for the account")
+    assert desk.simulator.count("POST /v2/orders") == 0
+
+
+def test_a_broker_that_is_slow_holds_up_no_other_order(desk: AlpacaDesk, simulated: Flask):
+    desk.keeper().step()
+    desk.simulator.tell("delay", seconds=1, times=4)
+    for symbol in ("AAPL", "MSFT", "NVDA", "TSLA"):
+        desk.alert(symbol, Side.BUY, "10")
+    woken = threading.Semaphore(0)
+    senders = Senders(simulated, "worker", woken.release)
+    began = time.monotonic()
+    while (claims := desk.plan(ready=True)) is not None:
+        senders.send(claims, desk.brokers, "worker")
+    assert time.monotonic() - began < 0.9  # all four are planned before the first answer comes
+    senders.close()
+    assert time.monotonic() - began < 3
+    assert all(woken.acquire(blocking=False) for _ in range(4))
+    statuses = db.session.execute(sa.select(Order.status)).scalars().all()
+    assert set(statuses) == {"ACCEPTED"}
+
+
+def test_when_all_senders_are_busy_the_next_order_waits_its_turn(desk: AlpacaDesk, simulated: Flask):
+    desk.keeper().step()
+    senders = Senders(simulated, "worker", lambda: None)
+    while senders._free.acquire(blocking=False):
+        pass
+    desk.alert("AAPL", Side.BUY, "10")
+    senders.send(desk.plan(ready=True) or [], desk.brokers, "worker")
+    assert db.session.execute(sa.select(Order.status)).scalar_one() == "ACCEPTED"  # sent here and now
+    senders.close()
+
+
+def test_an_error_while_booking_leaves_the_order_to_be_looked_up(
+    desk: AlpacaDesk, simulated: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    desk.keeper().step()
+
+    def broken(*_: object) -> None:
+        raise sa.exc.OperationalError("insert", {}, Exception("the disk is full"))
+
+    rowid = desk.alert("AAPL", Side.BUY, "10")
+    claims = desk.plan(ready=True) or []
+    with monkeypatch.context() as patch:
+        patch.setattr(send_orders, "_record", broken)
+        senders = Senders(simulated, "worker", lambda: None)
+        senders.send(claims, desk.brokers, "worker")
+        senders.close()
+    assert "the disk is full" in caplog.text
+    assert desk.orders(rowid)[0].status == "SENDING"
+    with transaction() as session:
+        session.execute(sa.text("update orders set lease_until = '2020-01-01 00:00:00.000000+00:00'"))
+    submit_orders.reap("worker")
+    assert desk.look_up()
+    assert desk.signal(rowid).status in ("created", "filled")
+    assert desk.simulator.count("POST /v2/orders") == 1
+    assert db.session.execute(sa.select(sa.func.count()).select_from(Signal)).scalar_one() == 1
