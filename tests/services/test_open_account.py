@@ -32,8 +32,6 @@ from tests.brokerage_desk import (
 from tests.conftest import free_port
 from tests.factories import dump_tables, together
 
-pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.RequestKey")  # in the simulator
-
 OWNER = 1  # the admin of each desk
 
 
