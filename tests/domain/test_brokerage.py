@@ -119,6 +119,8 @@ def test_birthdays():
     ages = {date(2008, 3, 2): 18, date(2008, 3, 3): 17, date(2004, 2, 29): 22}
     assert {born: age_on(born, NOW.date()) for born in ages} == ages
     assert broken(identity={"date_of_birth": date(2008, 3, 2)}) == {}
+    unborn = broken(identity={"date_of_birth": date(2026, 3, 3)})
+    assert unborn == {"identity.date_of_birth": "is not the birthday of anybody alive"}
 
 
 def test_every_status_is_told_in_words():

@@ -5,11 +5,16 @@ import re
 import uuid
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from limits import parse
 
-from services import follow_accounts
+from resources.schemas.brokerage import ContactIn, DisclosuresIn, IdentityIn
+from services import follow_accounts, throttle
 from tests.brokerage_desk import TAX_ID, brokerage_app, let_pass, simulated_alpaca
 from tests.conftest import closing_app
 from tests.factories import bearer, dump_tables, exact, log_in, make_config, make_user
+from tests.resources.test_random_bodies import VALUES
 
 BODY = {"name": "Ada Lovelace", "email": "Ada@example.com", "password": "the password of ada"}
 SIGN_UP, LIST = "/v3/accounts/signup", "/v3/accounts"
@@ -226,6 +231,30 @@ def test_what_breaks_a_rule_is_named_and_sends_nothing(app, client, people, alpa
             assert list(response.json["message"]) == [field], body
     assert dump_tables(app) == before
     assert alpaca.asked() == 0
+
+
+def test_whatever_a_form_holds_no_answer_is_a_server_error(client, people, monkeypatch):
+    monkeypatch.setattr(throttle, "SIGN_UPS_PER_USER", parse("1000000/hour"))
+    fields = [
+        *(("contact", name) for name in ContactIn.model_fields),
+        *(("identity", name) for name in IdentityIn.model_fields),
+        *(("disclosures", name) for name in DisclosuresIn.model_fields),
+        ("agreements", None),
+    ]
+
+    @settings(max_examples=40, derandomize=True, database=None, deadline=None)
+    @given(changes=st.dictionaries(st.sampled_from(fields), VALUES, min_size=1, max_size=3))
+    def run(changes):
+        body = {}
+        for (part, name), value in changes.items():
+            if name is None:
+                body[part] = value
+            else:
+                body.setdefault(part, {})[name] = value
+        response = sign_up(client, people["anna"], email=f"{uuid.uuid4()}@example.com", **body)
+        assert response.status_code in (201, 400), (body, response.text)
+
+    run()
 
 
 def test_no_answer_tells_a_tax_id_or_a_password(app, client, people):

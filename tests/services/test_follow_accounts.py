@@ -297,7 +297,10 @@ def test_trouble_is_told_once_and_its_end_too(app, alpaca, monkeypatch, caplog):
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (OperationalError("select", {}, Exception("server closed the connection")), "server closed the connection"),
+        (
+            OperationalError("select", {}, Exception("server closed the connection")),
+            "followed: database: server closed",
+        ),
         (RuntimeError("a bug"), "unexpected; trying again"),
     ],
 )

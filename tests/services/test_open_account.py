@@ -1,6 +1,8 @@
 """Opening accounts at the brokerage: each e-mail once, whatever gets lost, and nothing kept that must not be."""
 
+import contextlib
 import logging
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -11,9 +13,9 @@ from brokers.alpaca.accounts import BrokerageClient
 from domain.brokerage import Application
 from domain.enums import Role
 from domain.errors import BrokerAway, InvalidInput, NotConfigured, TooMany
-from extensions import db
+from extensions import database_time, db
 from models import User
-from services import brokerage_rows, follow_accounts, manage_users
+from services import brokerage_rows, follow_accounts, manage_users, open_account
 from services.open_account import EmailRegistered, SignedUp, sign_up
 from simulators.alpaca import customers
 from simulators.alpaca.wire import Refused
@@ -138,6 +140,24 @@ def test_of_two_requests_at_once_one_opens_an_account(app, alpaca, other_owner, 
     assert statuses() == ["SUBMITTED"]
 
 
+def test_two_that_both_saw_no_row_make_one(app, alpaca, other_owner, monkeypatch):
+    both = threading.Barrier(2)
+
+    def wait_for_the_other():
+        with contextlib.suppress(threading.BrokenBarrierError):  # SQLite lets in one after the other
+            both.wait(0.5)
+        return database_time()
+
+    def act(owner):
+        with app.app_context():
+            return sign_up(owner, application(), None)
+
+    monkeypatch.setattr(open_account, "database_time", wait_for_the_other)
+    results = together(lambda: act(OWNER), lambda: act(other_owner))
+    assert {type(result) for result in results} == {SignedUp, EmailRegistered}
+    assert (len(rows()), alpaca.asked()) == (1, 1)
+
+
 def test_after_a_crash_between_alpaca_and_our_row_the_account_is_found_again(app, alpaca, monkeypatch):
     die_in(monkeypatch, brokerage_rows, "store")
     assert (statuses(), len(alpaca.customers)) == (["OPENING"], 1)
@@ -178,6 +198,18 @@ def test_of_two_repeats_at_once_one_is_sent(app, alpaca, monkeypatch):
     results = together(act, act, act)
     assert sorted(type(result).__name__ for result in results) == ["EmailRegistered"] * 2 + ["SignedUp"]
     assert (statuses(), alpaca.asked(), len(alpaca.customers)) == (["SUBMITTED"], 1, 1)
+
+
+def test_who_has_looked_too_early_gets_no_turn(app, alpaca, monkeypatch):
+    die_in(monkeypatch, BrokerageClient, "open_account")
+    let_pass(61)
+    (row,) = rows()
+    row_id, looked_at = row.id, row.sent_at
+    assert brokerage_rows.take_turn(row_id, "Ada", looked_at)
+    assert brokerage_rows.take_turn(row_id, "Ada", looked_at) is None
+    for _ in range(3):
+        brokerage_rows.note_absence(row_id, looked_at)  # of an application before the one that is under way
+    assert (statuses(), rows()[0].lookups) == (["OPENING"], 0)
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "garbage", "status_500_after", "status_504_after"])
