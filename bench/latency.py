@@ -18,14 +18,14 @@ from bench.load import commits
 from bench.raw import Raw
 from bench.report import Spread, machine, percentile, show, table
 from bench.support import DATABASES, HOST, SQLITE, Child, Desk, Failure, Stage, family, make_desk, run, stage
-from brokers.paper.store import Store
-from brokers.paper.tables import orders as paper_orders
+from bench.venues import PAPER, VENUES, arrivals, settings_of
 from domain.order_status import OrderStatus
 from extensions import db
 from models import Order, OrderEvent
 
-STOCKS = [f"S{n:02d}" for n in range(50)]
-PAIRS = [(f"P{n:02d}", f"Q{n:02d}", "1.3") for n in range(25)]
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXY"
+STOCKS = [f"SA{letter}" for letter in LETTERS]
+PAIRS = [(f"PA{letter}", f"QA{letter}", "1.3") for letter in LETTERS[:20]]
 SENDERS = 8  # kept connections of the alerts' sender
 YARDSTICK = 0.5  # seconds of raw commits before each round
 WARM_UP = 8  # alerts before all rounds
@@ -53,6 +53,7 @@ class Side:
     """One desk under test and what was measured on it; milliseconds."""
 
     desk: Desk
+    venue: str
     web: Child
     workers: list[Child]
     raw: Raw
@@ -61,16 +62,16 @@ class Side:
     to_venue: list[float] = field(default_factory=list)  # the median over first legs, round by round
 
     @classmethod
-    def start(cls, place: Stage, kind: str, workers: int) -> Side:
+    def start(cls, place: Stage, kind: str, workers: int, venue: str) -> Side:
         """Return a desk with its processes, all well."""
-        desk = make_desk(place, kind, kind)
+        desk = make_desk(place, kind, kind, **settings_of(place, venue, kind))
         desk.register(STOCKS, PAIRS)
         raw = Raw(desk.config.database_url)
         raw.make_table()
         web = desk.start_web()
         started = [desk.start_worker(number + 1) for number in range(workers)]
         desk.wait_for("/readyz", web, *started)
-        return cls(desk, web, started, raw)
+        return cls(desk, venue, web, started, raw)
 
     def warm_up(self) -> None:
         """Send some alerts without looking: connections, caches and statements are made."""
@@ -89,7 +90,7 @@ class Side:
             if time.monotonic() > end:
                 raise Failure(f"{self.desk.kind}: {len(sent) - len(found)} of {len(sent)} signals were not filled")
             time.sleep(0.1)
-        at_venue = self._at_venue()
+        at_venue = arrivals(self.venue, self.desk.config)
         firsts = []
         for rowid, legs in found.items():
             alert = sent[rowid]
@@ -161,16 +162,6 @@ class Side:
                 result.setdefault(rowid, []).append((client_order_id, at.timestamp()))
         return result
 
-    def _at_venue(self) -> dict[str, float]:
-        """Return by client order id when the venue had the order: paper orders fill, and last change, at once."""
-        store = Store(self.desk.config.paper_database_url)
-        try:
-            with store.reading() as connection:
-                rows = connection.execute(sa.select(paper_orders.c.client_order_id, paper_orders.c.changed_at)).all()
-            return {client_order_id: at.timestamp() for client_order_id, at in rows}
-        finally:
-            store.close()
-
 
 def show_idle(sides: list[Side], seconds: float) -> None:
     """Print what the processes need of one core while nothing happens."""
@@ -220,6 +211,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1, help="worker processes on PostgreSQL (default 1)")
     parser.add_argument("--idle", type=float, default=10, help="seconds of rest before, to measure it (default 10)")
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
+    parser.add_argument("--venue", choices=VENUES, default=PAPER, help="alpaca: the simulator, over HTTP and stream")
     parser.add_argument("--quick", action="store_true", help="a few alerts: does it work?")
     given = parser.parse_args()
     if given.quick:
@@ -229,7 +221,7 @@ def main() -> int:
     show(machine())
     with stage(durable=not given.quick) as place:
         sides = [
-            Side.start(place, kind, 1 if kind == SQLITE else given.workers)
+            Side.start(place, kind, 1 if kind == SQLITE else given.workers, given.venue)
             for kind in (DATABASES if given.database == "both" else (given.database,))
         ]
         for side in sides:

@@ -15,10 +15,10 @@ from typing import NoReturn
 
 from bench.report import machine, show
 from bench.support import DATABASES, POSTGRESQL, Failure, Stage, run
+from bench.venues import PAPER, VENUES
 from config import ROOT
 from faults.rehearsal import rehearse
 from faults.report import lacking, tell
-from faults.venues import PAPER, VENUES
 from tests.pgcluster import DISK, find_binaries
 
 LONG, SHORT = 200, 10  # faults on each database

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,9 +11,9 @@ from typing import Any
 
 import requests
 
-from bench.support import HOST, START_SECONDS, Failure, Stage, free_port
+from bench.venues import ALPACA
 from domain.order_status import OrderStatus
-from faults.venues import ALPACA, Told, VenueOrder
+from faults.venues import Told, VenueOrder
 
 ORDERS = (
     "reject reject_later slow_fill partial work drop_after drop_before delay late hidden rate_limit status_500 "
@@ -33,25 +30,6 @@ ENDED = {
     "filled": OrderStatus.FILLED, "canceled": OrderStatus.CANCELED, "expired": OrderStatus.EXPIRED,
     "rejected": OrderStatus.REJECTED, "replaced": OrderStatus.REPLACED,
 }  # fmt: skip
-CASH = "1000000000000"
-OFTEN = "100000"  # requests a minute: a rehearsal is about other things than the limit
-
-
-def start(stage: Stage) -> str:
-    """Start the simulator; returns its address once it answers."""
-    port = free_port()
-    url = f"http://{HOST}:{port}"
-    command = [sys.executable, "-m", "simulators.alpaca", "--port", str(port), "--cash", CASH, "--rate-limit", OFTEN]
-    child = stage.start("venue", command, {})
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        child.check()
-        try:
-            with urllib.request.urlopen(f"{url}/sim/health", timeout=2):
-                return url
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    raise Failure("the simulator does not answer")
 
 
 class AlpacaSide:

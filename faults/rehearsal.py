@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.support import PASSPHRASE, SQLITE, Stage
+from bench.venues import PAPER
 from faults import recovery, rules, snapshot
 from faults.conductor import Conductor
 from faults.plan import Sort, make_plan
@@ -19,7 +20,6 @@ from faults.scene import Scene, scene
 from faults.senders import Senders, Sent, bodies
 from faults.snapshot import Snapshot
 from faults.tickets import Action, Used
-from faults.venues import PAPER
 
 PACE = {SQLITE: 0.4}  # seconds between two alerts
 USUAL_PACE = 0.25

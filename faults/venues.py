@@ -14,6 +14,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from bench.support import Stage
+from bench.venues import PAPER, settings_of
 from brokers.errors import BrokerError
 from brokers.paper import tables
 from brokers.paper.instructions import Instruction, Kind
@@ -23,8 +24,6 @@ from brokers.paper.venue import PaperVenue
 from config import Config
 from services.accounts import paper_settings
 
-PAPER, ALPACA = "paper", "alpaca"
-VENUES = (PAPER, ALPACA)
 LONG_HANG = 10.0  # seconds: outlives the lease of a rehearsal
 
 
@@ -177,9 +176,7 @@ def settings_for(stage: Stage, venue: str, kind: str) -> dict[str, str]:
     """Return the settings of a desk that trades at a venue; the simulator is started for it."""
     if venue == PAPER:
         return {"PAPER_CASH": "1000000000000", "PAPER_DATABASE_URL": stage.database(kind, "venue")}
-    from faults.alpaca_venue import start
-
-    return {"BROKER": "alpaca-sim", "ALPACA_SIMULATOR_URL": start(stage)}
+    return settings_of(stage, venue, kind)
 
 
 def open_venue(venue: str, config: Config) -> Venue:

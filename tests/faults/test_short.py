@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.support import POSTGRESQL, SQLITE
+from bench.venues import VENUES
 from faults.plan import SHARES, Sort, make_plan
 from faults.recovery import Blow, after, after_no_answer
 from faults.rehearsal import Outcome
@@ -19,7 +20,6 @@ from faults.report import lacking, tell
 from faults.senders import Sent, bodies
 from faults.snapshot import Snapshot
 from faults.tickets import Action, Tickets
-from faults.venues import VENUES
 from services import crash_points
 from services.crash_points import POINTS
 from tests.left_out import require
