@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.errors import NotFound
 from brokers.alpaca.executions import Executions
-from brokers.alpaca.translate import moment, order_report
+from brokers.alpaca.translate import moment, number, order_report
 from brokers.errors import BrokerUnavailable
+from domain.exact import round8
 from domain.messages import FillReport, OrderReport
+from domain.order_status import CLOSED, OrderStatus
 
 PAGE = 500
 MOST_PAGES = 40
 REMEMBERED = 10_000  # ids
+SETTLE = timedelta(seconds=60)  # so long an order's end may wait for its executions
 
 
 class OrderBook:
@@ -38,7 +43,7 @@ class OrderBook:
             order = self._client.read("/orders:by_client_order_id", {"client_order_id": client_order_id})
         except NotFound:
             return None
-        if not isinstance(order, dict) or order.get("client_order_id") != client_order_id:
+        if not isinstance(order, dict) or order.get("client_order_id") != client_order_id or not order.get("id"):
             raise BrokerUnavailable("Alpaca's answer to a look-up speaks of another order")
         return order
 
@@ -52,16 +57,13 @@ class OrderBook:
         found |= {str(order["id"]): order for order in self._since(since)}
         orders = list(found.values())
         fills = self._executions.of(orders)
-        reports = [self.translate(order, fills.get(str(order["id"]), ())) for order in orders]
+        reports = [self._settled(self.translate(order, fills.get(str(order["id"]), ())), order) for order in orders]
         return sorted(reports, key=lambda report: report.at)
 
     def report(self, order: Mapping[str, Any]) -> OrderReport:
         """Return the report of one order, with its executions. Raises BrokerUnavailable."""
-        try:
-            fills = self._executions.of([order])
-        except (KeyError, ValueError) as e:
-            raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e
-        return self.translate(order, fills.get(str(order.get("id")), ()))
+        fills = self._executions.of([order])
+        return self._settled(self.translate(order, fills.get(str(order.get("id")), ())), order)
 
     def translate(self, order: Mapping[str, Any], fills: Sequence[FillReport]) -> OrderReport:
         """Return the report of one order with these executions. Raises BrokerUnavailable."""
@@ -73,6 +75,18 @@ class OrderBook:
         while len(self._ids) > REMEMBERED:
             self._ids.popitem(last=False)
         return report
+
+    @staticmethod
+    def _settled(report: OrderReport, order: Mapping[str, Any]) -> OrderReport:
+        """Return the report; an end that came after executions which are not shown yet waits for them a while.
+
+        Nobody asks for an ended order again. One that is filled says by its quantity that executions lack.
+        """
+        if report.status not in CLOSED - {OrderStatus.FILLED} or datetime.now(UTC) - report.at > SETTLE:
+            return report
+        shown = sum((fill.quantity for fill in report.fills), Decimal(0))
+        lacks = shown < round8(number(order.get("filled_qty")) or Decimal(0))
+        return replace(report, status=OrderStatus.PARTIALLY_FILLED, reason="") if lacks else report
 
     def alpaca_id(self, client_order_id: str) -> str | None:
         """Return Alpaca's id of an order; None when there is no such order."""
@@ -92,7 +106,7 @@ class OrderBook:
             page = self._page({"status": "all", "limit": PAGE, "direction": "asc", "after": text})
             fresh = {str(order["id"]): order for order in page if str(order["id"]) not in found}
             found |= fresh
-            last = moment(page[-1].get("submitted_at")) if page else None
+            last = _sent_at(page[-1]) if page else None
             if len(page) < PAGE or not fresh or last is None:
                 return list(found.values())
             after = last.replace(microsecond=0)  # several may have been sent within the same moment
@@ -103,3 +117,10 @@ class OrderBook:
         if not isinstance(page, list) or not all(isinstance(order, dict) and order.get("id") for order in page):
             raise BrokerUnavailable("Alpaca's list of orders cannot be read")
         return page
+
+
+def _sent_at(order: Mapping[str, Any]) -> datetime | None:
+    try:
+        return moment(order.get("submitted_at"))
+    except ValueError as e:
+        raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e

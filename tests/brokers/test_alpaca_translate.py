@@ -1,5 +1,6 @@
 """Alpaca's words and the desk's: every one of theirs is known, and what is new does no harm."""
 
+import importlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import brokers.alpaca.sdk  # noqa: F401 - before the SDK's own modules, else its warnings are errors here
-from alpaca.trading import enums as theirs  # isort: skip
+import brokers.alpaca.sdk  # noqa: F401 - first, else the warnings of the SDK's own modules are errors here
 from brokers.alpaca.symbols import can_exist, from_alpaca, is_coin, to_alpaca
 from brokers.alpaca.translate import (
     SIDE_FROM_ALPACA,
@@ -33,6 +33,7 @@ from domain.messages import FillReport, Replacement
 from domain.order_status import CLOSED, OrderStatus
 from tests.brokers.alpaca_support import make_request
 
+theirs = importlib.import_module("alpaca.trading.enums")
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 REFUSED_ON_PURPOSE = {"trailing_stop"}  # the desk has no such orders
 
