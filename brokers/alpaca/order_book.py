@@ -53,8 +53,7 @@ class OrderBook:
         Alpaca finds orders by when they were sent, not by when they changed; one that was sent earlier and has
         ended since is found by its own id.
         """
-        found = {str(order["id"]): order for order in self._open()}
-        found |= {str(order["id"]): order for order in self._since(since)}
+        found = self._list("open", None) | self._list("all", since)
         orders = list(found.values())
         fills = self._executions.of(orders)
         reports = [self._settled(self.translate(order, fills.get(str(order["id"]), ())), order) for order in orders]
@@ -95,22 +94,22 @@ class OrderBook:
         order = self.find_raw(client_order_id)
         return None if order is None else str(order["id"])
 
-    def _open(self) -> Sequence[dict[str, Any]]:
-        return self._page({"status": "open", "limit": PAGE, "direction": "desc"})
-
-    def _since(self, since: datetime) -> Sequence[dict[str, Any]]:
+    def _list(self, status: str, since: datetime | None) -> dict[str, dict[str, Any]]:
+        """Return all orders of a status that were sent after a moment, by Alpaca's id."""
         found: dict[str, dict[str, Any]] = {}
-        after = since.astimezone(UTC)
+        asked: dict[str, Any] = {"status": status, "limit": PAGE, "direction": "asc"}
+        after = None if since is None else since.astimezone(UTC)
         for _ in range(MOST_PAGES):
-            text = f"{after:%Y-%m-%dT%H:%M:%S.%f}Z"
-            page = self._page({"status": "all", "limit": PAGE, "direction": "asc", "after": text})
+            page = self._page(asked if after is None else {**asked, "after": f"{after:%Y-%m-%dT%H:%M:%S.%f}Z"})
             fresh = {str(order["id"]): order for order in page if str(order["id"]) not in found}
             found |= fresh
             last = _sent_at(page[-1]) if page else None
-            if len(page) < PAGE or not fresh or last is None:
-                return list(found.values())
+            if len(page) < PAGE:
+                return found
+            if not fresh or last is None:
+                break
             after = last.replace(microsecond=0)  # several may have been sent within the same moment
-        raise BrokerUnavailable(f"more than {MOST_PAGES * PAGE} orders since {since:%Y-%m-%d %H:%M}")
+        raise BrokerUnavailable(f"more than {MOST_PAGES * PAGE} orders: {status} since {since}")
 
     def _page(self, params: dict[str, Any]) -> list[dict[str, Any]]:
         page = self._client.read("/orders", params)

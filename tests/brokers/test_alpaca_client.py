@@ -208,9 +208,12 @@ class TestNothingHasLeft:
                 raw.sendall(b"HTTP/1.1 500 what is not encrypted\r\n\r\n")
                 raw.close()
 
-        with peer(take_and_break) as address, open_client(f"https://{address}") as client:
-            with pytest.raises(OutcomeUnknown):
-                client.post("/orders", {"symbol": "AAPL"})
+        with (
+            peer(take_and_break) as address,
+            open_client(f"https://{address}") as client,
+            pytest.raises(OutcomeUnknown),
+        ):
+            client.post("/orders", {"symbol": "AAPL"})
         assert b"POST /v2/orders" in b"".join(received)
 
     def test_a_trusted_peer_is_spoken_to(self, certificate: Path, monkeypatch: pytest.MonkeyPatch):
