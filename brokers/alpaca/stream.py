@@ -16,7 +16,7 @@ from brokers.base import StreamListener
 # A peer that answers no ping for so long is gone, whatever TCP believes; the SDK by itself waits three minutes.
 PING_SECONDS = 10.0
 PONG_SECONDS = 10.0
-CONNECTION = {"ping_interval": None, "close_timeout": 2, "open_timeout": 10, "max_queue": 1024}
+CONNECTION = {"ping_interval": None, "close_timeout": 0.5, "open_timeout": 10, "max_queue": 1024}
 START_SECONDS = 20.0  # connecting, opening and logging in together; the SDK waits for ever for a word on the keys
 JOIN_SECONDS = 3.0
 

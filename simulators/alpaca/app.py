@@ -59,13 +59,13 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 
 async def _tick(app: web.Application) -> None:
     """Let what falls due happen, and keep the state."""
-    world, was_open, saved = app[WORLD], app[WORLD].clock.is_open(), time.monotonic()
+    world, saved = app[WORLD], time.monotonic()
+    world.seen_open = world.clock.is_open()
     world.engine.resume(world.everyone())
     while True:
         world.engine.run_due()
-        if was_open is not world.clock.is_open():
-            control.session_changed(world, was_open=was_open)
-            was_open = not was_open
+        if world.seen_open is not world.clock.is_open():
+            control.session_changed(world, was_open=world.seen_open)
         if world.dirty and time.monotonic() - saved > 0.2:
             store.save(world)
             saved = time.monotonic()

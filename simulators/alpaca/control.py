@@ -93,7 +93,7 @@ async def put_clock(request: web.Request) -> web.Response:
 
 def session_changed(world: World, *, was_open: bool) -> None:
     """Do what the opening or the close of the exchange calls for."""
-    world.dirty = True
+    world.dirty, world.seen_open = True, world.clock.is_open()
     if was_open and not world.clock.is_open():
         world.engine.close_auction(world.everyone())
         world.engine.expire_day(world.everyone())

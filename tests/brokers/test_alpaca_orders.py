@@ -259,9 +259,10 @@ class TestPages:
             desk.trade()
         monkeypatch.setattr(module, "PAGE", 2)
         monkeypatch.setattr(module, "MOST_PAGES", 2)
-        with closing(AlpacaBroker(make_settings(desk.simulator.url), ACCOUNT)) as anew:
-            with pytest.raises(BrokerUnavailable, match="more than 4"):
-                anew.list_orders(LONG_AGO)
+        desk.broker.close()
+        desk.broker = AlpacaBroker(make_settings(desk.simulator.url), ACCOUNT)  # one that remembers nothing
+        with pytest.raises(BrokerUnavailable, match="more than 4"):
+            desk.broker.list_orders(LONG_AGO)
 
 
 class TestExecutions:
@@ -292,9 +293,9 @@ class TestExecutions:
         def look() -> OrderReport:
             return desk.broker.list_orders(LONG_AGO)[0] if listed else desk.find(client_order_id)
 
-        anew = AlpacaBroker(make_settings(desk.simulator.url), ACCOUNT)
-        monkeypatch.setattr(desk, "broker", anew)
-        with closing(anew), monkeypatch.context() as late:
+        desk.broker.close()
+        desk.broker = AlpacaBroker(make_settings(desk.simulator.url), ACCOUNT)  # one that remembers nothing
+        with monkeypatch.context() as late:
             change_reads(late, "/account/activities/FILL", lambda _: [])
             assert (look().status, look().fills) == (S.PARTIALLY_FILLED, ())
             late.setattr(order_book, "SETTLE", timedelta(days=-1))
