@@ -33,7 +33,7 @@ class Market:
     def asset(self, symbol: str) -> dict[str, Any] | None:
         """Return an asset by its symbol, a coin with or without its slash; None = there is none."""
         name = coin_name(symbol) or symbol
-        coin = "/" in name
+        coin = coin_name(symbol) is not None
         if not coin and (not SHARE.fullmatch(name) or name.startswith(("NO.", "ZZZZ"))):
             return None
         self.asked.add(name)
