@@ -36,12 +36,14 @@ class Answers:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 answers.asked.append(f"{self.command} {self.path}")
                 answers.received.append(dict(self.headers))
-                self.send_response(answers.status)
-                for name, value in answers.headers.items():
+                # As one whole: a client that has all of it goes on, and the test may change the answer meanwhile.
+                status, body, headers = answers.status, answers.body, answers.headers
+                self.send_response(status)
+                for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answers.body)))
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(answers.body)
+                self.wfile.write(body)
 
             do_GET = do_POST = do_PATCH = do_DELETE = _answer
 
