@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import requests
 
-from brokers.alpaca.errors import of_reading, of_sending
+from brokers.alpaca.errors import BACK_OFF, of_reading, of_sending
 from brokers.alpaca.rate_budget import RateBudget
 from brokers.alpaca.sdk import APIError, RESTClient, TradingClient
 from brokers.alpaca.settings import AlpacaSettings
@@ -44,11 +44,23 @@ class AlpacaClient:
 
     def read(self, path: str, params: dict[str, Any] | None = None) -> Any:
         """Return the answer to a GET of the trading API."""
-        return self._read(self._trading_budget, lambda: self._trading.get(path, params))
+        try:
+            answer = self._read(self._trading_budget, lambda: self._trading.get(path, params))
+        except AccessRefused as e:
+            self._note_access(e)
+            raise
+        self._note_access(None)
+        return answer
 
     def read_data(self, path: str, params: dict[str, Any], version: str = "v2") -> Any:
-        """Return the answer to a GET of the data API."""
-        return self._read(self._data_budget, lambda: self._data.get(path, params, api_version=version))
+        """Return the answer to a GET of the data API.
+
+        It says nothing of orders: data refuses a feed that is not subscribed to just as it refuses keys.
+        """
+        try:
+            return self._read(self._data_budget, lambda: self._data.get(path, params, api_version=version))
+        except AccessRefused as e:
+            raise BrokerUnavailable(f"Alpaca refuses the data: {e}", BACK_OFF) from e
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Send a POST, once."""
@@ -70,13 +82,9 @@ class AlpacaClient:
     def _read(self, budget: RateBudget, call: Callable[[], T]) -> T:
         budget.check(order=False)
         try:
-            answer = call()
-        except (APIError, requests.RequestException, ValueError) as e:
-            error = of_reading(e, _wait(budget, e))
-            self._note_access(error)
-            raise error from e
-        self._note_access(None)
-        return answer
+            return call()
+        except Exception as e:  # also what a nonsensical answer does to a parser
+            raise of_reading(e, _wait(budget, e)) from e
 
     def _send(self, call: Callable[[], T]) -> T:
         left = self._refused_until - time.monotonic()

@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.alpaca.client import AlpacaClient
-from brokers.alpaca.translate import fill_report, moment, number, settle_rounding
+from brokers.alpaca.translate import fill_report, moment, number, order_status, settle_rounding
 from brokers.errors import BrokerUnavailable
+from domain.exact import round8
 from domain.messages import FillReport
+from domain.order_status import CLOSED
 
 PAGE = 100
 MOST_PAGES = 100
@@ -31,6 +33,12 @@ class Executions:
 
         They may be fewer than the orders say: activities come a moment later.
         """
+        try:
+            return self._of(orders)
+        except (KeyError, ValueError, OverflowError) as e:
+            raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e
+
+    def _of(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, tuple[FillReport, ...]]:
         traded = [order for order in orders if _filled(order) > 0]
         wanted = [order for order in traded if _sum(self._complete.get(str(order["id"]), ())) != _filled(order)]
         if wanted:
@@ -41,7 +49,7 @@ class Executions:
 
     def _keep(self, order: Mapping[str, Any], fills: list[FillReport]) -> None:
         fills.sort(key=lambda fill: fill.at)
-        if order.get("status") == "filled":
+        if order_status(order) in CLOSED:
             fills = settle_rounding(fills, _filled(order))
         self._complete[str(order["id"])] = tuple(fills)
         while len(self._complete) > REMEMBERED:
@@ -55,23 +63,23 @@ class Executions:
             if not isinstance(page, list):
                 raise BrokerUnavailable("Alpaca's list of executions cannot be read")
             for activity in page:
-                fill = _fill(activity)
-                found[str(activity["order_id"])][fill.execution_id] = fill
+                order_id, fill = _fill(activity)
+                found[order_id][fill.execution_id] = fill
             if len(page) < PAGE:
                 return {order: list(fills.values()) for order, fills in found.items()}
             after["page_token"] = page[-1]["id"]
         raise BrokerUnavailable(f"more than {MOST_PAGES * PAGE} executions since {since:%Y-%m-%d %H:%M}")
 
 
-def _fill(activity: Any) -> FillReport:
+def _fill(activity: Any) -> tuple[str, FillReport]:
     try:
-        return fill_report(activity)
+        return str(activity["order_id"]), fill_report(activity)
     except (ValueError, KeyError, TypeError) as e:
         raise BrokerUnavailable(f"an execution of Alpaca cannot be read ({e})") from e
 
 
 def _filled(order: Mapping[str, Any]) -> Decimal:
-    return number(order.get("filled_qty")) or Decimal(0)
+    return round8(number(order.get("filled_qty")) or Decimal(0))
 
 
 def _began(order: Mapping[str, Any]) -> datetime:

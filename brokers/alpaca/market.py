@@ -78,7 +78,7 @@ class AlpacaMarket:
             listed = self._client.read("/assets", {"status": "active", "asset_class": kind})
             if not isinstance(listed, list) or not listed:
                 raise BrokerUnavailable("Alpaca's list of assets cannot be read")
-            known |= {from_alpaca(str(asset.get("symbol"))): asset for asset in listed}
+            known |= {from_alpaca(str(asset.get("symbol"))): asset for asset in listed if isinstance(asset, dict)}
         missing = [symbol for symbol in symbols if symbol not in known]
         return {symbol: known.get(symbol) for symbol in symbols} | {
             symbol: self._asset(symbol) for symbol in missing[:MOST_MISSING]
@@ -108,7 +108,10 @@ class AlpacaMarket:
 def _report(symbol: str, asset: Mapping[str, Any], now: datetime) -> AssetReport:
     coin = asset.get("class") == "crypto"
     step = STEP if coin or asset.get("fractionable") else WHOLE
-    increment = number(asset.get("min_trade_increment")) if coin else None
+    try:
+        increment = number(asset.get("min_trade_increment")) if coin else None
+    except ValueError as e:
+        raise BrokerUnavailable(f"Alpaca's word on {symbol} cannot be read ({e})") from e
     # What is hard to borrow needs a locate first, which the desk does not arrange.
     easy = asset.get("borrow_status", "easy_to_borrow") == "easy_to_borrow" and asset.get("easy_to_borrow") is not False
     return AssetReport(

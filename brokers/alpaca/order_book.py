@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.errors import NotFound
 from brokers.alpaca.executions import Executions
-from brokers.alpaca.translate import moment, order_report
+from brokers.alpaca.translate import moment, number, order_report
 from brokers.errors import BrokerUnavailable
+from domain.exact import round8
 from domain.messages import FillReport, OrderReport
+from domain.order_status import CLOSED, OrderStatus
 
 PAGE = 500
 MOST_PAGES = 40
 REMEMBERED = 10_000  # ids
+SETTLE = timedelta(seconds=60)  # so long an order's end may wait for its executions
 
 
 class OrderBook:
@@ -38,7 +43,7 @@ class OrderBook:
             order = self._client.read("/orders:by_client_order_id", {"client_order_id": client_order_id})
         except NotFound:
             return None
-        if not isinstance(order, dict) or order.get("client_order_id") != client_order_id:
+        if not isinstance(order, dict) or order.get("client_order_id") != client_order_id or not order.get("id"):
             raise BrokerUnavailable("Alpaca's answer to a look-up speaks of another order")
         return order
 
@@ -48,20 +53,16 @@ class OrderBook:
         Alpaca finds orders by when they were sent, not by when they changed; one that was sent earlier and has
         ended since is found by its own id.
         """
-        found = {str(order["id"]): order for order in self._open()}
-        found |= {str(order["id"]): order for order in self._since(since)}
+        found = self._list("open", None) | self._list("all", since)
         orders = list(found.values())
         fills = self._executions.of(orders)
-        reports = [self.translate(order, fills.get(str(order["id"]), ())) for order in orders]
+        reports = [self._settled(self.translate(order, fills.get(str(order["id"]), ())), order) for order in orders]
         return sorted(reports, key=lambda report: report.at)
 
     def report(self, order: Mapping[str, Any]) -> OrderReport:
         """Return the report of one order, with its executions. Raises BrokerUnavailable."""
-        try:
-            fills = self._executions.of([order])
-        except (KeyError, ValueError) as e:
-            raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e
-        return self.translate(order, fills.get(str(order.get("id")), ()))
+        fills = self._executions.of([order])
+        return self._settled(self.translate(order, fills.get(str(order.get("id")), ())), order)
 
     def translate(self, order: Mapping[str, Any], fills: Sequence[FillReport]) -> OrderReport:
         """Return the report of one order with these executions. Raises BrokerUnavailable."""
@@ -74,6 +75,18 @@ class OrderBook:
             self._ids.popitem(last=False)
         return report
 
+    @staticmethod
+    def _settled(report: OrderReport, order: Mapping[str, Any]) -> OrderReport:
+        """Return the report; an end that came after executions which are not shown yet waits for them a while.
+
+        Nobody asks for an ended order again. One that is filled says by its quantity that executions lack.
+        """
+        if report.status not in CLOSED - {OrderStatus.FILLED} or datetime.now(UTC) - report.at > SETTLE:
+            return report
+        shown = sum((fill.quantity for fill in report.fills), Decimal(0))
+        lacks = shown < round8(number(order.get("filled_qty")) or Decimal(0))
+        return replace(report, status=OrderStatus.PARTIALLY_FILLED, reason="") if lacks else report
+
     def alpaca_id(self, client_order_id: str) -> str | None:
         """Return Alpaca's id of an order; None when there is no such order."""
         if (known := self._ids.get(client_order_id)) is not None:
@@ -81,25 +94,32 @@ class OrderBook:
         order = self.find_raw(client_order_id)
         return None if order is None else str(order["id"])
 
-    def _open(self) -> Sequence[dict[str, Any]]:
-        return self._page({"status": "open", "limit": PAGE, "direction": "desc"})
-
-    def _since(self, since: datetime) -> Sequence[dict[str, Any]]:
+    def _list(self, status: str, since: datetime | None) -> dict[str, dict[str, Any]]:
+        """Return all orders of a status that were sent after a moment, by Alpaca's id."""
         found: dict[str, dict[str, Any]] = {}
-        after = since.astimezone(UTC)
+        asked: dict[str, Any] = {"status": status, "limit": PAGE, "direction": "asc"}
+        after = None if since is None else since.astimezone(UTC)
         for _ in range(MOST_PAGES):
-            text = f"{after:%Y-%m-%dT%H:%M:%S.%f}Z"
-            page = self._page({"status": "all", "limit": PAGE, "direction": "asc", "after": text})
+            page = self._page(asked if after is None else {**asked, "after": f"{after:%Y-%m-%dT%H:%M:%S.%f}Z"})
             fresh = {str(order["id"]): order for order in page if str(order["id"]) not in found}
             found |= fresh
-            last = moment(page[-1].get("submitted_at")) if page else None
-            if len(page) < PAGE or not fresh or last is None:
-                return list(found.values())
+            last = _sent_at(page[-1]) if page else None
+            if len(page) < PAGE:
+                return found
+            if not fresh or last is None:
+                break
             after = last.replace(microsecond=0)  # several may have been sent within the same moment
-        raise BrokerUnavailable(f"more than {MOST_PAGES * PAGE} orders since {since:%Y-%m-%d %H:%M}")
+        raise BrokerUnavailable(f"more than {MOST_PAGES * PAGE} orders: {status} since {since}")
 
     def _page(self, params: dict[str, Any]) -> list[dict[str, Any]]:
         page = self._client.read("/orders", params)
         if not isinstance(page, list) or not all(isinstance(order, dict) and order.get("id") for order in page):
             raise BrokerUnavailable("Alpaca's list of orders cannot be read")
         return page
+
+
+def _sent_at(order: Mapping[str, Any]) -> datetime | None:
+    try:
+        return moment(order.get("submitted_at"))
+    except ValueError as e:
+        raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e

@@ -15,7 +15,7 @@ from typing import Any
 from brokers.alpaca.symbols import from_alpaca, is_coin, to_alpaca
 from brokers.errors import OrderRejected
 from domain.enums import OrderType, Side, TimeInForce
-from domain.exact import EIGHT, plain_text, round8
+from domain.exact import EIGHT, EXACT, plain_text, round8
 from domain.messages import FillReport, OrderReport, OrderRequest, Replacement
 from domain.order_status import OrderStatus
 
@@ -69,6 +69,7 @@ SIDE_FROM_ALPACA = {"buy": Side.BUY, "sell": Side.SELL}
 
 CENT, HUNDREDTH_OF_A_CENT, COIN_STEP = Decimal("0.01"), Decimal("0.0001"), Decimal("0.000000001")
 SEVERAL_LEGS = "(several legs)"
+MOST_DIGITS = 40  # before or after the point; what has more is no number of a venue
 
 
 def order_body(request: OrderRequest) -> dict[str, Any]:
@@ -97,8 +98,11 @@ def order_body(request: OrderRequest) -> dict[str, Any]:
 
 
 def replacement_body(terms: Replacement, order: Mapping[str, Any]) -> dict[str, str]:
-    """Return the body of PATCH /v2/orders/{id} for an order as Alpaca has it."""
-    side, coin = SIDE_FROM_ALPACA[order["side"]], is_coin(from_alpaca(order["symbol"]))
+    """Return the body of PATCH /v2/orders/{id} for an order as Alpaca has it; OrderRejected for what it cannot have."""
+    side, symbol = SIDE_FROM_ALPACA.get(str(order.get("side"))), from_alpaca(str(order.get("symbol")))
+    if side is None:
+        raise OrderRejected("an order without a side of its own cannot be given other terms")
+    coin = is_coin(symbol)
     body = {"client_order_id": terms.client_order_id}
     if terms.quantity is not None:
         body["qty"] = plain_text(terms.quantity)
@@ -107,7 +111,10 @@ def replacement_body(terms: Replacement, order: Mapping[str, Any]) -> dict[str, 
     if terms.stop_price is not None:
         body["stop_price"] = price_text(terms.stop_price, side, coin=coin, stop=True)
     if terms.time_in_force is not None:
-        body["time_in_force"] = (COIN_TIF_TO_ALPACA if coin else TIF_TO_ALPACA)[terms.time_in_force]
+        known = COIN_TIF_TO_ALPACA if coin else TIF_TO_ALPACA
+        if terms.time_in_force not in known:
+            raise OrderRejected(f"Alpaca does not take {terms.time_in_force} orders of {symbol}")
+        body["time_in_force"] = known[terms.time_in_force]
     return body
 
 
@@ -120,7 +127,7 @@ def price_text(price: Decimal | None, side: Side, *, coin: bool, stop: bool) -> 
         raise OrderRejected("the order needs a price above 0")
     size = COIN_STEP if coin else CENT if price >= 1 else HUNDREDTH_OF_A_CENT
     down = (side is Side.BUY) is not stop
-    rounded = price.quantize(size, ROUND_FLOOR if down else ROUND_CEILING)
+    rounded = price.quantize(size, ROUND_FLOOR if down else ROUND_CEILING, EXACT)
     if rounded <= 0:
         raise OrderRejected(f"a price of {plain_text(price)} is below the smallest step of {plain_text(size)}")
     return plain_text(rounded)
@@ -186,8 +193,8 @@ def number(text: Any) -> Decimal | None:
         value = Decimal(str(text))
     except InvalidOperation:
         raise ValueError("not a number") from None
-    if not value.is_finite():
-        raise ValueError("not a finite number")
+    if not value.is_finite() or abs(value.adjusted()) > MOST_DIGITS:
+        raise ValueError("not a number of a sensible size")
     return value
 
 
@@ -196,7 +203,10 @@ def moment(text: Any) -> datetime | None:
     if not text:
         return None
     at = datetime.fromisoformat(str(text))
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("not a time of a calendar") from None
 
 
 def _reason(order: Mapping[str, Any], status: OrderStatus) -> str:
