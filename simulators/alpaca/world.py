@@ -41,7 +41,6 @@ class World:
     customer_events: list[dict[str, Any]] = field(default_factory=list)
     listener: Callable[[str, dict[str, Any], int], None] = lambda key, event, times: None
     dirty: bool = False
-    seen_open: bool = True  # whether the exchange was open when its opening or close was last seen to
     market: Market = field(init=False)
     engine: Engine = field(init=False)
 
