@@ -26,24 +26,24 @@ class InHand(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Whether orders may have to be sent, canceled or looked up now."""
+    """Which accounts have orders that may have to be sent now, and which some to be canceled or looked up."""
 
-    sending: bool
-    canceling: bool
-    looking_up: bool
+    sending: frozenset[int]
+    asking: frozenset[int]
 
 
 def look(accounts: Collection[int]) -> Due:
     """Return what is due among the orders of these accounts."""
     with reading() as session:
-        rows = session.execute(_due(), {"accounts": tuple(accounts)}).scalars().all()
-    return Due(S.QUEUED in rows, S.CANCEL_PENDING in rows, S.UNKNOWN in rows)
+        rows = session.execute(_due(), {"accounts": tuple(accounts)}).all()
+    sending = frozenset(row.account_id for row in rows if row.status == S.QUEUED)
+    return Due(sending, frozenset(row.account_id for row in rows if row.status != S.QUEUED))
 
 
 @functools.cache
-def _due() -> sa.Select[str]:
+def _due() -> sa.Select[int, str]:
     return (
-        sa.select(Order.status)
+        sa.select(Order.account_id, Order.status)
         .distinct()
         .where(
             OPEN,

@@ -30,8 +30,8 @@ LONGEST_REST = 1.0
 RETRY_AFTER = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries to open an account
 POLL_GAP, BUSY_GAP = 0.2, 1.5  # seconds between polls that a stream asks for, at first and when many come
 BUSY = 10  # polls in ten seconds
-SOON = 0.3  # seconds until a poll that brought half of something is repeated
-MOST_SOON = 20
+# Seconds until a poll that brought half of something is repeated: soon at first, then leaving others their requests.
+SOON = (0.3, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 class AccountKeeper:
@@ -110,7 +110,7 @@ class AccountKeeper:
 
     def _poll(self) -> None:
         news = self._may_poll_for_news() and self._watch.take_news()
-        again = self._soon > 0 and self._is_due("soon", SOON)
+        again = self._soon > 0 and time.monotonic() >= self._due.get("soon", 0.0)
         compare = self._is_due("compare", COMPARE_EVERY)
         if not (news or again or compare or self._is_turn()):
             return
@@ -133,7 +133,8 @@ class AccountKeeper:
             if compare:
                 self._due["compare"] = 0.0
             raise
-        self._soon = min(self._soon + 1, MOST_SOON) if polled.soon and self._soon < MOST_SOON else 0
+        self._due["soon"] = time.monotonic() + SOON[min(self._soon, len(SOON) - 1)]
+        self._soon = self._soon + 1 if polled.soon else 0
         self._wake()
 
     def _is_turn(self) -> bool:

@@ -31,6 +31,7 @@ from services import crash_points, registry
 from services.claims import Claim, make_claim, start_sending, take_lease
 from services.decide import decide_plan
 from services.desk_book import Book
+from services.errands import Errands
 from services.facts import needs_quotes, said
 from services.market import Market, Need, NotKnown
 from services.new_orders import NewOrder, add_orders, make_order
@@ -47,6 +48,7 @@ AT_ONCE = (
 )
 ORDERS, EVENTS = cast(sa.Table, Order.__table__), cast(sa.Table, OrderEvent.__table__)
 _INSERT_ORDERS = sa.insert(ORDERS).returning(ORDERS.c.id, sort_by_parameter_order=True)
+ASKING = "ask"
 BROKER_AWAY = 2.0  # seconds until a broker is asked again that could not be asked
 
 
@@ -60,6 +62,7 @@ class Desk:
     lifetime: timedelta
     leg_timeout: int
     worker: str
+    errands: Errands | None = None  # None = brokers are asked here and now
 
 
 def plan_next(desk: Desk) -> list[Claim] | None:
@@ -80,12 +83,29 @@ def plan_next(desk: Desk) -> list[Claim] | None:
 
 
 def _ask(desk: Desk, wanted: NotKnown) -> None:
+    """Ask a broker for what planning lacks; a remote one in a thread, while the signals of others are planned."""
+    remote = desk.brokers[wanted.account_id].capabilities.is_remote
+    if desk.errands is None or not remote:
+        _ask_now(desk, wanted)
+    else:
+        desk.errands.begin(wanted.account_id, ASKING, lambda: _ask_now(desk, wanted))
+
+
+def _ask_now(desk: Desk, wanted: NotKnown) -> bool:
     try:
         desk.market.ask(wanted)
     except BrokerError as e:
         logger.warning("account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
         desk.market.pass_over(wanted.account_id, BROKER_AWAY)
         expire_waiting(wanted.account_id, desk.lifetime)
+        return False
+    return True
+
+
+def _askable(desk: Desk) -> tuple[int, ...]:
+    """Return the accounts whose signals can be planned now: their brokers can be asked, and are not being asked."""
+    asked = desk.errands.under_way(ASKING) if desk.errands else frozenset()
+    return tuple(account_id for account_id in desk.market.reachable() if account_id not in asked)
 
 
 def expire_waiting(account_id: int, lifetime: timedelta) -> None:
@@ -103,7 +123,7 @@ def expire_waiting(account_id: int, lifetime: timedelta) -> None:
 
 def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
     with transaction() as session:
-        found = session.execute(_next_waiting(), {"accounts": desk.market.reachable()}).one_or_none()
+        found = session.execute(_next_waiting(), {"accounts": _askable(desk)}).one_or_none()
         if found is None:
             return None
         signal, now, version = found

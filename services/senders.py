@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,7 +15,7 @@ from services.claims import Claim
 
 logger = logging.getLogger(__name__)
 
-MOST = 8  # signals whose orders are on their way at once; the next one is sent by whoever asks, who then waits
+MOST = 4  # signals of one account whose orders are on their way at once; further orders queue until one is answered
 
 
 class Senders:
@@ -24,22 +23,33 @@ class Senders:
 
     def __init__(self, app: Flask, worker: str, wake: Callable[[], None]) -> None:
         self._app, self._worker, self._wake = app, worker, wake
-        self._free = threading.Semaphore(MOST)
-        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="send")
+        self._lock = threading.Lock()
+        self._threads: dict[int, set[threading.Thread]] = {}
+
+    def has_room(self, account_id: int) -> bool:
+        """Tell whether more of an account may be sent now; who asks claims nothing for one that has no room."""
+        with self._lock:
+            return len(self._threads.get(account_id, ())) < MOST
 
     def send(self, claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str) -> None:
-        """Send orders that are committed as being sent; returns at once where a thread is free."""
+        """Send orders that are committed as being sent; returns at once where the broker is a remote one."""
         if not claims:
             return
-        remote = any(brokers[claim.account_id].capabilities.is_remote for claim in claims)
-        if remote and self._free.acquire(blocking=False):
-            self._pool.submit(self._run, claims, dict(brokers))
-        else:
+        account_id = claims[0].account_id
+        if not brokers[account_id].capabilities.is_remote:
             send_orders.send_now(claims, brokers, worker)
+            return
+        thread = threading.Thread(target=self._run, args=(claims, dict(brokers)), name=f"send-{account_id}")
+        with self._lock:
+            self._threads.setdefault(account_id, set()).add(thread)
+        thread.start()
 
     def close(self) -> None:
         """Wait for the answers that are still to come."""
-        self._pool.shutdown(wait=True)
+        with self._lock:
+            left = [thread for threads in self._threads.values() for thread in threads]
+        for thread in left:
+            thread.join()
 
     def _run(self, claims: Sequence[Claim], brokers: Mapping[int, Broker]) -> None:
         try:
@@ -50,5 +60,6 @@ class Senders:
         except Exception:
             logger.exception("unexpected while sending")
         finally:
-            self._free.release()
+            with self._lock:
+                self._threads[claims[0].account_id].discard(threading.current_thread())
             self._wake()

@@ -25,6 +25,7 @@ from models import BrokerAccount, Instrument, Order, Pair, Position, Signal, Sto
 from models.control import IN_FORCE
 from models.order import OPEN
 from services import journal, registry
+from services.accounts import desk_accounts
 from services.book import lock_order
 from services.internal_signals import InternalSignal, add_signal
 from services.order_moves import request_cancel
@@ -101,8 +102,12 @@ def stopping(order: Order) -> str | None:
     return None if stop is None else f"not sent, because {stop.text}"
 
 
-def carry_out(accounts: Collection[int], actor: str) -> None:
-    """Cancel and close what stops in force ask for, in the accounts of this worker."""
+def carry_out(connected: Collection[int], actor: str) -> None:
+    """Cancel and close what stops in force ask for, in all accounts of the desk.
+
+    Positions are closed in those that are connected; a stop is not done while others hold any.
+    """
+    accounts = tuple(desk_accounts())
     for stop in _to_carry_out():
         found = _covered_orders(stop, accounts)
         for order_id in found:
@@ -112,7 +117,7 @@ def carry_out(accounts: Collection[int], actor: str) -> None:
             what = "1 order is" if waiting == 1 else f"{waiting} orders are"
             _report(stop, f"{what} still to be ended", done=False)
         elif stop.reaches(StopLevel.FLATTEN):
-            _flatten(stop, accounts, actor)
+            _flatten(stop, accounts, connected)
         else:
             _report(stop, "no order is left", done=True)
 
@@ -182,7 +187,7 @@ def _cancel(order_id: int, stop: StopInForce, actor: str) -> None:
             refresh_signal(session, locked.signal, locked.order, locked.now, actor)
 
 
-def _flatten(stop: StopInForce, accounts: Collection[int], actor: str) -> None:
+def _flatten(stop: StopInForce, accounts: Collection[int], connected: Collection[int]) -> None:
     with transaction() as session:
         now = database_time()
         held = session.execute(
@@ -193,7 +198,11 @@ def _flatten(stop: StopInForce, accounts: Collection[int], actor: str) -> None:
         left: list[str] = []
         for account_id, name in sorted(books):
             of_book = [row for row in rows if (row.account_id, row.name) == (account_id, name)]
-            left.append(_close_book(session, stop, account_id, of_book, now))
+            if account_id in connected:
+                left.append(_close_book(session, stop, account_id, of_book, now))
+            else:
+                account = registry.snapshot().account_name(account_id)
+                left.append(f"{name}: held in account {account}, which is not connected; waiting for it")
         text = "; ".join(left) or "no position is left"
         row = session.execute(sa.select(Stop).where(Stop.id == stop.id).with_for_update()).scalar_one()
         if row.progress != text[:1000]:

@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from brokers.base import Broker, Capabilities
-from brokers.errors import BrokerUnavailable
 from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction
@@ -37,17 +36,13 @@ OVERLAP = timedelta(seconds=60)  # a poll looks so much further back than the la
 
 
 def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:
-    """Look up one order whose outcome is not known; False when none is due."""
+    """Look up one order whose outcome is not known; False when none is due. Raises BrokerUnavailable."""
     due = take(S.UNKNOWN, brokers, _until_next)
     if due is None:
         return False
     crash_points.reach("look-up before asking")
     broker = brokers[due.account_id]
-    try:
-        report = broker.find_order(due.client_order_id)
-    except BrokerUnavailable as e:
-        logger.warning("order %s: cannot be looked up now (%s)", due.client_order_id, e)
-        return True
+    report = broker.find_order(due.client_order_id)
     crash_points.reach("look-up answered")
     with transaction() as session:
         locked = lock_order(session, due.order_id)
@@ -82,7 +77,12 @@ def poll_account(account_id: int, broker: Broker, since: datetime | None, worker
     crash_points.reach("poll answered")
     soon = False
     for report in reports:
-        left = book_report(account_id, report, worker)
+        try:
+            left = book_report(account_id, report, worker)
+        except (DataError, IntegrityError, ValueError, ArithmeticError):
+            # Others are not kept waiting for one that no book takes; it comes again with the next polls.
+            logger.exception("account %s: what the broker says of %s cannot be booked", account_id, report)
+            continue
         soon = soon or left or lacks_fills(report)
     for missed in _working_before(account_id, {report.client_order_id for report in reports}):
         found = broker.find_order(missed)

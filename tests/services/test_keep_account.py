@@ -1,9 +1,12 @@
 """An account is kept in step with its broker: state, polls and stream, against the simulator."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from flask import Flask
 from domain.enums import Side
 from extensions import db, transaction
 from models import BrokerAccount, Fill, PositionDifference
-from services import stream_lease
+from services import stream_lease, sync_broker
 from services.vault import seal
 from tests.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
 from tests.brokers.alpaca_support import Simulator
@@ -203,3 +206,25 @@ def test_a_position_that_trades_just_now_is_no_difference(desk: AlpacaDesk):
 
 def listening(desk: AlpacaDesk) -> int:
     return sum(stream["listening"] for stream in desk.simulator.control("GET", "streams"))
+
+
+def test_news_of_which_half_is_missing_is_asked_for_again_less_and_less_often(
+    desk: AlpacaDesk, monkeypatch: pytest.MonkeyPatch
+):
+    asked = []
+
+    def half(*_: object) -> sync_broker.Polled:
+        asked.append(time.monotonic())
+        return sync_broker.Polled(datetime.now(UTC), True)
+
+    keeper = desk.keeper()
+    keeper.step()
+    monkeypatch.setattr(sync_broker, "poll_account", half)
+    keeper._watch.changed()
+    end = time.monotonic() + 2.2
+    while time.monotonic() < end:
+        keeper.step()
+        time.sleep(0.02)
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    assert 3 <= len(gaps) <= 4  # after 0.3, 0.3, 0.6 and 1.0 s
+    assert gaps[-1] > 1.5 * gaps[0]

@@ -144,6 +144,31 @@ def test_flatten_closes_every_book_the_short_leg_first(desk: Desk) -> None:
     assert [(o.symbol, o.side) for o in orders[2:]] == [("V", "buy"), ("MA", "sell")]
 
 
+def test_a_stop_is_not_done_while_an_account_that_holds_something_is_not_connected(desk: Desk) -> None:
+    desk.alert("LNT", quantity="10")
+    desk.work()
+    stop(StopLevel.FLATTEN)
+    stops.carry_out([], "worker")
+    state = stops.list_stops()[0]
+    assert (state.done_at, state.progress) == (
+        None,
+        "LNT: held in account paper, which is not connected; waiting for it",
+    )
+    assert carry_out(desk).done_at is not None
+    assert held(desk) == {}
+
+
+def test_orders_of_an_account_that_is_not_connected_are_asked_to_end_all_the_same(desk: Desk) -> None:
+    desk.tell(Kind.WORK, symbol="LNT")
+    desk.alert("LNT", quantity="10")
+    desk.work()
+    stop(StopLevel.CANCEL)
+    stops.carry_out([], "worker")
+    state = stops.list_stops()[0]
+    assert (state.done_at, state.progress) == (None, "1 order is still to be ended")
+    assert db.session.execute(sa.select(Order.status)).scalar_one() == "CANCEL_PENDING"
+
+
 def test_while_the_short_leg_is_not_covered_the_long_one_stays(desk: Desk) -> None:
     desk.alert("MA-3*V", quantity="20")
     desk.work()

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,15 +15,16 @@ from domain.enums import Environment, Side
 from extensions import db, transaction
 from logs import LineFormatter
 from models import BrokerAccount, Order, Signal
-from services import registry, send_orders, submit_orders
-from services.senders import Senders
+from services import left_alone, registry, send_orders, submit_orders
+from services.left_alone import LeftAlone
+from services.pipeline import Pipeline, Stop
+from services.senders import MOST, Senders
 from services.vault import seal
 from simulators.alpaca.keys import SECRET
 from tests.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
 from tests.brokers.alpaca_support import Simulator
 from tests.conftest import closing_app
 from tests.factories import make_stock
-from worker import Pipeline, Stop
 
 
 @pytest.fixture
@@ -72,6 +73,15 @@ def wait_for(pipeline: Pipeline, names: set[str]) -> None:
         pipeline._due.pop("accounts", None)
         pipeline.run_due(Stop())
         time.sleep(0.02)
+
+
+def run_until(pipeline: Pipeline, condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it did not come to be"
+        pipeline.run_due(Stop())
+        time.sleep(0.02)
+        db.session.rollback()
 
 
 def test_a_worker_follows_what_people_do_to_accounts(pipeline: Pipeline, simulated: Flask):
@@ -164,15 +174,37 @@ def test_a_broker_that_is_slow_holds_up_no_other_order(desk: AlpacaDesk, simulat
     assert set(statuses) == {"ACCEPTED"}
 
 
-def test_when_all_senders_are_busy_the_next_order_waits_its_turn(desk: AlpacaDesk, simulated: Flask):
-    desk.keeper().step()
-    senders = Senders(simulated, "worker", lambda: None)
-    while senders._free.acquire(blocking=False):
-        pass
-    desk.alert("AAPL", Side.BUY, "10")
-    senders.send(desk.plan(ready=True) or [], desk.brokers, "worker")
-    assert db.session.execute(sa.select(Order.status)).scalar_one() == "ACCEPTED"  # sent here and now
-    senders.close()
+def test_of_one_account_a_few_orders_are_on_their_way_and_the_others_queue(
+    pipeline: Pipeline, desk: AlpacaDesk, simulated: Flask
+):
+    for symbol in ("AMD", "INTC"):
+        make_stock(simulated, symbol)
+    wait_for(pipeline, {"paper", "alpaca"})
+    desk.simulator.tell("delay", seconds=1, times=9)
+    for number in range(MOST + 2):
+        desk.alert(["AAPL", "MSFT", "NVDA", "TSLA", "AMD", "INTC"][number], Side.BUY, "10")
+    began = time.monotonic()
+    pipeline.run_due(Stop())
+    assert time.monotonic() - began < 0.9
+    statuses = db.session.execute(sa.select(Order.status)).scalars().all()
+    assert (statuses.count("SENDING"), statuses.count("QUEUED")) == (MOST, 2)
+    assert not pipeline._senders.has_room(desk.account_id)
+    run_until(pipeline, lambda: desk.simulator.count("POST /v2/orders") == MOST + 2)
+
+
+def test_a_broker_that_answers_no_look_up_holds_up_no_other_account(pipeline: Pipeline, desk: AlpacaDesk):
+    wait_for(pipeline, {"paper", "alpaca"})
+    desk.simulator.tell("drop_after")
+    rowid = desk.alert("AAPL", Side.BUY, "10")
+    run_until(pipeline, lambda: desk.orders(rowid) and desk.orders(rowid)[0].status == "UNKNOWN")
+    desk.simulator.tell("delay", seconds=30, times=99)
+    with transaction() as session:
+        session.execute(sa.update(Order).values(next_at=Order.sent_at))
+    began = time.monotonic()
+    pipeline.run_due(Stop())
+    assert pipeline._errands.under_way("orders") == {desk.account_id}
+    pipeline.run_due(Stop())
+    assert time.monotonic() - began < 0.9
 
 
 def test_an_error_while_booking_leaves_the_order_to_be_looked_up(
@@ -213,3 +245,35 @@ def test_no_log_shows_the_keys_at_any_level(desk: AlpacaDesk, caplog: pytest.Log
     assert "careless" in written
     assert SECRET not in written
     assert "authenticate" not in caplog.text  # what the stream's library would say of what it sends
+
+
+def alarms(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
+
+
+def test_open_orders_out_of_reach_sound_the_alarm_once(
+    desk: AlpacaDesk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(left_alone, "PATIENCE", 0.0)
+    alone = LeftAlone()
+    alone.look([desk.account_id])
+    assert alarms(caplog) == []  # nothing is open there
+    desk.alert("AAPL", Side.BUY, "10")
+    desk.plan()
+    alone.look([desk.account_id])
+    alone.look([desk.account_id])
+    (alarm,) = alarms(caplog)
+    assert "(alpaca-sim) cannot be reached: 1 orders are open there, 0 pairs out of balance" in alarm
+    alone.look([])
+    alone.look([desk.account_id])
+    assert len(alarms(caplog)) == 2  # it was reached meanwhile
+
+
+def test_a_connection_has_time_to_come_about(
+    desk: AlpacaDesk,
+    caplog: pytest.LogCaptureFixture,
+):
+    desk.alert("AAPL", Side.BUY, "10")
+    desk.plan()
+    LeftAlone().look([desk.account_id])
+    assert alarms(caplog) == []
