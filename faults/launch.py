@@ -23,7 +23,7 @@ import worker
 from brokers.alpaca.broker import AlpacaBroker
 from brokers.alpaca.capabilities import CAPABILITIES
 from faults.tickets import Tickets
-from services import cancel_orders, claims, crash_points, submit_orders
+from services import cancel_orders, claims, crash_points, pipeline, submit_orders
 
 FOLDER = "FAULTS_TICKETS"  # names the folder of the tickets
 LEASE = timedelta(seconds=8)
@@ -34,7 +34,7 @@ SHORTER: tuple[tuple[ModuleType, str, Any], ...] = (
     (claims, "GUARD", timedelta(seconds=2)),
     (submit_orders, "GUARD", timedelta(seconds=2)),
     (cancel_orders, "LEASE", timedelta(seconds=5)),
-    (worker, "REAP_EVERY", 1.0),
+    (pipeline, "REAP_EVERY", 1.0),
 )
 
 

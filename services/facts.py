@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.checks.alert_rules import default_mode
-from domain.checks.catalog import CHECKS
+from domain.checks.catalog import CHECKS, STRICT
 from domain.checks.facts import (
     BookLine,
     Facts,
@@ -35,6 +35,7 @@ from models.signal import WAITING
 from services import totals
 from services.registry import AccountRef, Snapshot
 
+OF_EXITS_TOO = ("price_deviation", "spread_limit")
 USES_QUOTES = ("price_deviation", "max_notional", "funds_floor", "spread_limit")
 REFUSED = (SignalStatus.CANCELED, SignalStatus.ERROR)
 ROUTED = ("SMART", "ISLAND")  # no exchange: the broker's own choice, which for dollars is an American one
@@ -75,6 +76,11 @@ def gather(session: Session, signal: Signal, now: datetime, known: Snapshot, wor
 def needs_quotes(rules: Rules, subject: Subject) -> bool:
     """Tell whether a check that is on goes by quotes."""
     return any(rules.is_on(check, subject) for check in USES_QUOTES)
+
+
+def insists_on_quotes(rules: Rules, subject: Subject) -> bool:
+    """Tell whether a check that is on refuses exits too for want of a quote."""
+    return any(rules.is_on(check, subject) and rules.choice(check, subject) == STRICT for check in OF_EXITS_TOO)
 
 
 def with_legs(facts: Facts, legs: Iterable[PlannedLeg]) -> Facts:

@@ -6,6 +6,7 @@ stored, so that the web can show it with its age without asking any broker itsel
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from brokers.errors import BrokerError
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.preflight import BrokerFacts
 from services import heard
+
+logger = logging.getLogger(__name__)
 
 # Seconds. A worker asks again every 5 to 10 s, so that planning seldom has to wait for an answer; what it sends
 # meanwhile is counted as spent, and the broker has the last word on money anyway.
@@ -60,6 +63,7 @@ class _Known:
     assets_at: dict[str, float] = field(default_factory=dict)
     quotes: dict[str, QuoteReport] = field(default_factory=dict)
     quotes_at: dict[str, float] = field(default_factory=dict)
+    missed_at: dict[str, float] = field(default_factory=dict)  # when quotes could not be had
     wanted: dict[str, float] = field(default_factory=dict)  # when quotes of a symbol were last needed
     reserved: Decimal = Decimal(0)
     away_until: float = -1e9
@@ -111,7 +115,8 @@ class Market:
         stale = stale or any(now - known.assets_at.get(symbol, -1e9) > ASSET_TTL for symbol in symbols)
         if quotes is not Need.NONE:
             known.wanted.update(dict.fromkeys(symbols, now))
-            stale = stale or any(now - known.quotes_at.get(symbol, -1e9) > quotes.value for symbol in symbols)
+            asked_at = known.quotes_at if quotes is Need.CHECK else known.missed_at | known.quotes_at
+            stale = stale or any(now - asked_at.get(symbol, -1e9) > quotes.value for symbol in symbols)
         if stale:
             raise NotKnown(account_id, symbols, quotes)
         return broker_facts(
@@ -139,7 +144,10 @@ class Market:
             known.reserved += amount
 
     def ask(self, wanted: NotKnown) -> None:
-        """Ask the broker for what was missing; raises BrokerUnavailable."""
+        """Ask the broker for what was missing; raises BrokerUnavailable.
+
+        An estimate does without quotes where there are none to be had.
+        """
         account_id, now = wanted.account_id, time.monotonic()
         known = self._known[account_id]
         if now - known.session_at > SESSION_TTL:
@@ -147,7 +155,9 @@ class Market:
         if now - known.account_at > ACCOUNT_TTL:
             self._ask_account(account_id)
         self._ask_assets(account_id, wanted.symbols, ASSET_TTL)
-        if wanted.quotes is not Need.NONE:
+        if wanted.quotes is Need.ESTIMATE:
+            self._ask_quotes_if_any(account_id, wanted.symbols)
+        elif wanted.quotes is Need.CHECK:
             self._ask_quotes(account_id, wanted.symbols)
 
     def refresh(self, account_id: int) -> None:
@@ -198,6 +208,18 @@ class Market:
                 known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
         if changed:
             heard.keep_assets(account_id, changed)
+
+    def _ask_quotes_if_any(self, account_id: int, symbols: Sequence[str]) -> None:
+        """Ask for quotes; where they cannot be had, older ones stand, which tell their age."""
+        try:
+            self._ask_quotes(account_id, symbols)
+        except BrokerError as e:
+            logger.warning("account %s: no quotes of %s (%s); planning without", account_id, ", ".join(symbols), e)
+            known = self._known[account_id]
+            with known.lock:
+                known.missed_at.update(dict.fromkeys(symbols, time.monotonic()))
+                for symbol in symbols:
+                    known.quotes_at.pop(symbol, None)
 
     def _ask_quotes(self, account_id: int, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         if not symbols:

@@ -32,7 +32,7 @@ from services.claims import Claim, make_claim, start_sending, take_lease
 from services.decide import decide_plan
 from services.desk_book import Book
 from services.errands import Errands
-from services.facts import needs_quotes, said
+from services.facts import insists_on_quotes, needs_quotes, said
 from services.market import Market, Need, NotKnown
 from services.new_orders import NewOrder, add_orders, make_order
 from services.planning import NotTradable, Plan, Scene
@@ -189,10 +189,11 @@ def _scene(desk: Desk, session: Session, signal: Signal, now: datetime, version:
     account_id, known = signal.account_id or 0, registry.snapshot(version=version)
     symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
     subject = Subject(known.account_name(account_id), str(signal.name), TickerType(str(signal.ticker_type)))
-    # The price of a pair's alert says nothing of what its legs cost.
+    # The price of a pair's alert says nothing of what its legs cost. An exit waits for none that it can do without.
     quotes = Need.ESTIMATE if len(symbols) == 2 else Need.NONE
     if needs_quotes(known.rules, subject):
-        quotes = Need.CHECK
+        is_exit = signal.position == MarketPosition.FLAT
+        quotes = Need.ESTIMATE if is_exit and not insists_on_quotes(known.rules, subject) else Need.CHECK
     return Scene(
         session=session,
         signal=signal,
