@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from brokers.base import Broker
@@ -16,6 +17,7 @@ from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from extensions import transaction
+from models import Order, OrderEvent
 from services import crash_points
 from services.book import Locked, apply_report, fail_order, is_same_order, lock_order
 from services.claims import MOST_ATTEMPTS, Claim, drop_lease
@@ -96,11 +98,18 @@ def _record_report(session: Session, locked: Locked, answer: Any, worker: str) -
 
 def _record_refusal(session: Session, locked: Locked, answer: Any, worker: str) -> None:
     reason, attempts = str(answer) or "rejected by the broker", locked.order.send_attempts
-    if attempts > 1:
-        # An earlier try may have arrived, and this refusal may speak of the repeat.
+    if attempts > 1 and _may_have_arrived(session, locked.order):
+        # This refusal may speak of the repeat.
         _to_unknown(session, locked, f"refused on attempt {attempts}: {reason}", worker)
     else:
         fail_order(session, locked, S.REJECTED, reason, worker)
+
+
+def _may_have_arrived(session: Session, order: Order) -> bool:
+    """Tell whether an earlier attempt may have reached the broker; one that surely never left this machine has not."""
+    # An attempt without a certain answer ends in UNKNOWN, also where its worker died; the record keeps each such move.
+    doubted = sa.exists().where(OrderEvent.order_id == order.id, OrderEvent.to_status == S.UNKNOWN)
+    return session.execute(sa.select(doubted)).scalar_one()
 
 
 def _record_unknown(session: Session, locked: Locked, answer: Any, worker: str) -> None:
