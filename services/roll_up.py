@@ -212,6 +212,8 @@ def _same_terms(order: Order | None) -> dict[str, Any]:
         "limit_price": order.limit_price,
         "stop_price": order.stop_price,
         "extended_hours": order.extended_hours,
+        # What opens after a close is as old as the alert that asked for both; an order that hedges has no such end.
+        "not_after": order.not_after,
     }
 
 
