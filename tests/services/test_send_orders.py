@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from brokers.paper.instructions import Kind
 from extensions import transaction
 from models import Order
-from services import submit_orders
+from services import send_orders, submit_orders
+from services.book import Locked, lock_order
 from tests.desk import Desk, open_desk
 from tests.factories import make_pair, make_stock
 
@@ -64,3 +66,51 @@ def test_a_refusal_after_a_worker_died_while_sending_is_doubted(desk: Desk) -> N
     desk.work()
     (order,) = desk.orders(rowid)
     assert (order.status, order.send_attempts) == ("UNKNOWN", 2)
+
+
+def trouble_with(monkeypatch: pytest.MonkeyPatch, order_id: int, times: int, trouble: Exception) -> list[int]:
+    """Let the booking of one order's answer fail so many times; returns the orders that were tried."""
+    tried: list[int] = []
+
+    def lock(session: sa.orm.Session, wanted: int) -> Locked:
+        tried.append(wanted)
+        if wanted == order_id and tried.count(wanted) <= times:
+            raise trouble
+        return lock_order(session, wanted)
+
+    monkeypatch.setattr(send_orders, "lock_order", lock)
+    monkeypatch.setattr(send_orders, "FIRST_PAUSE", 0.001)
+    return tried
+
+
+LOCKED = OperationalError("update orders", {}, Exception("database is locked"))
+
+
+@pytest.mark.parametrize("leg", [0, 1])
+def test_an_answer_that_the_database_cannot_take_is_booked_once_it_can(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, leg: int
+) -> None:
+    rowid = desk.alert("MA-3*V", quantity="20")
+    claims = desk.plan(ready=True) or []
+    tried = trouble_with(monkeypatch, claims[leg].order_id, 3, LOCKED)
+    send_orders.send_now(claims, desk.brokers, "worker")
+    assert (len(claims), len(tried)) == (2, 5)
+    assert [order.status for order in desk.orders(rowid)] == ["FILLED", "FILLED"]
+    assert desk.signal(rowid).status == "filled"
+    assert caplog.text.count("database is locked") == 1
+
+
+@pytest.mark.parametrize("trouble", [LOCKED, ValueError("what nobody foresaw")])
+def test_an_answer_that_cannot_be_booked_at_all_leaves_the_other_leg_s_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    rowid = desk.alert("MA-3*V", quantity="20")
+    claims = desk.plan(ready=True) or []
+    monkeypatch.setattr(send_orders, "LEASE", timedelta(seconds=0.1))
+    trouble_with(monkeypatch, claims[0].order_id, 10**6, trouble)
+    send_orders.send_now(claims, desk.brokers, "worker")
+    assert [order.status for order in desk.orders(rowid)] == ["SENDING", "FILLED"]
+    set_back("lease_until", 1)
+    submit_orders.reap("worker")
+    desk.look_up()
+    assert desk.signal(rowid).status == "filled"
