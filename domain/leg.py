@@ -143,7 +143,12 @@ class Leg:
         return sum((filled * price for filled, price in own), Decimal(0)) / quantity
 
     def part(self, lacking: Decimal) -> Decimal:
-        """Return how much of what is lacking one order may ask for now: it never crosses from long to short."""
+        """Return how much of what is lacking one order may ask for now: it never crosses from long to short.
+
+        What lacks less than a step is left; the rest of a closing may be less, for fractions are held, not opened.
+        """
+        if lacking < self.plan.step:
+            return Decimal(0)
         closing = self.plan.closes - self.ordered
         if closing > 0:
             return min(lacking, closing)
@@ -151,6 +156,8 @@ class Leg:
 
     def part_back(self, excess: Decimal) -> Decimal:
         """Return how much of what is too much one order may trade back: nor does that cross."""
+        if excess < self.plan.step:
+            return Decimal(0)
         opened = self.net - self.plan.closes
         return min(excess, opened) if opened > 0 else excess
 

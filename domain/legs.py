@@ -28,7 +28,7 @@ def next_moves(plan: PairPlan, orders: Sequence[LegOrder], *, timed_out: bool) -
     if plan.policy is LegPolicy.LEG1_FIRST and not follow.failed:
         lacking = follow.part(follow.want - follow.ordered)
         ending = any(o.cancel_requested for o in follow.open)  # first its cancel must be done: it may yet be filled
-        if lacking >= follow.plan.step and not ending:
+        if lacking > 0 and not ending:
             return [Send(follow.number, follow.plan.side, lacking, Purpose.SIGNAL, len(follow.forward))]
     broken = _broken(plan, lead, follow)
     if not broken and (rest := _after_closing(plan, lead, follow)):
@@ -149,7 +149,7 @@ def _complete(broken: Sequence[Leg], legs: Sequence[Leg], *, timed_out: bool) ->
             continue
         tries = leg.tries(Purpose.COMPLETE)
         lacking = leg.part(_to_complete(leg, legs[1] if leg is legs[0] else legs[0]))
-        if tries < MOST_FIXES and not timed_out and lacking >= leg.plan.step:
+        if tries < MOST_FIXES and not timed_out and lacking > 0:
             moves.append(Send(leg.number, leg.plan.side, lacking, Purpose.COMPLETE, tries + 1))
     return moves
 
@@ -176,7 +176,7 @@ def _unwind(broken: Leg, lead: Leg, follow: Leg) -> list[Move]:
     behind = _behind(lead, follow)
     ahead = follow if behind is lead else lead
     excess, tries = ahead.part_back(ahead.net - _matching(ahead, behind)), ahead.tries(Purpose.UNWIND)
-    if tries >= MOST_FIXES or excess < ahead.plan.step:
+    if tries >= MOST_FIXES or excess <= 0:
         return []
     return [Send(ahead.number, ahead.plan.side.opposite, excess, Purpose.UNWIND, tries + 1)]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -69,6 +69,7 @@ def refresh_signal(
     if signal is None:
         return
     session.flush()
+    ahead = 0
     alone = order is not None and signal.symbol2 is None and signal.leg_closes1 is None
     orders = [order] if alone and order is not None else _orders_of(session, signal.id)
     plan = pair_plan(signal, orders)
@@ -80,12 +81,22 @@ def refresh_signal(
         legs: Sequence[LegState] = [single_state(single, orders[0].leg, _states(orders))]
     elif plan is not None:
         orders = _follow_up(Hand(session, now, actor), signal, plan, orders, timed_out=timed_out)
-        signal.unbalanced_at = (signal.unbalanced_at or now) if imbalance(plan, _states(orders))[0] else None
+        ahead, _ = imbalance(plan, _states(orders))
+        signal.unbalanced_at = (signal.unbalanced_at or now) if ahead else None
         legs = leg_states(plan, _states(orders))
     else:
         legs = [_single(order) for order in orders[-1:]]
     side = Side(orders[0].side) if orders else Side(signal.side)
-    _show(session, signal, orders, roll_up(side, signal.price, signal.hedge_ratio if plan else None, legs))
+    result = roll_up(side, signal.price, signal.hedge_ratio if plan else None, legs)
+    if ahead and is_overdue(signal, now) and result.status is not SignalStatus.CRITICAL:
+        result = replace(result, status=SignalStatus.CRITICAL, reason=_too_long_alone(signal, ahead, orders))
+    _show(session, signal, orders, result)
+
+
+def is_overdue(signal: Signal, now: datetime) -> bool:
+    """Tell whether the legs have been out of balance for longer than they may."""
+    since = signal.unbalanced_at
+    return since is not None and now >= since + timedelta(seconds=signal.leg_timeout or 0)
 
 
 def pair_plan(signal: Signal, orders: Sequence[Order]) -> PairPlan | None:
@@ -201,6 +212,8 @@ def _same_terms(order: Order | None) -> dict[str, Any]:
         "limit_price": order.limit_price,
         "stop_price": order.stop_price,
         "extended_hours": order.extended_hours,
+        # What opens after a close is as old as the alert that asked for both; an order that hedges has no such end.
+        "not_after": order.not_after,
     }
 
 
@@ -239,6 +252,21 @@ def _show(session: Session, signal: Signal, orders: Sequence[Order], result: Rol
     if signal.status != old:
         level = logging.CRITICAL if signal.status == SignalStatus.CRITICAL else logging.INFO
         logger.log(level, "signal %s: %s -> %s%s", signal.id, old, signal.status, f", {reason}" if reason else "")
+
+
+def _too_long_alone(signal: Signal, ahead: int, orders: Sequence[Order]) -> str:
+    """Say how long one leg has been without the other, and whose outcome is not known since when."""
+    told = [f"one leg without the other: leg {ahead} is ahead of leg {3 - ahead} since {_clock(signal.unbalanced_at)}"]
+    told += [
+        f"the outcome of leg {order.leg} is not known since {_clock(order.sent_at)}"
+        for order in orders
+        if order.status in UNSETTLED and order.status != S.CLAIMED
+    ]
+    return ", ".join(told)
+
+
+def _clock(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "an unknown time"
 
 
 def _whats_next(orders: Sequence[Order]) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from brokers.base import Broker
@@ -16,15 +20,17 @@ from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from extensions import transaction
+from models import Order, OrderEvent
 from services import crash_points
 from services.book import Locked, apply_report, fail_order, is_same_order, lock_order
-from services.claims import MOST_ATTEMPTS, Claim, drop_lease
+from services.claims import LEASE, MOST_ATTEMPTS, Claim, drop_lease
 from services.order_moves import move_order, note
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
 FIRST_LOOKUP = timedelta(seconds=2)
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds until an answer is booked again that the database did not take
 Answer = OrderReport | Exception
 
 _senders = ThreadPoolExecutor(max_workers=16, thread_name_prefix="sender")
@@ -36,8 +42,31 @@ def send_now(claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str
     for claim in claims:
         if not claim.is_fresh:
             logger.error("order %s: paused too long before sending; left for look-up", claim.request.client_order_id)
-    for claim, answer in _answers(fresh, brokers):
+    # Each on its own, as it comes: a database that is busy or away must not lose the other leg's answer, too.
+    left = [each for each in _answers(fresh, brokers) if not _is_done_with(*each, worker)]
+    pause = FIRST_PAUSE
+    while left:
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+        left = [each for each in left if not _is_done_with(*each, worker, told=True)]
+
+
+def _is_done_with(claim: Claim, answer: Answer, worker: str, *, told: bool = False) -> bool:
+    """Book an answer; False when the database could not take it and may do so while the lease lasts."""
+    name = claim.request.client_order_id
+    try:
         _record(claim, answer, worker)
+    except (OperationalError, InterfaceError, PoolTimeout) as e:
+        what = str(getattr(e, "orig", None) or e).strip()
+        if time.monotonic() - claim.began >= LEASE.total_seconds():
+            logger.error("order %s: the answer could not be booked (%s); it will be looked up", name, what)
+            return True
+        if not told:
+            logger.error("order %s: the answer cannot be booked yet (%s); trying again", name, what)
+        return False
+    except Exception:  # the order stays SENDING, and is looked up when the lease ends
+        logger.exception("order %s: unexpected while booking the answer", name)
+    return True
 
 
 def _answers(claims: Sequence[Claim], brokers: Mapping[int, Broker]) -> Iterator[tuple[Claim, Answer]]:
@@ -96,11 +125,18 @@ def _record_report(session: Session, locked: Locked, answer: Any, worker: str) -
 
 def _record_refusal(session: Session, locked: Locked, answer: Any, worker: str) -> None:
     reason, attempts = str(answer) or "rejected by the broker", locked.order.send_attempts
-    if attempts > 1:
-        # An earlier try may have arrived, and this refusal may speak of the repeat.
+    if attempts > 1 and _may_have_arrived(session, locked.order):
+        # This refusal may speak of the repeat.
         _to_unknown(session, locked, f"refused on attempt {attempts}: {reason}", worker)
     else:
         fail_order(session, locked, S.REJECTED, reason, worker)
+
+
+def _may_have_arrived(session: Session, order: Order) -> bool:
+    """Tell whether an earlier attempt may have reached the broker; one that surely never left this machine has not."""
+    # An attempt without a certain answer ends in UNKNOWN, also where its worker died; the record keeps each such move.
+    doubted = sa.exists().where(OrderEvent.order_id == order.id, OrderEvent.to_status == S.UNKNOWN)
+    return session.execute(sa.select(doubted)).scalar_one()
 
 
 def _record_unknown(session: Session, locked: Locked, answer: Any, worker: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -17,24 +16,27 @@ from models.signal import UNBALANCED
 from services import crash_points, journal
 from services.book import fail_order, lock_order
 from services.order_moves import note
-from services.roll_up import refresh_signal
+from services.roll_up import is_overdue, refresh_signal
 
 logger = logging.getLogger(__name__)
 
 
 def tend(accounts: Collection[int], worker: str) -> int:
-    """Act on signals whose legs have been out of balance for too long; returns how many were looked at."""
+    """Act on signals whose legs have been out of balance for too long; returns how many were looked at.
+
+    Of accounts other than `accounts`, which cannot be traded now, a lone leg is only told of.
+    """
     with reading() as session:
-        query = sa.select(Signal.id).where(UNBALANCED, Signal.account_id.in_(accounts)).order_by(Signal.id)
+        # Once it is told, it stays so until an order changes; there is nothing more to do where nothing can be traded.
+        wanted = Signal.account_id.in_(accounts) | (Signal.status != SignalStatus.CRITICAL)
+        query = sa.select(Signal.id).where(UNBALANCED, wanted).order_by(Signal.id)
         found = list(session.execute(query).scalars())
         now = database_time() if found else None
     for rowid in found:
         with transaction() as session:
             signal = _locked(session, rowid)
-            if now is None or signal is None or signal.unbalanced_at is None:
-                continue
-            if now >= signal.unbalanced_at + timedelta(seconds=signal.leg_timeout or 0):
-                refresh_signal(session, signal, None, now, worker, timed_out=True)
+            if now is not None and signal is not None and is_overdue(signal, now):
+                refresh_signal(session, signal, None, now, worker, timed_out=signal.account_id in accounts)
                 crash_points.reach("tend before commit")
     return len(found)
 

@@ -74,12 +74,18 @@ class Venue:
                 if isinstance(move, Cancel):
                     self.cancel(self.orders[move.order_id - 1])
                 else:
-                    assert move.quantity >= self.plan.legs[move.leg - 1].step
+                    assert move.quantity >= self.plan.legs[move.leg - 1].step or self.ends_at_flat(move)
                     self.add(move)
             self.check()
             if not moves:
                 return
         raise AssertionError("the moves do not come to rest")
+
+    def ends_at_flat(self, move):
+        """Tell whether an order ends just where what the leg closes is closed."""
+        leg = self.plan.legs[move.leg - 1]
+        coming = sum((o.quantity for o in self.orders if o.leg == move.leg and o.is_open), self.net(move.leg))
+        return coming + move.quantity * (1 if move.side is leg.side else -1) == leg.closes
 
     def cancel(self, order):
         assert order.is_open, "only what is open is canceled"
@@ -205,8 +211,8 @@ def _tradable(leg):
 
 
 def _closing(leg, share):
-    steps = int(leg.quantity * share / leg.step)
-    return replace(leg, closes=steps * leg.step)
+    closes = leg.quantity * share  # of shares, fractions too: they are held, whatever the step of a short position is
+    return replace(leg, closes=closes)
 
 
 @settings(max_examples=500 * int(os.environ.get("LONGER", "1")), deadline=None)
@@ -351,6 +357,16 @@ def test_a_leg_whose_cancel_was_the_desk_s_own_is_completed_while_the_other_one_
     working = order(1, 1, "PARTIALLY_FILLED", "5")
     slow = order(2, 2, "CANCELED", cancel_requested=True)
     assert moves(plan, working, slow) == [(2, "sell", 30, "complete")]
+
+
+def test_a_follower_closes_the_fraction_that_it_holds_and_goes_on():
+    plan = make_plan(LEG1_FIRST, quantities=("16", "16"), closes=("0", "10.5"))
+    orders = [order(1, 1, "PARTIALLY_FILLED", "10", quantity="16")]
+    assert moves(plan, *orders) == [(2, "sell", 10, "signal")]
+    orders = [order(1, 1, "FILLED", quantity="16"), order(2, 2, "FILLED", quantity="10")]
+    assert moves(plan, *orders) == [(2, "sell", D("0.5"), "signal")]
+    orders.append(order(3, 2, "FILLED", quantity="0.5"))
+    assert moves(plan, *orders) == [(2, "sell", D("5.5"), "signal")]
 
 
 def test_once_a_failed_follower_is_completed_it_follows_again():

@@ -1,16 +1,20 @@
 """Turning a position round where the broker does not do it by one order: closed first, then opened."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from brokers.paper.broker import PaperBroker
 from brokers.paper.instructions import Instruction, Kind
 from domain.enums import LegPolicy, OrderType, Side, TimeInForce
-from services import send_orders
+from extensions import transaction
+from models import Order
+from services import send_orders, submit_orders
 from tests.desk import Desk
 from tests.factories import make_pair, make_stock
 
@@ -112,3 +116,44 @@ def test_parts_that_cannot_be_traded_are_refused_before_anything_is_sent(desk: D
     assert desk.orders(rowid) == []
     assert desk.signal(rowid).status == "error"
     assert held(desk) == {"LNT": Decimal("2.5")}
+
+
+def let_expire() -> None:
+    """Let the time pass until when the queued orders may be sent; those without an end stay."""
+    with transaction() as session:
+        for order in session.execute(sa.select(Order).where(Order.status == "QUEUED", Order.not_after.is_not(None))):
+            order[0].not_after = order[0].created_at - timedelta(seconds=1)
+    submit_orders.expire_orders("worker")
+
+
+def test_what_would_open_after_a_close_is_not_sent_once_the_alert_is_too_old(desk: Desk, context: Flask):
+    make_stock(context, "LNT")
+    desk.alert("LNT", Side.BUY, "10")
+    desk.work()
+    rowid = desk.alert("LNT", Side.SELL, "25")
+    send_orders.send_now(desk.plan(ready=True) or [], desk.brokers, "worker")
+    first, second = desk.orders(rowid)
+    assert first.not_after is not None
+    assert (second.status, second.not_after) == ("QUEUED", first.not_after)
+    let_expire()
+    desk.work()
+    assert sizes(desk, rowid) == [(1, 1, "sell", 10, "FILLED"), (1, 2, "sell", 15, "STALE")]
+    signal = desk.signal(rowid)
+    assert (signal.status, signal.filled_quantity, held(desk)) == ("part.filled", 10, {})
+
+
+def test_a_lead_that_would_open_too_late_is_not_sent_and_what_follows_it_has_no_end(desk: Desk, context: Flask):
+    make_pair(context, "MA-V", "3", leg_policy=LegPolicy.LEG1_FIRST)
+    desk.alert("MA-3*V", Side.BUY, "10", price="1")
+    desk.work()
+    rowid = desk.alert("MA-3*V", Side.SELL, "30", price="1")
+    send_orders.send_now(desk.plan(ready=True) or [], desk.brokers, "worker")
+    ends = {(o.leg, o.generation): o.not_after is not None for o in desk.orders(rowid)}
+    assert ends[1, 1]
+    assert ends[2, 1] is False  # it hedges what is filled already
+    desk.submit()
+    let_expire()
+    desk.work()
+    assert held(desk) == {}
+    assert all(order.status in ("FILLED", "STALE") for order in desk.orders(rowid))
+    assert desk.signal(rowid).status == "part.filled"
