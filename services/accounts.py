@@ -32,7 +32,9 @@ class AccountTerms:
     environment: Environment
     may_trade: bool
     revision: int
-    credentials: str | None = field(repr=False)
+    has_keys: bool
+    # Encrypted anew they are the same keys: other ones come with another revision.
+    credentials: str | None = field(repr=False, compare=False)
 
     @property
     def needs_keys(self) -> bool:
@@ -68,6 +70,7 @@ def terms_of(row: BrokerAccount) -> AccountTerms:
         environment=Environment(row.environment),
         may_trade=row.may_trade,
         revision=row.revision,
+        has_keys=row.credentials is not None,
         credentials=row.credentials,
     )
 
