@@ -9,6 +9,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from flask import current_app
 
 from brokers.errors import AccessRefused, BrokerUnavailable
@@ -16,6 +17,7 @@ from brokers.registry import open_broker
 from domain.enums import Environment
 from domain.errors import BrokerAway, InvalidInput
 from domain.messages import AccountReport
+from extensions import reading
 from models import BrokerAccount
 from services.accounts import alpaca_settings
 from services.vault import SealBroken, seal, unseal
@@ -86,6 +88,14 @@ def stored_key_id(account: BrokerAccount) -> str | None:
         return unseal(current_app.config["DESK"].credentials_key, account.id, account.credentials).get("key_id")
     except SealBroken:
         return None
+
+
+def unreadable() -> list[str]:
+    """Return the names of the accounts whose stored keys this process's CREDENTIALS_KEY does not open."""
+    with reading() as session:
+        B = BrokerAccount
+        stored = session.execute(sa.select(B).where(B.credentials.is_not(None)).order_by(B.id)).scalars()
+        return [account.name for account in stored if stored_key_id(account) is None]
 
 
 def _without(keys: Keys, text: str) -> str:
