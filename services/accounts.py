@@ -91,8 +91,12 @@ def settings_of(config: Config, terms: AccountTerms) -> BrokerSettings:
 def alpaca_settings(
     config: Config, environment: Environment, keys: dict[str, str], *, may_trade: bool, on_trial: bool = False
 ) -> AlpacaSettings:
-    """Return what the Alpaca adapter is opened with; `keys` holds key_id and secret_key, which no log will show."""
-    logs.hide(keys["secret_key"])
+    """Return what the Alpaca adapter is opened with; `keys` holds key_id and secret_key, which no log will show.
+
+    Keys on trial are hidden by whoever tries them, as long as it takes.
+    """
+    if not on_trial:
+        logs.hide(keys["secret_key"])
     return AlpacaSettings(
         environment=environment,
         key_id=keys["key_id"],

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from flask import current_app
 
+import logs
+from brokers.alpaca.settings import AlpacaSettings
 from brokers.errors import AccessRefused, BrokerUnavailable
 from brokers.registry import open_broker
 from domain.enums import Environment
@@ -61,7 +63,8 @@ def try_keys(kind: str, name: str, environment: Environment, keys: Keys) -> Acco
     settings = alpaca_settings(current_app.config["DESK"], environment, asdict(keys), may_trade=False, on_trial=True)
     title = kind.capitalize()
     try:
-        return ask(kind, name, settings)
+        with logs.hiding(keys.secret_key):
+            return ask(kind, name, settings)
     except AccessRefused:
         raise InvalidInput(
             {
@@ -70,11 +73,14 @@ def try_keys(kind: str, name: str, environment: Environment, keys: Keys) -> Acco
             }
         ) from None
     except BrokerUnavailable as e:
-        raise BrokerAway(f"{title} cannot be reached now; nothing was stored: {_without(keys, str(e))}") from None
+        raise BrokerAway(
+            f"{title} cannot be reached now; nothing was stored: {without_keys(settings, str(e))}"
+        ) from None
 
 
 def store_keys(account: BrokerAccount, keys: Keys, number: str) -> None:
     """Encrypt the keys into a row that has its id; `number` is what the broker calls the account."""
+    logs.hide(keys.secret_key)
     account.credentials = seal(current_app.config["DESK"].credentials_key, account.id, asdict(keys))
     account.key_hint = keys.hint
     account.broker_number = number or account.broker_number
@@ -98,8 +104,9 @@ def unreadable() -> list[str]:
         return [account.name for account in stored if stored_key_id(account) is None]
 
 
-def _without(keys: Keys, text: str) -> str:
-    # A broker may repeat what it was sent.
-    for secret in (keys.secret_key, keys.key_id):
-        text = text.replace(secret, "***")
+def without_keys(settings: BrokerSettings, text: str) -> str:
+    """Return what a broker said without the keys, which it may repeat."""
+    if isinstance(settings, AlpacaSettings):
+        for secret in (settings.secret_key, settings.key_id):
+            text = text.replace(secret, "***")
     return text
