@@ -201,7 +201,8 @@ class Config:
     def secrets(self) -> tuple[str, ...]:
         """Return the values that must never reach a log."""
         passwords = (urlsplit(url).password or "" for url in (self.database_url, self.paper_database_url))
-        keys = (self.secret_key, self.jwt_secret_key, *self.credentials_key.split(","), self.broker_api_secret)
+        sealing = (part.strip() for part in self.credentials_key.split(","))
+        keys = (self.secret_key, self.jwt_secret_key, *sealing, self.broker_api_secret)
         return (*keys, self.admin_password, self.webhook_passphrase, *passwords)
 
     @property

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
+from collections.abc import Iterator
 
-SECRETS: set[str] = set()  # values that must never be written, filled at start
+SHORTEST_SECRET = 8  # shorter ones are words that any line may hold
+
+_changing = threading.Lock()
+_for_good: set[str] = set()
+_for_now: list[str] = []  # one entry for each that asked
+_hidden: tuple[str, ...] = ()  # all of both, longest first; replaced, never changed, as any thread may be writing
 
 
 class LineFormatter(logging.Formatter):
@@ -22,7 +30,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; a traceback follows on lines of its own, indented."""
         text = super().format(record)
-        for secret in SECRETS:
+        for secret in _hidden:
             text = text.replace(secret, "***")
         first, *rest = text.split("\n")
         escaped = first.translate(_CONTROL)
@@ -41,8 +49,31 @@ logging.logThreads = logging.logMultiprocessing = False
 
 
 def hide(*secrets: str) -> None:
-    """Never write these values; shorter ones than eight characters are words that any line may hold."""
-    SECRETS.update(secret for secret in secrets if len(secret) >= 8)
+    """Never write these values."""
+    with _changing:
+        _for_good.update(secrets)
+        _renew()
+
+
+@contextlib.contextmanager
+def hiding(*secrets: str) -> Iterator[None]:
+    """Do not write these values now: what is only tried may be a word that later lines need."""
+    with _changing:
+        _for_now.extend(secrets)
+        _renew()
+    try:
+        yield
+    finally:
+        with _changing:
+            for secret in secrets:
+                _for_now.remove(secret)
+            _renew()
+
+
+def _renew() -> None:
+    global _hidden
+    long_enough = {secret for secret in (*_for_good, *_for_now) if len(secret) >= SHORTEST_SECRET}
+    _hidden = tuple(sorted(long_enough, key=len, reverse=True))  # a part of a longer one must not leave its rest
 
 
 def configure_logging(level: str, secrets: tuple[str, ...] = ()) -> None:

@@ -12,7 +12,7 @@ from flask.cli import AppGroup, with_appcontext
 from commands.common import actor, run
 from domain.enums import Role
 from services import manage_secrets, manage_users
-from services.health import check_health
+from services.health import check_health, check_keys
 from services.reseal import reseal_all
 from services.setup import prepare_database
 
@@ -35,8 +35,8 @@ def setup_command() -> None:
 @click.command("health")
 @with_appcontext
 def health_command() -> None:
-    """Check database, migrations and worker; exit code 1 when something is wrong."""
-    checks = check_health()
+    """Check database, migrations, worker and stored keys; exit code 1 when something is wrong."""
+    checks = [*check_health(), check_keys()]
     for check in checks:
         click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.text}")
     if not all(check.ok for check in checks):

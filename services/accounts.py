@@ -32,7 +32,9 @@ class AccountTerms:
     environment: Environment
     may_trade: bool
     revision: int
-    credentials: str | None = field(repr=False)
+    has_keys: bool
+    # Encrypted anew they are the same keys: other ones come with another revision.
+    credentials: str | None = field(repr=False, compare=False)
 
     @property
     def needs_keys(self) -> bool:
@@ -68,6 +70,7 @@ def terms_of(row: BrokerAccount) -> AccountTerms:
         environment=Environment(row.environment),
         may_trade=row.may_trade,
         revision=row.revision,
+        has_keys=row.credentials is not None,
         credentials=row.credentials,
     )
 
@@ -88,8 +91,12 @@ def settings_of(config: Config, terms: AccountTerms) -> BrokerSettings:
 def alpaca_settings(
     config: Config, environment: Environment, keys: dict[str, str], *, may_trade: bool, on_trial: bool = False
 ) -> AlpacaSettings:
-    """Return what the Alpaca adapter is opened with; `keys` holds key_id and secret_key, which no log will show."""
-    logs.hide(keys["secret_key"])
+    """Return what the Alpaca adapter is opened with; `keys` holds key_id and secret_key, which no log will show.
+
+    Keys on trial are hidden by whoever tries them, as long as it takes.
+    """
+    if not on_trial:
+        logs.hide(keys["secret_key"])
     return AlpacaSettings(
         environment=environment,
         key_id=keys["key_id"],

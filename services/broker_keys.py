@@ -9,13 +9,17 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from flask import current_app
 
+import logs
+from brokers.alpaca.settings import AlpacaSettings
 from brokers.errors import AccessRefused, BrokerUnavailable
 from brokers.registry import open_broker
 from domain.enums import Environment
 from domain.errors import BrokerAway, InvalidInput
 from domain.messages import AccountReport
+from extensions import reading
 from models import BrokerAccount
 from services.accounts import alpaca_settings
 from services.vault import SealBroken, seal, unseal
@@ -59,7 +63,8 @@ def try_keys(kind: str, name: str, environment: Environment, keys: Keys) -> Acco
     settings = alpaca_settings(current_app.config["DESK"], environment, asdict(keys), may_trade=False, on_trial=True)
     title = kind.capitalize()
     try:
-        return ask(kind, name, settings)
+        with logs.hiding(keys.secret_key):
+            return ask(kind, name, settings)
     except AccessRefused:
         raise InvalidInput(
             {
@@ -68,11 +73,14 @@ def try_keys(kind: str, name: str, environment: Environment, keys: Keys) -> Acco
             }
         ) from None
     except BrokerUnavailable as e:
-        raise BrokerAway(f"{title} cannot be reached now; nothing was stored: {_without(keys, str(e))}") from None
+        raise BrokerAway(
+            f"{title} cannot be reached now; nothing was stored: {without_keys(settings, str(e))}"
+        ) from None
 
 
 def store_keys(account: BrokerAccount, keys: Keys, number: str) -> None:
     """Encrypt the keys into a row that has its id; `number` is what the broker calls the account."""
+    logs.hide(keys.secret_key)
     account.credentials = seal(current_app.config["DESK"].credentials_key, account.id, asdict(keys))
     account.key_hint = keys.hint
     account.broker_number = number or account.broker_number
@@ -88,8 +96,17 @@ def stored_key_id(account: BrokerAccount) -> str | None:
         return None
 
 
-def _without(keys: Keys, text: str) -> str:
-    # A broker may repeat what it was sent.
-    for secret in (keys.secret_key, keys.key_id):
-        text = text.replace(secret, "***")
+def unreadable() -> list[str]:
+    """Return the names of the accounts whose stored keys this process's CREDENTIALS_KEY does not open."""
+    with reading() as session:
+        B = BrokerAccount
+        stored = session.execute(sa.select(B).where(B.credentials.is_not(None)).order_by(B.id)).scalars()
+        return [account.name for account in stored if stored_key_id(account) is None]
+
+
+def without_keys(settings: BrokerSettings, text: str) -> str:
+    """Return what a broker said without the keys, which it may repeat."""
+    if isinstance(settings, AlpacaSettings):
+        for secret in (settings.secret_key, settings.key_id):
+            text = text.replace(secret, "***")
     return text

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from domain.brokerage import LOOK_AFTER, SURE_AFTER, SURE_LOOKUPS, BrokerageReport, OwnStatus, pause
+from domain.errors import Conflict
 from extensions import announce, database_time, transaction
 from models import BrokerageAccount
 
@@ -16,10 +17,13 @@ logger = logging.getLogger(__name__)
 
 
 def store(row_id: int, report: BrokerageReport) -> bool:
-    """Write down what Alpaca says of an account; False when another row has that account already."""
+    """Write down what Alpaca says of an account; False when another row has that account already, or this is gone."""
     try:
         with transaction() as session:
-            row, now = session.execute(_locked(row_id)).scalar_one(), database_time()
+            row, now = session.execute(_locked(row_id)).scalar_one_or_none(), database_time()
+            if row is None:
+                logger.critical("brokerage account %s: Alpaca's account %s has no row", row_id, report.alpaca_id)
+                return False
             old = row.status
             row.alpaca_id = report.alpaca_id
             row.account_number = report.account_number or row.account_number
@@ -38,24 +42,35 @@ def store(row_id: int, report: BrokerageReport) -> bool:
     return True
 
 
-def take_back(row_id: int, sent_before: datetime | None, reason: str) -> None:
-    """Undo a reservation of which nothing came; a row that may have been sent before is kept as not opened."""
+def take_back(row_id: int, sent_at: datetime, sent_before: datetime | None, reason: str) -> bool:
+    """Undo the attempt of `sent_at`, of which nothing came; one that may have been sent before is kept as not opened.
+
+    False when the row is no longer this attempt's: a later one has it, or has opened the account.
+    """
     with transaction() as session:
+        row = session.execute(_locked(row_id)).scalar_one_or_none()
+        if row is None:
+            return True
+        if row.alpaca_id is not None or row.sent_at != sent_at:
+            return False
         if sent_before is None:
-            session.execute(sa.delete(BrokerageAccount).where(BrokerageAccount.id == row_id))
-            return
-        row = session.execute(_locked(row_id)).scalar_one()
+            session.delete(row)
+            return True
         _set_not_opened(row, reason, database_time())
         row.sent_at = sent_before  # this one left no trace, so the next try need not wait
+        return True
 
 
 def take_turn(row_id: int, name: str, sent_before: datetime) -> datetime | None:
     """Reserve the right to send an application once more, now; None when one is under way, or was sent just now.
 
-    Whoever comes with an older `sent_before` has looked too early to know that nothing has arrived.
+    Whoever comes with an older `sent_before` has looked too early to know that nothing has arrived. Raises Conflict
+    when the attempt that was under way has come to nothing meanwhile.
     """
     with transaction() as session:
-        row, now = session.execute(_locked(row_id)).scalar_one(), database_time()
+        row, now = session.execute(_locked(row_id)).scalar_one_or_none(), database_time()
+        if row is None:
+            raise Conflict("Another sign-up with this e-mail has just failed, and nothing was opened; sign up again.")
         if row.alpaca_id is not None or row.sent_at != sent_before or now - sent_before < SURE_AFTER:
             return None
         row.name, row.reason = name, None
@@ -67,9 +82,9 @@ def take_turn(row_id: int, name: str, sent_before: datetime) -> datetime | None:
 def note_absence(row_id: int, sent_at: datetime | None) -> None:
     """Count that Alpaca knew no account; after some times, and long enough, it was surely not opened."""
     with transaction() as session:
-        row, now = session.execute(_locked(row_id)).scalar_one(), database_time()
-        if row.status != OwnStatus.OPENING or row.sent_at != sent_at:  # stored, or sent again, meanwhile
-            return
+        row, now = session.execute(_locked(row_id)).scalar_one_or_none(), database_time()
+        if row is None or row.status != OwnStatus.OPENING or row.sent_at != sent_at:
+            return  # taken back, stored, or sent again, meanwhile
         row.lookups += 1
         if row.lookups < SURE_LOOKUPS or (sent_at is not None and now - sent_at < SURE_AFTER):
             return
@@ -77,12 +92,13 @@ def note_absence(row_id: int, sent_at: datetime | None) -> None:
     logger.warning("brokerage account %s: never reached Alpaca, not opened", row_id)
 
 
-def note_stranger(row_id: int) -> None:
-    """Note that the account of this e-mail is somebody else's."""
+def note_stranger(row_id: int, sent_at: datetime) -> None:
+    """Note that the account of this e-mail is somebody else's, unless a later attempt has the row."""
     with transaction() as session:
-        row = session.execute(_locked(row_id)).scalar_one()
-        if row.alpaca_id is None:
-            _set_not_opened(row, "This e-mail is registered at Alpaca already.", database_time())
+        row = session.execute(_locked(row_id)).scalar_one_or_none()
+        if row is None or row.alpaca_id is not None or row.sent_at != sent_at:
+            return
+        _set_not_opened(row, "This e-mail is registered at Alpaca already.", database_time())
     logger.warning("brokerage account %s: its e-mail has an older account at Alpaca, not opened", row_id)
 
 

@@ -13,7 +13,7 @@ from domain.messages import AccountReport
 from extensions import reading
 from services.accounts import settings_of, terms_of
 from services.broker_accounts import get_account
-from services.broker_keys import ask
+from services.broker_keys import ask, without_keys
 from services.vault import SealBroken
 
 
@@ -36,13 +36,15 @@ def check_account(name: str) -> Check:
     if terms.needs_keys and not terms.credentials:
         return Check(False, "it has no keys")
     try:
-        report = ask(terms.broker, name, settings_of(current_app.config["DESK"], terms))
+        settings = settings_of(current_app.config["DESK"], terms)
     except SealBroken as e:
         return Check(False, str(e))
+    try:
+        report = ask(terms.broker, name, settings)
     except AccessRefused as e:
-        return Check(False, f"the broker does not accept its keys: {e}")
+        return Check(False, f"the broker does not accept its keys: {without_keys(settings, str(e))}")
     except BrokerUnavailable as e:
-        return Check(False, f"the broker cannot be reached: {e}")
+        return Check(False, f"the broker cannot be reached: {without_keys(settings, str(e))}")
     if report.blocked:
         return Check(True, f"the broker answers, but takes no orders: {report.blocked}", report)
     return Check(True, "the broker answers and takes orders", report)

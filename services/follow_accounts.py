@@ -74,7 +74,7 @@ def _look_up(account: _InHand, alpaca: BrokerageClient) -> None:
     if found is None:
         brokerage_rows.note_absence(account.row_id, account.sent_at)
     elif not is_ours(found, account.asked_at, account.sent_at) or not brokerage_rows.store(account.row_id, found):
-        brokerage_rows.note_stranger(account.row_id)
+        brokerage_rows.note_stranger(account.row_id, account.sent_at)
 
 
 def _ask(row_id: int, alpaca_id: str, alpaca: BrokerageClient) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from extensions import database_time, db
 from models import Worker
+from services.broker_keys import unreadable
 
 HEARTBEAT = 10  # seconds
 STALE = 30
@@ -37,6 +38,19 @@ def check_health() -> list[Check]:
     except SQLAlchemyError as e:
         db.session.rollback()
         return [Check("database", False, f"does not answer ({type(e).__name__})")]
+
+
+def check_keys() -> Check:
+    """Tell whether the stored keys of all accounts can be read; without them an account is not connected to."""
+    try:
+        names = unreadable()
+    except SQLAlchemyError as e:
+        db.session.rollback()
+        return Check("keys", False, f"cannot be looked at ({type(e).__name__})")
+    if names:
+        text = f"those of {', '.join(names)} cannot be read; give back the CREDENTIALS_KEY they were set with"
+        return Check("keys", False, text)
+    return Check("keys", True, "all that are stored can be read")
 
 
 def head_revision() -> str | None:

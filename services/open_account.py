@@ -86,8 +86,8 @@ def _reserve(owner_id: int, application: Application, where: str) -> _Attempt:
     try:
         with transaction() as session:
             row, now = session.execute(query).scalar_one_or_none(), database_time()
-            if row is not None and row.owner_id != owner_id and row.status == OwnStatus.NOT_OPENED:
-                session.delete(row)  # nothing came of it, so the e-mail is free for others
+            if row is not None and row.owner_id != owner_id and _came_to_nothing(row):
+                session.delete(row)  # so the e-mail is free for others
                 session.flush()
                 row = None
             if row is not None and row.owner_id != owner_id:
@@ -113,6 +113,10 @@ def _reserve(owner_id: int, application: Application, where: str) -> _Attempt:
             return _Attempt(row.id, now, now, sent_before=None)
     except IntegrityError:  # another request was faster
         raise EmailRegistered(None) from None
+
+
+def _came_to_nothing(row: BrokerageAccount) -> bool:
+    return row.status == OwnStatus.NOT_OPENED and row.alpaca_id is None
 
 
 def _settle_first(attempt: _Attempt, application: Application, alpaca: BrokerageClient) -> _Attempt:
@@ -176,7 +180,7 @@ def _take_over(attempt: _Attempt, found: BrokerageReport) -> NoReturn:
 
 
 def _refuse_stranger(attempt: _Attempt) -> NoReturn:
-    brokerage_rows.note_stranger(attempt.row_id)
+    brokerage_rows.note_stranger(attempt.row_id, attempt.sent_at)
     raise EmailRegistered(None)
 
 
@@ -191,7 +195,9 @@ def _store(attempt: _Attempt, report: BrokerageReport) -> None:
 
 
 def _take_back(attempt: _Attempt, error: BrokerError) -> None:
-    brokerage_rows.take_back(attempt.row_id, attempt.sent_before, str(error))
+    """Undo what was reserved; raises EmailRegistered when a later attempt of the owner has taken the row over."""
+    if not brokerage_rows.take_back(attempt.row_id, attempt.sent_at, attempt.sent_before, str(error)):
+        raise EmailRegistered(attempt.row_id) from None
 
 
 def _away(error: BrokerUnavailable) -> BrokerAway:

@@ -17,7 +17,8 @@ from extensions import transaction
 from models import BrokerAccount, User, WebhookSecret
 from services import manage_secrets, manage_users, registry
 from services.broker_accounts import EXTERNAL, PAPER, SIMULATOR
-from services.broker_keys import Keys, store_keys
+from services.broker_keys import Keys, store_keys, stored_key_id
+from services.health import check_keys
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ def prepare_database(config: Config) -> FirstSecrets:
         _accounts(session, config.broker)
         password = _first_admin(session, config.admin_password)
         passphrase = _first_passphrase(session, config.webhook_passphrase)
+    if not (keys := check_keys()).ok:  # told only: a desk that did not start would lose the alerts of all accounts
+        logger.critical("keys of accounts: %s", keys.text)
     return FirstSecrets(password, passphrase)
 
 
@@ -52,8 +55,8 @@ def _accounts(session: Session, default: str) -> None:
         if name not in known:
             known[name] = BrokerAccount(name=name, broker=broker, route=route)
             session.add(known[name])
-    if default == SIMULATOR and SIMULATOR not in known:
-        known[SIMULATOR] = _simulator_account(session)
+    if default == SIMULATOR:
+        known[SIMULATOR] = _simulator_account(session, known.get(SIMULATOR))
     if default not in known:
         names = ", ".join(sorted(known))
         raise ConfigError(
@@ -66,11 +69,16 @@ def _accounts(session: Session, default: str) -> None:
     known[default].is_default = True
 
 
-def _simulator_account(session: Session) -> BrokerAccount:
-    account = BrokerAccount(name=SIMULATOR, broker="alpaca", route=Route.DESK, environment=Environment.SIMULATOR)
-    session.add(account)
-    session.flush()
-    store_keys(account, SIMULATOR_KEYS, "")
+def _simulator_account(session: Session, account: BrokerAccount | None) -> BrokerAccount:
+    """Return the simulator's account; its keys are no secret, so lost ones are simply set again."""
+    if account is None:
+        account = BrokerAccount(name=SIMULATOR, broker="alpaca", route=Route.DESK, environment=Environment.SIMULATOR)
+        session.add(account)
+        session.flush()
+        store_keys(account, SIMULATOR_KEYS, "")
+    elif stored_key_id(account) is None:
+        store_keys(account, SIMULATOR_KEYS, "")
+        account.revision += 1
     return account
 
 

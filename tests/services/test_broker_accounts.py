@@ -377,9 +377,12 @@ def test_the_broker_is_asked_now(front_door):
         False,
         "the broker cannot be reached: no answer (time-out)",
     )
+    front_door.away = "no answer to {keys.key_id} with {keys.secret_key}"
+    assert check_account("anna").text == "the broker cannot be reached: no answer to *** with ***"
     front_door.away = ""
     front_door.accounts.clear()
-    assert "does not accept its keys" in check_account("anna").text
+    text = "the broker does not accept its keys: request of *** is not authorized"
+    assert check_account("anna").text == text
     assert front_door.open == 0
 
 

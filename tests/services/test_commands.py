@@ -92,6 +92,7 @@ def test_health_names_what_is_wrong(run):
         ["ok", "database:"],
         ["ok", "migrations:"],
         ["FAIL", "worker:"],
+        ["ok", "keys:"],
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from config import ConfigError
-from extensions import db
+from extensions import db, transaction
 from models import BrokerAccount, RegistryVersion
 from services import setup
 from services.check_account import check_account
@@ -89,6 +89,19 @@ def test_the_simulator_is_an_account_where_it_is_asked_for(app, database_url, tm
         assert check_account("alpaca-sim").ok
     start(app, database_url, tmp_path, "paper")
     assert [name for name, row in accounts(app).items() if row.is_default] == ["paper"]
+
+
+@pytest.mark.parametrize("lost", [None, "sealed with another key"])
+def test_keys_of_the_simulator_that_are_lost_are_set_again(app, database_url, tmp_path, front_door, lost):
+    start(app, database_url, tmp_path, "alpaca-sim")
+    with app.app_context(), transaction() as session:
+        session.execute(sa.update(BrokerAccount).where(BrokerAccount.name == "alpaca-sim").values(credentials=lost))
+    for _ in range(2):
+        start(app, database_url, tmp_path, "alpaca-sim")
+    front_door.accounts["simulator", setup.SIMULATOR_KEYS] = "SIM1"
+    with app.app_context():
+        assert check_account("alpaca-sim").ok
+    assert accounts(app)["alpaca-sim"].revision == 2
 
 
 def test_the_default_may_be_an_account_that_was_added(app, client, database_url, tmp_path, front_door):

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 
 from extensions import db, transaction
 from models import BrokerAccount
-from services import registry, vault
+from services import housekeeping, registry, vault
 from services.accounts import connect, desk_accounts
 from services.reseal import reseal_all
+from services.setup import prepare_database
 from services.vault import SealBroken, reseal, seal, unseal
 from tests.conftest import closing_app
 from tests.dashboard.trading import journal
@@ -119,6 +120,31 @@ def test_keys_that_cannot_be_read_are_named_and_left_alone(database_url, tmp_pat
         with app.app_context():
             assert dump_tables(app)["broker_accounts"] == before
             assert reseal_all("x").unreadable == ("anna",)
+
+
+def health(app):
+    result = app.test_cli_runner().invoke(args=["health"])
+    return result.exit_code, [line for line in result.output.splitlines() if " keys: " in line]
+
+
+def test_a_key_of_the_desk_that_opens_nothing_is_noticed(database_url, tmp_path, front_door, caplog):
+    with desk_with(database_url, tmp_path, OLD) as app, app.app_context():
+        housekeeping.heartbeat("worker")
+        assert health(app) == (0, ["ok   keys: all that are stored can be read"])
+        add()
+        add("real", "live", LIVE_KEYS)
+        assert health(app)[0] == 0
+        prepare_database(app.config["DESK"])
+        assert "keys of accounts" not in caplog.text
+    with desk_with(database_url, tmp_path, NEW) as app:
+        text = "those of anna, real cannot be read; give back the CREDENTIALS_KEY they were set with"
+        assert health(app) == (1, [f"FAIL keys: {text}"])
+        with app.app_context():
+            prepare_database(app.config["DESK"])
+        assert [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"] == [
+            f"keys of accounts: {text}"
+        ]
+        assert "keys" not in str(app.test_client().get("/readyz").json)  # alerts are taken all the same
 
 
 def test_the_key_of_the_desk_is_not_used_as_it_is():

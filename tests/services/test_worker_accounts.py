@@ -16,10 +16,11 @@ from extensions import db, transaction
 from logs import LineFormatter
 from models import BrokerAccount, Order, Signal
 from services import left_alone, registry, send_orders, submit_orders
+from services.accounts import connect, desk_accounts
 from services.left_alone import LeftAlone
 from services.pipeline import Pipeline, Stop
 from services.senders import MOST, Senders
-from services.vault import seal
+from services.vault import SealBroken, reseal, seal
 from simulators.alpaca.keys import SECRET
 from tests.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
 from tests.brokers.alpaca_support import Simulator
@@ -103,6 +104,23 @@ def test_a_worker_follows_what_people_do_to_accounts(pipeline: Pipeline, simulat
     pipeline._due.pop("accounts", None)
     pipeline.run_due(Stop())
     assert number not in pipeline._keepers
+
+
+def test_keys_that_are_encrypted_anew_need_no_new_connection(pipeline: Pipeline, simulated: Flask):
+    wait_for(pipeline, {"paper", "alpaca"})
+    before = dict(pipeline._keepers)
+    config = simulated.config["DESK"]
+    number, token = db.session.execute(
+        sa.select(BrokerAccount.id, BrokerAccount.credentials).where(BrokerAccount.name == "alpaca-sim")
+    ).one()
+    new = "a newer key of this desk that its worker has not heard of yet"
+    change(credentials=reseal(f"{new},{config.credentials_key}", token))
+    with pytest.raises(SealBroken):
+        connect(config, desk_accounts()[number])
+    pipeline._due.pop("accounts", None)
+    pipeline.run_due(Stop())
+    assert pipeline._keepers == before
+    assert open_names(pipeline) == {"paper", "alpaca"}
 
 
 def test_signals_of_an_account_without_keys_expire_in_time(pipeline: Pipeline, desk: AlpacaDesk):
