@@ -14,6 +14,7 @@ from brokers.http import never_left
 DUPLICATE = re.compile(r"client.order.id.*unique", re.IGNORECASE)
 LONGEST_TEXT = 300
 BACK_OFF = 5.0  # seconds
+ABSENT = "40410000"  # Alpaca's own word; a 404 without it may come from something between
 
 
 class NotFound(BrokerUnavailable):
@@ -52,7 +53,7 @@ def of_reading(error: Exception, retry_after: float) -> BrokerUnavailable:
         return BrokerUnavailable(f"Alpaca asks to wait: {text}", retry_after)
     if _is_access(status, code):
         return AccessRefused(f"Alpaca refuses the keys: {text}", BACK_OFF)
-    if status == 404:
+    if status == 404 and code == ABSENT:
         return NotFound(text)
     if status in (400, 422):
         return BadRequest(text)

@@ -33,7 +33,9 @@ ANSWERS: list[tuple[int, Any, type[BrokerError], type[BrokerError]]] = [
     (403, FUNDS, OrderRejected, BrokerUnavailable),
     (403, {"message": "forbidden."}, AccessRefused, AccessRefused),
     (404, {"code": 40410000, "message": "order not found"}, OrderRejected, NotFound),
-    (404, HTML, OrderRejected, NotFound),
+    (404, HTML, OrderRejected, BrokerUnavailable),  # of something between, which knows no orders
+    (404, b"", OrderRejected, BrokerUnavailable),
+    (404, {"message": "Not Found"}, OrderRejected, BrokerUnavailable),
     (408, {"message": "request timeout"}, OutcomeUnknown, BrokerUnavailable),
     (409, {"message": "conflict"}, OutcomeUnknown, BrokerUnavailable),
     (418, HTML, OutcomeUnknown, BrokerUnavailable),
