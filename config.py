@@ -25,7 +25,7 @@ from config_values import (
     key,
     key_list,
     one_of,
-    web_address,
+    simulator_address,
     whole_number,
 )
 
@@ -153,7 +153,10 @@ class Config:
     )
 
     alpaca_simulator_url: str = _setting(
-        "ALPACA_SIMULATOR_URL", "where `python -m simulators.alpaca` listens", web_address, "http://127.0.0.1:8790"
+        "ALPACA_SIMULATOR_URL",
+        "where `python -m simulators.alpaca` listens",
+        simulator_address,
+        "http://127.0.0.1:8790",
     )
     alpaca_feed: str = _setting(
         "ALPACA_FEED",

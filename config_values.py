@@ -88,10 +88,13 @@ def account_name(text: str) -> str:
     return text
 
 
-def web_address(text: str) -> str:
+def simulator_address(text: str) -> str:
+    """Return where the simulator listens: never Alpaca itself, where its accounts would trade for real."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise ConfigError("must be an address such as http://127.0.0.1:8790")
+    if f".{parts.hostname}".rstrip(".").endswith(".alpaca.markets"):
+        raise ConfigError("must not be an address of Alpaca itself")
     return text.rstrip("/")
 
 

@@ -68,6 +68,7 @@ class _Known:
     reserved: Decimal = Decimal(0)
     away_until: float = -1e9
     lock: threading.Lock = field(default_factory=threading.Lock)
+    asking: threading.Lock = field(default_factory=threading.Lock)  # for the account, which one thread does at a time
 
 
 def broker_facts(able: Capabilities, **heard: Any) -> BrokerFacts:
@@ -186,11 +187,13 @@ class Market:
 
     def _ask_account(self, account_id: int) -> None:
         known = self._known[account_id]
-        spent = known.reserved
-        account = self._brokers[account_id].account()
-        with known.lock:
-            known.account, known.account_at = account, time.monotonic()
-            known.reserved -= spent  # what was planned while the broker was asked is not in its answer
+        with known.asking:  # of two that ask at once each would take off what was reserved
+            with known.lock:
+                spent = known.reserved
+            account = self._brokers[account_id].account()
+            with known.lock:
+                known.account, known.account_at = account, time.monotonic()
+                known.reserved -= spent  # what was planned while the broker was asked is not in its answer
 
     def _ask_assets(self, account_id: int, symbols: Sequence[str], oldest: float) -> None:
         known, now = self._known[account_id], time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ MOST_SINGLE = 20  # more assets than these are asked for as one list of all
 MOST_MISSING = 50  # of those that the list lacks are asked for singly
 STEP, WHOLE = Decimal("0.00000001"), Decimal(1)
 MOST_QUOTES = 100  # of one request
+REFUSED_SECONDS = 600.0  # so long the data service is not asked again for a symbol that it does not know
 
 
 class AlpacaMarket:
@@ -26,6 +28,7 @@ class AlpacaMarket:
 
     def __init__(self, client: AlpacaClient, feed: str) -> None:
         self._client, self._feed = client, feed
+        self._refused: dict[str, float] = {}  # symbols without quotes, and until when (monotonic) they are left out
 
     def assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
         """Return what may be done with these symbols; unknown ones are left out."""
@@ -36,7 +39,8 @@ class AlpacaMarket:
 
     def quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         """Return the newest quotes; a symbol without one, or with an empty side, is left out."""
-        able = [symbol for symbol in symbols if can_exist(symbol)]
+        now = time.monotonic()
+        able = [symbol for symbol in symbols if can_exist(symbol) and self._refused.get(symbol, now) <= now]
         shares, coins = [s for s in able if not is_coin(s)], [s for s in able if is_coin(s)]
         found: dict[str, QuoteReport] = {}
         for part in _parts(shares):
@@ -93,6 +97,7 @@ class AlpacaMarket:
         except BadRequest:
             # One symbol that the data service does not know makes it refuse them all: it is found by halving.
             if len(symbols) == 1:
+                self._refused[symbols[0]] = time.monotonic() + REFUSED_SECONDS
                 return {}
             middle = len(symbols) // 2
             first = self._quotes_of(path, symbols[:middle], params, version)

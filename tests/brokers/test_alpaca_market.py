@@ -170,7 +170,10 @@ class TestQuotes:
         found = broker.list_quotes([*MANY[:7], *unknown[:1], *MANY[7:], *unknown[1:]])
         assert sorted(found) == sorted(MANY)
         most = 1 + 2 * len(unknown) * 5  # each is found by halving thirty or fewer
-        assert asked(simulator, SHARES) <= most
+        before = asked(simulator, SHARES)
+        assert before <= most
+        assert sorted(broker.list_quotes([*MANY, *unknown])) == sorted(MANY)
+        assert asked(simulator, SHARES) == before + 1  # for a while they are left out
 
     def test_what_could_not_exist_is_not_asked_for(self, simulator: Simulator, broker: AlpacaBroker):
         assert list(broker.list_quotes(["ES1!", "AAPL", "brk.b"])) == ["AAPL"]

@@ -7,6 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
 
 from extensions import db
+from models import BrokerAccount
 from services.health import head_revision
 from tests.conftest import closing_app
 from tests.factories import make_config
@@ -38,6 +39,17 @@ def test_up_down_and_up_again(bare_app):
     assert revision() is None
     upgrade()
     assert tables() == expected
+
+
+def test_nobody_goes_back_over_accounts_that_the_older_tables_cannot_hold(bare_app, caplog):
+    upgrade()
+    db.session.add(BrokerAccount(name="real", broker="alpaca", environment="live", route="desk"))
+    db.session.commit()
+    with pytest.raises(SystemExit):
+        downgrade(revision="0004")
+    assert "remove those accounts first" in caplog.text
+    with db.engine.connect() as connection:
+        assert connection.scalar(sa.text("select count(*) from broker_accounts where environment = 'live'")) == 1
 
 
 def test_going_up_twice_changes_nothing(bare_app):

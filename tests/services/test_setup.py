@@ -175,3 +175,12 @@ def test_starts_at_the_same_moment_make_nothing_twice(empty_database_url, tmp_pa
         assert (rows["users"], rows["webhook_secrets"], rows["broker_accounts"]) == (1, 1, 2)
         passphrase = next(one.passphrase for one in made if one.passphrase)
         assert post_alert(first.test_client(), passphrase=passphrase).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "address", ["https://api.alpaca.markets", "https://ALPACA.markets", "https://broker-api.alpaca.markets./v1"]
+)
+def test_the_simulator_is_never_alpaca_itself(sqlite_url, tmp_path, address):
+    with pytest.raises(ConfigError, match=r"ALPACA_SIMULATOR_URL: must not be an address of Alpaca itself"):
+        make_config(sqlite_url, tmp_path, ALPACA_SIMULATOR_URL=address)
+    assert make_config(sqlite_url, tmp_path, ALPACA_SIMULATOR_URL="http://notalpaca.markets:8790")
