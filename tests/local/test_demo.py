@@ -206,6 +206,12 @@ def test_it_runs_again_and_again_and_leaves_no_user(app, database_url, live_serv
         assert (code, out, complaint) == (1, "", f"{refused} Give --passphrase.\n")
         given = run_demo(environment, *address, "--password", ADMIN_PASSWORD, "--passphrase", PASSPHRASE)
         made = run_demo(environment, *address)
+        end = time.monotonic() + 15
+        with app.app_context():  # the worker asks for quotes every few seconds
+            while time.monotonic() < end and any(
+                row.valuation is None for row in list_positions(PositionFilter(), None).rows
+            ):
+                time.sleep(0.2)
     finally:
         worker.terminate()
         worker.wait(20)
