@@ -94,8 +94,10 @@ class Conductor:
             self.instant.append((fault.sort, self.scene.kill_worker(self.rng)))
         elif fault.sort is Sort.KILL_WEB:
             self.instant.append((fault.sort, self.scene.kill_web(self.rng)))
+        elif (blow := self.scene.take_database_away()) is not None:
+            self.instant.append((fault.sort, blow))
         else:
-            self.instant.append((fault.sort, self.scene.take_database_away()))
+            return False
         return True
 
     def _look_after(self, now: float) -> None:

@@ -36,6 +36,7 @@ WORKERS = {SQLITE: 2}  # on SQLite the second waits for its turn
 MOST_WORKERS = 3
 PATROL_SECONDS = 0.05
 LOCK_SECONDS = 3.0
+LOCK_PATIENCE = 1.0  # waiting longer would keep the conductor from waking whom it has stopped
 
 
 @dataclass
@@ -103,18 +104,15 @@ class Scene:
             for role in self.worker_roles():
                 _kill(self._roles[role].process.pid)
 
-    def take_database_away(self) -> Blow:
-        """Let PostgreSQL crash and come back, or keep SQLite's write lock for three seconds."""
+    def take_database_away(self) -> Blow | None:
+        """Let PostgreSQL crash and come back, or keep SQLite's write lock for three seconds.
+
+        None when somebody else keeps that lock: a process that was stopped amid a transaction has it until it goes on.
+        """
+        if self.desk.kind == SQLITE:
+            return hold_write_lock(self.desk.config.database_url.removeprefix("sqlite:///"))
         blow = Blow(time.time())
-        if self.desk.kind != SQLITE:
-            self.stage.cluster.restart("immediate")
-            return blow
-        path = self.desk.config.database_url.removeprefix("sqlite:///")
-        with contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            blow = Blow(time.time())
-            time.sleep(LOCK_SECONDS)
-            connection.execute("ROLLBACK")
+        self.stage.cluster.restart("immediate")
         return blow
 
     def register(self) -> None:
@@ -145,6 +143,21 @@ class Scene:
                         self.stage.stop(child)  # and whatever it left running
                         self._roles[role] = self._start(role)
                         self.replaced += 1
+
+
+def hold_write_lock(path: str) -> Blow | None:
+    """Keep SQLite's write lock for three seconds; None when it was not to be had within one."""
+    with contextlib.closing(sqlite3.connect(path, timeout=LOCK_PATIENCE, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            return None
+        blow = Blow(time.time())
+        time.sleep(LOCK_SECONDS)
+        connection.execute("ROLLBACK")
+    return blow
 
 
 def _kill(pid: int) -> Blow:

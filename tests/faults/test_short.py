@@ -1,11 +1,14 @@
 """The rehearsal itself in short, and what it rests on: crash points, tickets, plans."""
 
+import contextlib
 import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from faults.plan import SHARES, Sort, make_plan
 from faults.recovery import Blow, after, after_no_answer
 from faults.rehearsal import Outcome
 from faults.report import lacking, tell
+from faults.scene import hold_write_lock
 from faults.senders import Sent, bodies
 from faults.snapshot import Snapshot
 from faults.tickets import Action, Tickets
@@ -76,6 +80,17 @@ def test_a_stopped_process_goes_on_when_it_is_told_to(pytestconfig: pytest.Confi
     assert [one.pid for one in tickets.used()] == [process.pid]
     process.send_signal(signal.SIGCONT)
     assert process.wait(20) == 0
+
+
+def test_a_lock_that_a_stopped_process_keeps_is_not_waited_for(tmp_path: Path) -> None:
+    path = str(tmp_path / "desk.db")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as stopped:
+        stopped.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        assert hold_write_lock(path) is None
+        assert time.monotonic() - begun < 10
+        stopped.execute("ROLLBACK")
+    assert hold_write_lock(path) is not None
 
 
 def test_a_ticket_that_was_withdrawn_kills_nobody(tmp_path: Path) -> None:
