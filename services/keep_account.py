@@ -34,14 +34,26 @@ BUSY = 10  # polls in ten seconds
 SOON = (0.3, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
+READS = frozenset({"state", "poll"})  # topics of a broker that cannot be read
+
+
 class AccountKeeper:
     """One account of one worker. `is_open`: in step with its broker, so that orders may be sent."""
 
     def __init__(
-        self, app: Flask, account_id: int, broker: Broker, market: Market, *, worker: str, wake: Callable[[], None]
+        self,
+        app: Flask,
+        account_id: int,
+        broker: Broker,
+        market: Market,
+        *,
+        name: str,
+        worker: str,
+        wake: Callable[[], None],
     ) -> None:
         self.account_id, self.broker = account_id, broker
         self.is_open = False
+        self._label = f"account {account_id} ({name})"
         self._app, self._market, self._worker, self._wake = app, market, worker, wake
         self._poke, self._ending = threading.Event(), threading.Event()
         self._watch = StreamWatch(self._poke.set)
@@ -65,6 +77,11 @@ class AccountKeeper:
         if self._thread is not None:
             self._thread.join(seconds)
 
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the broker could not be read the last time that it was asked."""
+        return not self.is_open or bool(READS & self._told.keys())
+
     def step(self) -> None:
         """Do what is due now; inside an app context."""
         if not self.is_open:
@@ -72,7 +89,7 @@ class AccountKeeper:
             return
         self._tend_stream()
         if self._is_due("state", self.broker.capabilities.state_seconds):
-            self._guarded("state", lambda: self._market.refresh(self.account_id))
+            self._guarded("state", self._refresh)
         self._guarded("poll", self._poll)
 
     def _run(self) -> None:
@@ -81,10 +98,10 @@ class AccountKeeper:
                 with self._app.app_context():
                     self.step()
             except SQLAlchemyError as e:
-                logger.error("account %s: database: %s", self.account_id, str(getattr(e, "orig", None) or e).strip())
+                logger.error("%s: database: %s", self._label, str(getattr(e, "orig", None) or e).strip())
                 self._ending.wait(LONGEST_REST)
             except Exception:
-                logger.exception("account %s: unexpected; trying again", self.account_id)
+                logger.exception("%s: unexpected; trying again", self._label)
                 self._ending.wait(LONGEST_REST)
             self._poke.wait(self._rest())
             self._poke.clear()
@@ -105,20 +122,25 @@ class AccountKeeper:
         self._is_due("compare", COMPARE_EVERY)
         self._tries, self.is_open = 0, True
         self._told.clear()
-        logger.info("account %s: %s is in step, open for orders", self.account_id, self.broker.name)
+        logger.info("%s: %s is in step, open for orders", self._label, self.broker.name)
         self._wake()
 
-    def _poll(self) -> None:
+    def _refresh(self) -> bool:
+        self._market.refresh(self.account_id)
+        return True
+
+    def _poll(self) -> bool:
+        """Read what has changed, when it is time to; tells whether the broker was asked."""
         news = self._may_poll_for_news() and self._watch.take_news()
         again = self._soon > 0 and time.monotonic() >= self._due.get("soon", 0.0)
         compare = self._is_due("compare", COMPARE_EVERY)
         if not (news or again or compare or self._is_turn()):
-            return
+            return False
         if compare and not reconcile.take_turn(self.account_id, self.broker.capabilities.poll_seconds):
             self._due["compare"] = time.monotonic() + LONGEST_REST  # another worker has the turn now
             compare = False
             if not (news or again):
-                return
+                return False
         self._polls.append(time.monotonic())
         try:
             last = reconcile.last_poll(self.account_id)
@@ -136,11 +158,14 @@ class AccountKeeper:
         self._due["soon"] = time.monotonic() + SOON[min(self._soon, len(SOON) - 1)]
         self._soon = self._soon + 1 if polled.soon else 0
         self._wake()
+        return True
 
     def _is_turn(self) -> bool:
         """Tell whether working orders are to be asked for, by this worker and not by another one."""
         seconds = self.broker.capabilities.poll_seconds
-        if not self._is_due("poll", seconds) or not sync_broker.has_working_orders(self.account_id):
+        if not self._is_due("poll", seconds):
+            return False
+        if "poll" not in self._told and not sync_broker.has_working_orders(self.account_id):
             return False
         return reconcile.take_turn(self.account_id, seconds)
 
@@ -173,21 +198,22 @@ class AccountKeeper:
         if trouble:
             self._tell("stream", f"the stream of {self.broker.name}: {trouble}; polls go on without it")
         elif self._told.pop("stream", None):
-            logger.info("account %s: the stream of %s is heard again", self.account_id, self.broker.name)
+            logger.info("%s: the stream of %s is heard again", self._label, self.broker.name)
 
-    def _guarded(self, topic: str, step: Callable[[], None]) -> None:
+    def _guarded(self, topic: str, step: Callable[[], bool]) -> None:
+        """Tell when a broker can no longer be read, and when it can again; a step that asked nothing says neither."""
         try:
-            step()
+            asked = step()
         except BrokerError as e:
             self._tell(topic, f"{self.broker.name} cannot be read ({e})")
-        else:
-            if self._told.pop(topic, None):
-                logger.info("account %s: %s can be read again", self.account_id, self.broker.name)
+            return
+        if asked and self._told.pop(topic, None) and not self.is_away:
+            logger.info("%s: %s can be read again", self._label, self.broker.name)
 
     def _tell(self, topic: str, text: str) -> None:
         """Log something once, not each time that it happens again."""
         if self._told.get(topic) != text:
-            logger.warning("account %s: %s", self.account_id, text)
+            logger.warning("%s: %s", self._label, text)
             self._told[topic] = text
 
     def _is_due(self, step: str, seconds: float) -> bool:
@@ -217,5 +243,5 @@ class AccountKeeper:
                 stream_lease.give_stream_back(self.account_id, self._worker)
                 db.session.remove()
         except SQLAlchemyError as e:
-            logger.warning("account %s: could not give its stream back: %s", self.account_id, e)
+            logger.warning("%s: could not give its stream back: %s", self._label, e)
         self.broker.close()

@@ -25,10 +25,10 @@ class LeftAlone:
         self._since: dict[int, float] = {}
         self._told: set[int] = set()
 
-    def look(self, closed: Collection[int]) -> None:
-        """Look at the accounts that are not open for orders now."""
+    def look(self, away: Collection[int]) -> None:
+        """Look at the accounts that are not in step with their broker now, or whose broker cannot be read."""
         now = time.monotonic()
-        self._since = {number: self._since.get(number, now) for number in closed}
+        self._since = {number: self._since.get(number, now) for number in away}
         self._told &= self._since.keys()
         long = {number for number, since in self._since.items() if now - since >= PATIENCE} - self._told
         if not long:

@@ -75,7 +75,8 @@ class Pipeline:
         if self._is_due("reap", REAP_EVERY):
             submit_orders.reap(self.name)
             submit_orders.expire_orders(self.name)
-            self._left_alone.look(self._terms.keys() - self.open)
+            heard_of = {number for number, keeper in self._keepers.items() if not keeper.is_away}
+            self._left_alone.look(self._terms.keys() - heard_of)
             for number in self._terms.keys() - self._keepers.keys():  # without keys nobody plans its signals
                 plan_signals.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime))
         if self._is_due("tidy", HOUSEKEEPING_EVERY):
@@ -127,9 +128,11 @@ class Pipeline:
             heard.set_state(terms.id, trouble=str(e)[:255])
             return
         self.market.connect(terms.id, broker)
-        keeper = AccountKeeper(self._app, terms.id, broker, self.market, worker=self.name, wake=self._wake)
+        keeper = AccountKeeper(
+            self._app, terms.id, broker, self.market, name=terms.name, worker=self.name, wake=self._wake
+        )
         self._keepers[terms.id] = keeper
-        logger.info("account %s: %s, %s at %s", terms.id, terms.name, terms.environment, terms.broker)
+        logger.info("account %s (%s): %s at %s", terms.id, terms.name, terms.environment, terms.broker)
         if self._threads:
             keeper.begin()
 

@@ -46,7 +46,9 @@ class AlpacaDesk(Desk):
         self._keepers: list[AccountKeeper] = []
 
     def keeper(self, worker: str = "worker") -> AccountKeeper:
-        made = AccountKeeper(self.app, self.account_id, self.broker, self.market, worker=worker, wake=lambda: None)
+        made = AccountKeeper(
+            self.app, self.account_id, self.broker, self.market, name="sim", worker=worker, wake=lambda: None
+        )
         self._keepers.append(made)
         return made
 

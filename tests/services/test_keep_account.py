@@ -1,6 +1,7 @@
 """An account is kept in step with its broker: state, polls and stream, against the simulator."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +18,7 @@ from domain.enums import Side
 from extensions import db, transaction
 from models import BrokerAccount, Fill, PositionDifference
 from services import stream_lease, sync_broker
+from services.keep_account import AccountKeeper
 from services.vault import seal
 from tests.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
 from tests.brokers.alpaca_support import Simulator
@@ -164,22 +166,58 @@ def test_wrong_keys_keep_the_account_closed_and_are_told_once(
     assert caplog.text.count("it stays closed") == 1
 
 
-def test_a_broker_that_is_away_for_a_while_is_found_again(desk: AlpacaDesk, caplog: pytest.LogCaptureFixture):
-    keeper = desk.keeper()
-    keeper.step()
-    desk.simulator.tell("status_503", where="reads", times=1000)
-    with caplog.at_level(logging.INFO):
+def until_heard(desk: AlpacaDesk, keeper: AccountKeeper) -> None:
+    def heard() -> bool:
+        keeper._due.clear()
+        keeper.step()
+        return not keeper.is_away
+
+    desk.wait(heard)
+
+
+def test_a_broker_that_is_away_for_a_while_is_found_again(
+    simulated: Flask, simulator: Simulator, caplog: pytest.LogCaptureFixture
+):
+    with open_alpaca_desk(simulated, simulator, poll_seconds=0.05) as desk, caplog.at_level(logging.INFO):
+        keeper = desk.keeper()
+        keeper.step()
+        simulator.tell("status_503", where="reads", times=1000)
         for _ in range(3):
             keeper._due.clear()
             keeper.step()
         assert keeper.is_open  # orders may go out; it is planning that asks for fresh figures
         assert "503" in (desk.state().trouble or "")
-        desk.simulator.control("DELETE", "faults")
-        keeper._due.clear()
-        keeper.step()
-    assert desk.state().trouble is None
+        simulator.control("DELETE", "faults")
+        until_heard(desk, keeper)
+        assert desk.state().trouble is None
     assert caplog.text.count("cannot be read (Alpaca answered 503") <= 2
-    assert "can be read again" in caplog.text
+    assert caplog.text.count("can be read again") == 1
+
+
+def test_a_broker_that_stays_away_is_not_said_to_be_back(
+    simulated: Flask, simulator: Simulator, caplog: pytest.LogCaptureFixture
+):
+    with open_alpaca_desk(simulated, simulator, poll_seconds=0.05) as desk, caplog.at_level(logging.INFO):
+        keeper = desk.keeper()
+        keeper.step()
+        desk.alert("AAPL", Side.BUY, "10")
+        desk.plan()  # an order that only polls tell of
+        simulator.tell("status_503", where="reads", times=1000)
+
+        def polled() -> bool:
+            keeper._due["poll"] = 0.0
+            keeper.step()
+            return keeper.is_away
+
+        desk.wait(polled)
+        for _ in range(3):
+            keeper._due["poll"] = keeper._due["state"] = math.inf
+            keeper.step()  # nothing is due, so nothing is learnt
+            assert keeper.is_away
+        assert "can be read again" not in caplog.text
+        simulator.control("DELETE", "faults")
+        until_heard(desk, keeper)
+    assert "(sim): alpaca can be read again" in caplog.text
 
 
 def test_a_position_that_trades_just_now_is_no_difference(desk: AlpacaDesk):
