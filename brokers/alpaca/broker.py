@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from brokers.alpaca.capabilities import CAPABILITIES
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.market import AlpacaMarket
 from brokers.alpaca.order_book import OrderBook
+from brokers.alpaca.rate_budget import Clock
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.alpaca.stream import TradeUpdates
 from brokers.alpaca.symbols import from_alpaca
@@ -42,7 +43,7 @@ class AlpacaBroker:
     name = "alpaca"
     capabilities = CAPABILITIES
 
-    def __init__(self, settings: AlpacaSettings, account: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: AlpacaSettings, account: str, clock: Clock = time) -> None:
         self._settings, self._account = settings, account
         self._client = AlpacaClient(settings, clock)
         self._orders = OrderBook(self._client)

@@ -3,11 +3,14 @@
 import itertools
 import os
 import time
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
 import requests
 
+from brokers.alpaca import rate_budget
+from brokers.alpaca.client import WALL_SECONDS, AlpacaClient
 from brokers.alpaca.settings import AlpacaSettings
 from domain.enums import AssetClass, Environment, OrderType, Side, TimeInForce
 from domain.messages import OrderRequest
@@ -48,13 +51,23 @@ class Simulator:
 
 
 class Clock:
-    """Seconds since 1970, plus what a test has let pass."""
+    """The machine's clocks, plus what a test has let pass, and what somebody has set the time of day forward or back."""
 
     def __init__(self) -> None:
-        self.ahead = 0.0
+        self.ahead = self.set_by = 0.0
 
-    def __call__(self) -> float:
-        return time.time() + self.ahead
+    def time(self) -> float:
+        return time.time() + self.ahead + self.set_by
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+def open_client(url: str, wall: float = WALL_SECONDS, clock: rate_budget.Clock = time) -> closing[AlpacaClient]:
+    """Return a client whose calls take `wall` seconds at most."""
+    client = AlpacaClient(make_settings(url), clock)
+    client._trading._session.wall_seconds = client._data._session.wall_seconds = wall
+    return closing(client)
 
 
 def make_settings(url: str, **overrides: Any) -> AlpacaSettings:

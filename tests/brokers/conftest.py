@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from brokers.paper.venue import PaperVenue
+from tests.brokers.alpaca_peers import Answers
 from tests.brokers.paper_support import Clock, make_settings
 
 pytest.register_assert_rewrite(*(f"tests.brokers.contract_{part}" for part in ("orders", "market", "attached")))
@@ -30,3 +31,10 @@ def clock() -> Clock:
 def venue(paper_url: str, clock: Clock) -> Iterator[PaperVenue]:
     with closing(PaperVenue(make_settings(paper_url), clock=clock)) as venue:
         yield venue
+
+
+@pytest.fixture
+def answers() -> Iterator[Answers]:
+    """A server that answers what a test gives it."""
+    with closing(Answers()) as server:
+        yield server

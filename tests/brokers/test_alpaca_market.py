@@ -34,12 +34,6 @@ def broker(simulator: Simulator) -> Iterator[AlpacaBroker]:
 
 
 @pytest.fixture
-def answers() -> Iterator[Answers]:
-    with closing(Answers()) as server:
-        yield server
-
-
-@pytest.fixture
 def bare(answers: Answers) -> Iterator[AlpacaBroker]:
     """Return a broker whose Alpaca answers what a test gives it."""
     with closing(AlpacaBroker(make_settings(answers.url), ACCOUNT)) as opened:
