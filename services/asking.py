@@ -17,6 +17,10 @@ from services import heard
 logger = logging.getLogger(__name__)
 
 ASSET_REFRESH = 300.0
+# Assets that are known are asked for again a few at a time. All at once would be the broker's list of everything it
+# trades: megabytes, and a third of a second in which nothing is planned. Where very many are traded it is that list
+# all the same, for one by one they would take the requests that orders need.
+FEW, MANY = 10, 100
 REMEMBERED = 600.0  # so long after a symbol was planned its quotes are kept fresh
 MOST_SYMBOLS = 500  # asked for at a time
 # After quotes have failed they are left alone so long: a call that only ends by its time-out holds up the polls.
@@ -91,6 +95,14 @@ def ask_assets(account_id: int, known: Known, symbols: Sequence[str], oldest: fl
             known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
     if changed:
         heard.keep_assets(account_id, changed)
+
+
+def ask_assets_again(account_id: int, known: Known, symbols: Sequence[str]) -> None:
+    """Ask for assets that were never heard of, else for some of those that were heard of longest ago."""
+    new = [symbol for symbol in symbols if symbol not in known.assets_at]
+    if not new and len(symbols) <= MANY:
+        symbols = sorted(symbols, key=lambda symbol: known.assets_at[symbol])[:FEW]
+    ask_assets(account_id, known, new or symbols, ASSET_REFRESH)
 
 
 def ask_ahead(account_id: int, known: Known, symbols: Sequence[str]) -> Collection[QuoteReport]:

@@ -17,11 +17,11 @@ from brokers.errors import BrokerError, BrokerUnavailable
 from domain.preflight import BrokerFacts
 from services import heard
 from services.asking import (
-    ASSET_REFRESH,
     Known,
     ask_account,
     ask_ahead,
     ask_assets,
+    ask_assets_again,
     ask_quotes,
     ask_quotes_if_any,
     ask_session,
@@ -154,7 +154,7 @@ class Market:
             ask_session(known)
             ask_account(known)
             in_use, registered = heard.symbols_of(account_id)
-            ask_assets(account_id, known, sorted(in_use | registered), ASSET_REFRESH)
+            ask_assets_again(account_id, known, sorted(in_use | registered))
         except BrokerError as e:
             if self._known.get(account_id) is known:
                 heard.keep_account(account_id, None, None, str(e))
