@@ -310,6 +310,21 @@ class TestExecutions:
         assert len(desk.broker.list_orders(LONG_AGO)) == 3
         assert desk.simulator.count(ACTIVITIES) == asked
 
+    def test_nor_for_an_open_coin_order_whose_decimals_the_desk_does_not_keep(self, desk: Desk):
+        desk.simulator.tell("partial", quantity="0.111111113")
+        client_order_id = desk.send(symbol="BTCUSD", quantity=Decimal("0.5"))
+        desk.pass_time()
+        desk.fill(client_order_id, "0.111111113")
+        desk.fill(client_order_id, "0.111111113")
+        first = desk.find(client_order_id)
+        assert (first.status, filled(first)) == (S.PARTIALLY_FILLED, Decimal("0.33333334"))
+        asked = desk.simulator.count(ACTIVITIES)
+        assert desk.broker.list_orders(LONG_AGO)[0].fills == first.fills
+        assert desk.simulator.count(ACTIVITIES) == asked
+        desk.simulator.control("POST", f"orders/{client_order_id}/fill")
+        last = desk.find(client_order_id)
+        assert (last.status, filled(last), last.fills[:3]) == (S.FILLED, Decimal("0.5"), first.fills)
+
     def test_nor_for_a_canceled_coin_whose_decimals_the_desk_does_not_keep(self, desk: Desk):
         desk.simulator.tell("work")
         client_order_id = desk.send(symbol="BTCUSD", quantity=Decimal("0.5"))

@@ -17,6 +17,7 @@ from brokers.alpaca.translate import (
     TIF_TO_ALPACA,
     TYPE_TO_ALPACA,
     fill_report,
+    in_steps,
     moment,
     number,
     order_body,
@@ -24,11 +25,10 @@ from brokers.alpaca.translate import (
     order_status,
     price_text,
     replacement_body,
-    settle_rounding,
 )
 from brokers.errors import OrderRejected
 from domain.enums import OrderType, Side, TimeInForce
-from domain.exact import EXACT
+from domain.exact import EXACT, round8
 from domain.messages import FillReport, Replacement
 from domain.order_status import CLOSED, OrderStatus
 from tests.brokers.alpaca_support import make_request
@@ -342,11 +342,11 @@ class TestReading:
     def test_the_reason_of_an_end_is_told(self, order: dict[str, str], reason: str):
         assert order_report(make_order(**order), []).reason == reason
 
-    def test_an_execution_is_read_at_eight_decimals(self):
+    def test_an_execution_is_read_as_it_is(self):
         fill = fill_report(
             {"id": "e1", "qty": "0.123456789", "price": "60000.5", "transaction_time": "2026-11-25T12:00:00Z"}
         )
-        assert (fill.execution_id, fill.quantity, fill.price) == ("e1", Decimal("0.12345679"), Decimal("60000.5"))
+        assert (fill.execution_id, fill.quantity, fill.price) == ("e1", Decimal("0.123456789"), Decimal("60000.5"))
         assert (fill.commission, fill.at, fill.synthetic) == (Decimal(0), NOON, False)
 
     @pytest.mark.parametrize("field", ["qty", "price", "transaction_time"])
@@ -356,26 +356,29 @@ class TestReading:
             fill_report(activity)
 
 
-class TestSettleRounding:
-    @given(st.lists(st.integers(min_value=1, max_value=10**24), min_size=1, max_size=20))
-    def test_the_executions_of_a_coin_add_up_to_its_order_exactly(self, billionths: list[int]):
-        raw = [Decimal(n).scaleb(-9, EXACT) for n in billionths]
-        total = sum_of(raw)
-        fills = [
-            fill_report({"id": str(n), "qty": str(q), "price": "1", "transaction_time": str(NOON)})
-            for n, q in enumerate(raw)
-        ]
-        settled = settle_rounding(fills, total)
-        assert sum_of([fill.quantity for fill in settled]) == total
-        assert settled[:-1] == fills[:-1]
+def make_executions(billionths: list[int]) -> list[FillReport]:
+    """Return executions of a coin, which trades in steps of nine decimals."""
+    return [make_fill(Decimal(n).scaleb(-9, EXACT), NOON + timedelta(seconds=at)) for at, n in enumerate(billionths)]
 
-    @given(st.lists(st.integers(min_value=1, max_value=10**24), min_size=2, max_size=20))
-    def test_an_execution_that_is_missing_is_never_rounded_away(self, shares: list[int]):
-        fills = [make_fill(Decimal(n)) for n in shares]
-        assert settle_rounding(fills[1:], sum_of([fill.quantity for fill in fills])) == fills[1:]
 
-    def test_without_executions_there_is_nothing_to_settle(self):
-        assert settle_rounding([], Decimal(5)) == []
+class TestInSteps:
+    @given(st.lists(st.integers(min_value=1, max_value=10**24), max_size=20))
+    def test_the_executions_of_a_coin_add_up_to_what_its_order_says(self, billionths: list[int]):
+        executions = make_executions(billionths)
+        steps = in_steps(executions)
+        assert sum_of([fill.quantity for fill in steps]) == round8(sum_of([fill.quantity for fill in executions]))
+        assert all(0 < fill.quantity == round8(fill.quantity) for fill in steps)
+
+    @given(st.lists(st.integers(min_value=1, max_value=40), min_size=1, max_size=20))
+    def test_what_was_booked_stays_as_it_is_when_more_come(self, billionths: list[int]):
+        executions = make_executions(billionths)
+        for some_of_them in range(len(executions)):
+            some = in_steps(executions[:some_of_them])
+            assert in_steps(executions)[: len(some)] == some
+
+    def test_shares_are_what_they_are(self):
+        fills = [make_fill("0.5"), make_fill("100")]
+        assert in_steps(fills) == fills
 
 
 def sum_of(numbers: list[Decimal]) -> Decimal:
