@@ -41,6 +41,8 @@ class Known:
     assets_at: dict[str, float] = field(default_factory=dict)
     quotes: dict[str, QuoteReport] = field(default_factory=dict)
     quotes_at: dict[str, float] = field(default_factory=dict)
+    holdings: dict[str, Decimal] = field(default_factory=dict)
+    holdings_at: float = -1e9
     missed_at: dict[str, float] = field(default_factory=dict)  # when quotes could not be had
     quotes_trouble: str | None = None  # why they could not the last time
     quotes_told: bool = False  # the log says that they cannot be had
@@ -50,6 +52,11 @@ class Known:
     away_until: float = -1e9
     lock: threading.Lock = field(default_factory=threading.Lock)
     asking: threading.Lock = field(default_factory=threading.Lock)  # for the account, which one thread does at a time
+
+    def is_always_open(self, symbol: str) -> bool:
+        """Tell whether a symbol trades day and night, as coins do."""
+        asset = self.assets.get(symbol)
+        return asset is not None and asset.always_open
 
 
 def wanted_lately(known: Known) -> set[str]:
@@ -76,6 +83,15 @@ def ask_account(known: Known) -> None:
         with known.lock:
             known.account, known.account_at = account, time.monotonic()
             known.reserved -= spent  # what was planned while the broker was asked is not in its answer
+
+
+def ask_holdings(known: Known) -> None:
+    """Ask what the account holds."""
+    asked_at, holdings = time.monotonic(), dict[str, Decimal]()
+    for report in known.broker.list_positions():
+        holdings[report.symbol] = holdings.get(report.symbol, Decimal(0)) + report.quantity
+    with known.lock:
+        known.holdings, known.holdings_at = holdings, asked_at
 
 
 def ask_assets(account_id: int, known: Known, symbols: Sequence[str], oldest: float) -> None:

@@ -22,6 +22,7 @@ from services.asking import (
     ask_ahead,
     ask_assets,
     ask_assets_again,
+    ask_holdings,
     ask_quotes,
     ask_quotes_if_any,
     ask_session,
@@ -32,6 +33,7 @@ from services.asking import (
 # meanwhile is counted as spent, and the broker has the last word on money anyway.
 ACCOUNT_TTL = SESSION_TTL = 15.0
 ASSET_TTL = 600.0
+HOLDINGS_TTL = 2.0
 QUOTE_TTL = 1.0  # where a check goes by the quote
 ESTIMATE_TTL = 15.0  # where a quote only tells what legs cost about
 MOST_AHEAD = 100  # of the registered symbols have quotes before the first alert for them comes
@@ -48,9 +50,9 @@ class Need(Enum):
 class NotKnown(Exception):
     """Something must be asked of a broker before the signal can be planned; carries what."""
 
-    def __init__(self, account_id: int, symbols: Sequence[str], quotes: Need) -> None:
+    def __init__(self, account_id: int, symbols: Sequence[str], quotes: Need, *, holdings: bool = False) -> None:
         super().__init__(f"account {account_id}: {', '.join(symbols)}")
-        self.account_id, self.symbols, self.quotes = account_id, symbols, quotes
+        self.account_id, self.symbols, self.quotes, self.holdings = account_id, symbols, quotes, holdings
 
 
 def broker_facts(able: Capabilities, **heard: Any) -> BrokerFacts:
@@ -62,6 +64,7 @@ def broker_facts(able: Capabilities, **heard: Any) -> BrokerFacts:
         extended_hours=able.extended_hours,
         reverses_in_one_order=able.reverses_in_one_order,
         quantity_step=able.quantity_step,
+        coin_fee=able.coin_fee,
         **heard,
     )
 
@@ -80,15 +83,20 @@ class Market:
         """Forget an account."""
         self._known.pop(account_id, None)
 
-    def facts(self, account_id: int, symbols: Sequence[str], quotes: Need) -> BrokerFacts:
-        """Return what is known; raises NotKnown when something was not heard lately enough, or the account was left."""
+    def facts(self, account_id: int, symbols: Sequence[str], quotes: Need, *, sells: bool = False) -> BrokerFacts:
+        """Return what is known; raises NotKnown when something was not heard lately enough, or the account was left.
+
+        `sells`: something may be sold; where that is a coin whose fee is taken out of it, the holdings are asked for.
+        """
         known = self._known.get(account_id)
         if known is None:
             raise NotKnown(account_id, symbols, quotes)
         with known.lock:
-            return self._facts(account_id, known, symbols, quotes)
+            return self._facts(account_id, known, symbols, quotes, sells=sells)
 
-    def _facts(self, account_id: int, known: Known, symbols: Sequence[str], quotes: Need) -> BrokerFacts:
+    def _facts(
+        self, account_id: int, known: Known, symbols: Sequence[str], quotes: Need, *, sells: bool
+    ) -> BrokerFacts:
         now = time.monotonic()
         stale = now - known.account_at > ACCOUNT_TTL or now - known.session_at > SESSION_TTL
         stale = stale or any(now - known.assets_at.get(symbol, -1e9) > ASSET_TTL for symbol in symbols)
@@ -98,12 +106,16 @@ class Market:
             stale = stale or any(now - asked_at.get(symbol, -1e9) > quotes.value for symbol in symbols)
         if stale:
             raise NotKnown(account_id, symbols, quotes)
+        coins = sells and known.broker.capabilities.coin_fee > 0 and any(map(known.is_always_open, symbols))
+        if coins and now - known.holdings_at > HOLDINGS_TTL:
+            raise NotKnown(account_id, symbols, quotes, holdings=True)
         return broker_facts(
             known.broker.capabilities,
             assets={symbol: known.assets.get(symbol) for symbol in symbols},
             account=known.account,
             session=known.session,
             reserved=known.reserved,
+            holdings=dict(known.holdings) if coins else None,
             quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes},
         )
 
@@ -137,6 +149,8 @@ class Market:
         if now - known.account_at > ACCOUNT_TTL:
             ask_account(known)
         ask_assets(account_id, known, wanted.symbols, ASSET_TTL)
+        if wanted.holdings:
+            ask_holdings(known)
         if wanted.quotes is Need.ESTIMATE:
             ask_quotes_if_any(account_id, known, wanted.symbols)
         elif wanted.quotes is Need.CHECK:

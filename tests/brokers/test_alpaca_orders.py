@@ -450,7 +450,7 @@ class TestAccount:
         desk.trade(symbol="BTCUSD", quantity=Decimal("0.25"))
         held = {row.symbol: (row.quantity, row.average_price) for row in desk.broker.list_positions()}
         assert {symbol: quantity for symbol, (quantity, _) in held.items()} == {
-            "AAPL": Decimal(3), "MSFT": Decimal(-4), "BTCUSD": Decimal("0.25"),
+            "AAPL": Decimal(3), "MSFT": Decimal(-4), "BTCUSD": Decimal("0.249375"),  # the fee is kept of the coin
         }  # fmt: skip
         assert held["AAPL"][1] == Decimal("10.02")
         assert all(price > 0 for _, price in held.values())
@@ -459,6 +459,16 @@ class TestAccount:
         for quantity in ("4", "-4"):
             answers.give(200, [{"symbol": "F", "qty": quantity, "side": "short", "avg_entry_price": "9"}])
             assert [row.quantity for row in bare.list_positions()] == [Decimal(-4)]
+
+    @pytest.mark.parametrize(
+        ("quantity", "held"),
+        [("0.498750009", ["0.49875"]), ("0.000000019", ["0.00000001"]), ("0.000000009", []), ("12", ["12"])],
+    )
+    def test_what_the_desk_cannot_trade_is_not_held(
+        self, answers: Answers, bare: AlpacaBroker, quantity: str, held: list[str]
+    ):
+        answers.give(200, [{"symbol": "BTCUSD", "qty": quantity, "side": "long", "avg_entry_price": "60000"}])
+        assert [str(row.quantity) for row in bare.list_positions()] == [str(Decimal(text)) for text in held]
 
     def test_money_is_reported(self, desk: Desk):
         report = desk.broker.account()
