@@ -31,6 +31,7 @@ class Capabilities:
     refuses_repeated_client_order_id: bool  # only then may an order that is surely absent be sent again
     attached_pair_hedge: bool  # leg 2 can be an order that follows the fills of leg 1
     reverses_in_one_order: bool = True  # a long position can become a short one by one sale
+    coin_fee: Decimal = Decimal(0)  # at most this part of a coin that is bought is kept by the broker as its fee
     extended_hours: bool = False  # takes orders that trade before the opening and after the close
     replaces_orders: bool = False  # a working order can be given other terms
     settle_seconds: float  # how long an order may stay invisible after it was sent

@@ -13,11 +13,12 @@ from models import AccountState
 from services.broker_accounts import KnownAccount
 
 ENVIRONMENTS = (
-    (Environment.PAPER, "Paper", "Play money at Alpaca, at real prices. Its key ids begin with PK."),
+    (Environment.PAPER, "Paper", "Play money at Alpaca, at real prices. Its key ids usually begin with PK."),
     (
         Environment.LIVE,
         "Live",
-        "Real money. Its key ids begin with AK. Nothing is sent before live trading is switched on, a step of its own.",
+        "Real money. Its key ids usually begin with AK. Nothing is sent before live trading is switched on, a step of "
+        "its own.",
     ),
     (Environment.SIMULATOR, "Simulator", "The stand-in for Alpaca on this machine, to rehearse without an account."),
 )

@@ -77,6 +77,8 @@ class BrokerFacts:
     session: SessionReport | None
     reserved: Decimal = ZERO  # for orders sent since the account was asked
     quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
+    coin_fee: Decimal = ZERO  # at most this part of a coin that is bought is kept as the fee
+    holdings: Mapping[str, Decimal] | None = None  # asked for before coins are sold; signed
 
     def step_of(self, symbol: str, *, short: bool = False) -> Decimal:
         """Return the smallest part of a share of a symbol that can be traded, or of which a `short` one is made."""

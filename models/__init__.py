@@ -4,7 +4,7 @@ from models.brokerage_account import BrokerageAccount
 from models.control import CheckRule, JournalEntry, Stop
 from models.counter import Counter, RateLimit
 from models.order import Fill, Order, OrderEvent
-from models.position import DailyResult, Position
+from models.position import CoinFee, DailyResult, Position
 from models.registry import BrokerAccount, Instrument, Pair, RegistryVersion
 from models.signal import Signal
 from models.token import RefreshToken, RevokedToken
@@ -20,6 +20,7 @@ __all__ = [
     "BrokerAccount",
     "BrokerageAccount",
     "CheckRule",
+    "CoinFee",
     "Counter",
     "DailyResult",
     "Fill",

@@ -8,10 +8,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from extensions import ExactDecimal, Model, UtcDateTime, utc_now
 
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 class Position(Model):
     """A holding of one symbol in the book of one stock or pair; changes with each fill, in the same transaction.
 
+    So it does with each fee that is kept of a coin.
     Quantity is signed, negative = short. A symbol that is traded singly and as a leg has a row for each.
     """
 
@@ -39,3 +42,22 @@ class DailyResult(Model):
     realised: Mapped[Decimal] = mapped_column(ExactDecimal, default=Decimal(0))
     commission: Mapped[Decimal] = mapped_column(ExactDecimal, default=Decimal(0))
     traded: Mapped[Decimal] = mapped_column(ExactDecimal, default=Decimal(0))  # shares
+
+
+class CoinFee(Model):
+    """What a broker has kept of a coin as its fee, out of the book of one stock or pair; inserted once, never changed.
+
+    Known by what the account holds less than the fills add up to; `price` is what it was valued at, the book's average.
+    """
+
+    __tablename__ = "coin_fees"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("broker_accounts.id"))
+    name: Mapped[str] = mapped_column(sa.String(129))
+    symbol: Mapped[str] = mapped_column(sa.String(64))
+    quantity: Mapped[Decimal] = mapped_column(ExactDecimal)
+    price: Mapped[Decimal] = mapped_column(ExactDecimal)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
+
+    __table_args__ = (sa.Index(None, "account_id", "symbol", "at"), {"sqlite_autoincrement": True})

@@ -13,6 +13,7 @@ from domain.enums import Source
 from domain.intake import decide
 from domain.order_status import SignalStatus
 from services.ask_broker import check_with_broker
+from services.coin_exits import as_held, can_be_sold, settle_fees
 from services.desk_book import Book, read_book
 from services.facts import World, gather, with_legs
 from services.planning import NotTradable, Plan, Scene, size
@@ -22,6 +23,8 @@ def decide_plan(scene: Scene) -> tuple[Book, Plan]:
     """Return what to send for a signal; every answer goes on its trace. Raises NotTradable."""
     signal = scene.signal
     book = read_book(scene.session, signal)
+    if settle_fees(scene, book):
+        book = read_book(scene.session, signal)
     if signal.source == Source.FLATTEN:  # nothing may keep a position from being closed
         plan = size(scene, book, to_target=False)
         check_with_broker(scene, book, plan)
@@ -33,6 +36,7 @@ def decide_plan(scene: Scene) -> tuple[Book, Plan]:
     facts = _facts(scene, book, to_target=to_target)
     _heed(scene, before_sizing(facts, rules))
     plan = size(scene, book, to_target=to_target)
+    plan.legs = [as_held(scene, book, leg) for leg in plan.legs]
     sized = with_legs(facts, (PlannedLeg(leg.symbol, leg.side, leg.quantity) for leg in plan.legs))
     _heed(scene, after_sizing(sized, rules, was_exit=facts.is_exit))
     for number, leg in enumerate(plan.legs):
@@ -64,7 +68,7 @@ def _facts(scene: Scene, book: Book, *, to_target: bool) -> Facts:
         quotes=scene.broker.quotes,
         money=None if account is None else Money(account.cash, account.buying_power),
     )
-    return gather(
+    facts = gather(
         scene.session,
         scene.signal,
         scene.now,
@@ -73,6 +77,7 @@ def _facts(scene: Scene, book: Book, *, to_target: bool) -> Facts:
         desk_lifetime=scene.desk_lifetime,
         to_target=to_target,
     )
+    return replace(facts, traded=can_be_sold(scene, book, facts.symbols[0], facts.side, facts.quantity))
 
 
 def book_lines(book: Book) -> tuple[BookLine, ...]:

@@ -6,32 +6,36 @@ stored, so that the web can show it with its age without asking any broker itsel
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
 from brokers.base import Broker, Capabilities
-from brokers.errors import BrokerError
-from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
+from brokers.errors import BrokerError, BrokerUnavailable
 from domain.preflight import BrokerFacts
 from services import heard
-
-logger = logging.getLogger(__name__)
+from services.asking import (
+    Known,
+    ask_account,
+    ask_ahead,
+    ask_assets,
+    ask_assets_again,
+    ask_holdings,
+    ask_quotes,
+    ask_quotes_if_any,
+    ask_session,
+    wanted_lately,
+)
 
 # Seconds. A worker asks again every 5 to 10 s, so that planning seldom has to wait for an answer; what it sends
 # meanwhile is counted as spent, and the broker has the last word on money anyway.
 ACCOUNT_TTL = SESSION_TTL = 15.0
 ASSET_TTL = 600.0
-ASSET_REFRESH = 300.0
+HOLDINGS_TTL = 2.0
 QUOTE_TTL = 1.0  # where a check goes by the quote
 ESTIMATE_TTL = 15.0  # where a quote only tells what legs cost about
-REMEMBERED = 600.0  # so long after a symbol was planned its quotes are kept fresh
-MOST_SYMBOLS = 500  # asked for at a time
 MOST_AHEAD = 100  # of the registered symbols have quotes before the first alert for them comes
 
 
@@ -46,29 +50,9 @@ class Need(Enum):
 class NotKnown(Exception):
     """Something must be asked of a broker before the signal can be planned; carries what."""
 
-    def __init__(self, account_id: int, symbols: Sequence[str], quotes: Need) -> None:
+    def __init__(self, account_id: int, symbols: Sequence[str], quotes: Need, *, holdings: bool = False) -> None:
         super().__init__(f"account {account_id}: {', '.join(symbols)}")
-        self.account_id, self.symbols, self.quotes = account_id, symbols, quotes
-
-
-@dataclass(slots=True)
-class _Known:
-    """One account's broker as last heard; times are monotonic seconds."""
-
-    account: AccountReport | None = None
-    account_at: float = -1e9
-    session: SessionReport | None = None
-    session_at: float = -1e9
-    assets: dict[str, AssetReport | None] = field(default_factory=dict)
-    assets_at: dict[str, float] = field(default_factory=dict)
-    quotes: dict[str, QuoteReport] = field(default_factory=dict)
-    quotes_at: dict[str, float] = field(default_factory=dict)
-    missed_at: dict[str, float] = field(default_factory=dict)  # when quotes could not be had
-    wanted: dict[str, float] = field(default_factory=dict)  # when quotes of a symbol were last needed
-    reserved: Decimal = Decimal(0)
-    away_until: float = -1e9
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    asking: threading.Lock = field(default_factory=threading.Lock)  # for the account, which one thread does at a time
+        self.account_id, self.symbols, self.quotes, self.holdings = account_id, symbols, quotes, holdings
 
 
 def broker_facts(able: Capabilities, **heard: Any) -> BrokerFacts:
@@ -80,6 +64,7 @@ def broker_facts(able: Capabilities, **heard: Any) -> BrokerFacts:
         extended_hours=able.extended_hours,
         reverses_in_one_order=able.reverses_in_one_order,
         quantity_step=able.quantity_step,
+        coin_fee=able.coin_fee,
         **heard,
     )
 
@@ -88,28 +73,29 @@ class Market:
     """What one worker knows of its brokers; one thread plans by it while others keep it fresh."""
 
     def __init__(self, brokers: Mapping[int, Broker]) -> None:
-        self._brokers: dict[int, Broker] = {}
-        self._known: dict[int, _Known] = {}
-        for account_id, broker in brokers.items():
-            self.connect(account_id, broker)
+        self._known = {account_id: Known(broker) for account_id, broker in brokers.items()}
 
     def connect(self, account_id: int, broker: Broker) -> None:
         """Take an account up, or its new connection; what the old one said is forgotten."""
-        self._brokers[account_id], self._known[account_id] = broker, _Known()
+        self._known[account_id] = Known(broker)
 
     def drop(self, account_id: int) -> None:
         """Forget an account."""
-        self._brokers.pop(account_id, None)
         self._known.pop(account_id, None)
 
-    def facts(self, account_id: int, symbols: Sequence[str], quotes: Need) -> BrokerFacts:
-        """Return what is known; raises NotKnown when something was not heard lately enough."""
-        known, broker = self._known[account_id], self._brokers[account_id]
+    def facts(self, account_id: int, symbols: Sequence[str], quotes: Need, *, sells: bool = False) -> BrokerFacts:
+        """Return what is known; raises NotKnown when something was not heard lately enough, or the account was left.
+
+        `sells`: something may be sold; where that is a coin whose fee is taken out of it, the holdings are asked for.
+        """
+        known = self._known.get(account_id)
+        if known is None:
+            raise NotKnown(account_id, symbols, quotes)
         with known.lock:
-            return self._facts(account_id, known, broker, symbols, quotes)
+            return self._facts(account_id, known, symbols, quotes, sells=sells)
 
     def _facts(
-        self, account_id: int, known: _Known, broker: Broker, symbols: Sequence[str], quotes: Need
+        self, account_id: int, known: Known, symbols: Sequence[str], quotes: Need, *, sells: bool
     ) -> BrokerFacts:
         now = time.monotonic()
         stale = now - known.account_at > ACCOUNT_TTL or now - known.session_at > SESSION_TTL
@@ -120,29 +106,34 @@ class Market:
             stale = stale or any(now - asked_at.get(symbol, -1e9) > quotes.value for symbol in symbols)
         if stale:
             raise NotKnown(account_id, symbols, quotes)
+        coins = sells and known.broker.capabilities.coin_fee > 0 and any(map(known.is_always_open, symbols))
+        if coins and now - known.holdings_at > HOLDINGS_TTL:
+            raise NotKnown(account_id, symbols, quotes, holdings=True)
         return broker_facts(
-            broker.capabilities,
+            known.broker.capabilities,
             assets={symbol: known.assets.get(symbol) for symbol in symbols},
             account=known.account,
             session=known.session,
             reserved=known.reserved,
+            holdings=dict(known.holdings) if coins else None,
             quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes},
         )
 
     def pass_over(self, account_id: int, seconds: float) -> None:
         """Plan nothing for an account for a while, because its broker cannot be asked."""
-        self._known[account_id].away_until = time.monotonic() + seconds
+        if (known := self._known.get(account_id)) is not None:
+            known.away_until = time.monotonic() + seconds
 
     def reachable(self) -> tuple[int, ...]:
         """Return the accounts whose brokers can be asked, as far as is known."""
         now = time.monotonic()
-        return tuple(account_id for account_id, known in self._known.items() if known.away_until <= now)
+        return tuple(account_id for account_id, known in list(self._known.items()) if known.away_until <= now)
 
     def reserve(self, account_id: int, amount: Decimal) -> None:
         """Count money as spent until the account is asked again."""
-        known = self._known[account_id]
-        with known.lock:
-            known.reserved += amount
+        if (known := self._known.get(account_id)) is not None:
+            with known.lock:
+                known.reserved += amount
 
     def ask(self, wanted: NotKnown) -> None:
         """Ask the broker for what was missing; raises BrokerUnavailable.
@@ -150,91 +141,41 @@ class Market:
         An estimate does without quotes where there are none to be had.
         """
         account_id, now = wanted.account_id, time.monotonic()
-        known = self._known[account_id]
+        known = self._known.get(account_id)
+        if known is None:
+            raise BrokerUnavailable("the account was left")
         if now - known.session_at > SESSION_TTL:
-            self._ask_session(account_id)
+            ask_session(known)
         if now - known.account_at > ACCOUNT_TTL:
-            self._ask_account(account_id)
-        self._ask_assets(account_id, wanted.symbols, ASSET_TTL)
+            ask_account(known)
+        ask_assets(account_id, known, wanted.symbols, ASSET_TTL)
+        if wanted.holdings:
+            ask_holdings(known)
         if wanted.quotes is Need.ESTIMATE:
-            self._ask_quotes_if_any(account_id, wanted.symbols)
+            ask_quotes_if_any(account_id, known, wanted.symbols)
         elif wanted.quotes is Need.CHECK:
-            self._ask_quotes(account_id, wanted.symbols)
+            ask_quotes(known, wanted.symbols)
 
     def refresh(self, account_id: int) -> None:
-        """Ask for money, session, and the quotes of what is traded; for the next plans, pages, results and what-ifs."""
-        known = self._known[account_id]
-        try:
-            self._ask_session(account_id)
-            self._ask_account(account_id)
-            in_use, registered = heard.symbols_of(account_id)
-            with known.lock:
-                now = time.monotonic()
-                known.wanted = {symbol: at for symbol, at in known.wanted.items() if now - at < REMEMBERED}
-                lately = set(known.wanted)
-            self._ask_assets(account_id, sorted(in_use | registered), ASSET_REFRESH)
-            soon = set(sorted(registered)[:MOST_AHEAD])
-            heard.keep_quotes(account_id, self._ask_quotes(account_id, sorted(in_use | lately | soon)).values())
-        except BrokerError as e:
-            heard.keep_account(account_id, None, None, str(e))
-            raise
-        heard.keep_account(account_id, known.account, known.session, None)
+        """Ask for money, session, and the quotes of what is traded; for the next plans, pages, results and what-ifs.
 
-    def _ask_session(self, account_id: int) -> None:
-        session, known = self._brokers[account_id].session(), self._known[account_id]
-        with known.lock:
-            known.session, known.session_at = session, time.monotonic()
-
-    def _ask_account(self, account_id: int) -> None:
-        known = self._known[account_id]
-        with known.asking:  # of two that ask at once each would take off what was reserved
-            with known.lock:
-                spent = known.reserved
-            account = self._brokers[account_id].account()
-            with known.lock:
-                known.account, known.account_at = account, time.monotonic()
-                known.reserved -= spent  # what was planned while the broker was asked is not in its answer
-
-    def _ask_assets(self, account_id: int, symbols: Sequence[str], oldest: float) -> None:
-        known, now = self._known[account_id], time.monotonic()
-        due = [symbol for symbol in symbols if now - known.assets_at.get(symbol, -1e9) > oldest][:MOST_SYMBOLS]
-        if not due:
+        Raises BrokerUnavailable, but not for quotes: an account is traded without them, and it is told that they lack.
+        """
+        known = self._known.get(account_id)
+        if known is None:  # it was left a moment ago
             return
-        found = self._brokers[account_id].list_assets(due)
-        changed = {
-            symbol: found.get(symbol)
-            for symbol in due
-            if symbol not in known.assets or known.assets[symbol] != found.get(symbol)
-        }
-        with known.lock:
-            for symbol in due:
-                known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
-        if changed:
-            heard.keep_assets(account_id, changed)
-
-    def _ask_quotes_if_any(self, account_id: int, symbols: Sequence[str]) -> None:
-        """Ask for quotes; where they cannot be had, older ones stand, which tell their age."""
         try:
-            self._ask_quotes(account_id, symbols)
+            ask_session(known)
+            ask_account(known)
+            in_use, registered = heard.symbols_of(account_id)
+            ask_assets_again(account_id, known, sorted(in_use | registered))
         except BrokerError as e:
-            logger.warning("account %s: no quotes of %s (%s); planning without", account_id, ", ".join(symbols), e)
-            known = self._known[account_id]
-            with known.lock:
-                known.missed_at.update(dict.fromkeys(symbols, time.monotonic()))
-                for symbol in symbols:
-                    known.quotes_at.pop(symbol, None)
-
-    def _ask_quotes(self, account_id: int, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
-        if not symbols:
-            return {}
-        known = self._known[account_id]
-        quotes = self._brokers[account_id].list_quotes(symbols)
-        with known.lock:
-            now = time.monotonic()
-            for symbol in symbols:
-                known.quotes_at[symbol] = now
-                if symbol in quotes:
-                    known.quotes[symbol] = quotes[symbol]
-                else:
-                    known.quotes.pop(symbol, None)
-        return quotes
+            if self._known.get(account_id) is known:
+                heard.keep_account(account_id, None, None, str(e))
+            raise
+        lately = wanted_lately(known)
+        soon = set(sorted(registered)[:MOST_AHEAD])
+        quotes = ask_ahead(account_id, known, sorted(in_use | lately | soon))
+        if self._known.get(account_id) is known:  # else another connection has said more since
+            heard.keep_account(account_id, known.account, known.session, known.quotes_trouble)
+            heard.keep_quotes(account_id, quotes)

@@ -21,7 +21,7 @@ from brokers.base import Broker
 from brokers.errors import BrokerError
 from domain.checks.alert_rules import not_after
 from domain.checks.rules import Subject
-from domain.enums import LegPolicy, MarketPosition, TickerType
+from domain.enums import LegPolicy, MarketPosition, Side, TickerType
 from domain.exact import plain_text
 from domain.order_status import OrderStatus, SignalStatus
 from extensions import announce, database_time, transaction, utc_now
@@ -198,7 +198,7 @@ def _scene(desk: Desk, session: Session, signal: Signal, now: datetime, version:
         session=session,
         signal=signal,
         now=now,
-        broker=desk.market.facts(account_id, symbols, quotes),
+        broker=desk.market.facts(account_id, symbols, quotes, sells=signal.side == Side.SELL or len(symbols) == 2),
         known=known,
         desk_lifetime=desk.lifetime,
         attached_hedge=desk.brokers[account_id].capabilities.attached_pair_hedge,

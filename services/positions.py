@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.enums import Side
-from domain.exact import plain_text
+from domain.exact import EXACT, plain_text, round8
 from domain.messages import FillReport
 from domain.position import Holding, add_fill
-from extensions import insert_or_update, utc_now
-from models import DailyResult, Fill, Order, Position
+from extensions import database_time, insert_or_update, utc_now
+from models import CoinFee, DailyResult, Fill, Order, Position
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +44,8 @@ def book_fill(session: Session, order: Order, fill: FillReport) -> bool:
 
     A fill is a fact: its execution id is stored once for an account, and never changed.
     """
-    position, day = _locked(session, order, f"{fill.at:%Y-%m-%d}")
+    key = {"account_id": order.account_id, "name": order.name, "symbol": order.symbol}
+    position, day = _locked(session, key, fill.at)
     held = Holding(position.quantity, position.average_price)
     after, realised = add_fill(held, Side(order.side), fill.quantity, fill.price)
     row = insert_or_update(Fill).values(
@@ -69,9 +73,25 @@ def book_fill(session: Session, order: Order, fill: FillReport) -> bool:
     return True
 
 
-def _locked(session: Session, order: Order, day: str) -> tuple[Position, DailyResult]:
-    """Return the position of an order's book and its day, locked; made when they are not there yet."""
-    key = {"account_id": order.account_id, "name": order.name, "symbol": order.symbol}
+def book_coin_fee(session: Session, position: Position, quantity: Decimal) -> None:
+    """Take a fee that was kept of a coin out of a position that the caller has locked; its worth is commission."""
+    now = database_time()
+    key = {"account_id": position.account_id, "name": position.name, "symbol": position.symbol}
+    _, day = _locked(session, key, now)
+    price = position.average_price
+    worth = round8(EXACT.multiply(quantity, price))
+    session.add(CoinFee(**key, quantity=quantity, price=price, at=now))
+    position.quantity -= quantity
+    if position.quantity == 0:
+        position.average_price = Decimal(0)
+    position.commission += worth
+    position.changed_at = utc_now()
+    day.commission += worth
+
+
+def _locked(session: Session, key: Mapping[str, Any], at: datetime) -> tuple[Position, DailyResult]:
+    """Return the position of a book and its day, locked; made when they are not there yet."""
+    day = f"{at:%Y-%m-%d}"
     found = session.execute(_POSITION_AND_DAY, {**key, "day": day}).one_or_none()
     if found is None:
         # Two workers may book the first fills of a position at once: one inserts, the other waits and finds it.

@@ -18,6 +18,7 @@ from domain.exact import plain_text
 from extensions import announce, database_time, insert_or_update, reading, transaction, utc_now
 from models import AccountState, Fill, Order, Position, PositionDifference
 from models.order import OPEN
+from services import coin_fees
 from services.heard import set_state
 from services.sync_broker import LOOK_BACK, poll_account
 
@@ -77,6 +78,7 @@ def last_poll(account_id: int) -> datetime | None:
 def compare_positions(account_id: int, broker: Broker) -> int:
     """Compare what the broker holds with what our fills add up to; returns how many symbols differ.
 
+    A coin of which the account holds less, by no more than a fee can be, had its fee taken: that is booked.
     Symbols with orders on their way are passed over: their fills may be on one side only. Raises
     BrokerUnavailable, and then nothing changes: no answer is never taken for flat.
     """
@@ -94,6 +96,10 @@ def compare_positions(account_id: int, broker: Broker) -> int:
             if ours.get(symbol, Decimal(0)) == before.get(symbol, Decimal(0))  # else it moved while we asked
             and ours.get(symbol, Decimal(0)) != theirs.get(symbol, Decimal(0))
         }
+        for symbol, (held, there) in sorted(differing.items()):
+            found = coin_fees.Holdings(account_id=account_id, symbol=symbol, ours=held, theirs=there)
+            if coin_fees.book_fee(session, found, broker.capabilities.coin_fee):
+                del differing[symbol]
         _store(session, account_id, differing, busy)
     return len(differing)
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import ROUND_DOWN
 from typing import Any
 
 from brokers.alpaca.capabilities import CAPABILITIES
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.market import AlpacaMarket
 from brokers.alpaca.order_book import OrderBook
+from brokers.alpaca.rate_budget import Clock
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.alpaca.stream import TradeUpdates
 from brokers.alpaca.symbols import from_alpaca
 from brokers.alpaca.translate import number, order_body, replacement_body
 from brokers.base import Stream, StreamListener
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from domain.exact import EIGHT, EXACT, round8
 from domain.messages import (
     AccountReport,
     AssetReport,
@@ -42,7 +45,7 @@ class AlpacaBroker:
     name = "alpaca"
     capabilities = CAPABILITIES
 
-    def __init__(self, settings: AlpacaSettings, account: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: AlpacaSettings, account: str, clock: Clock = time) -> None:
         self._settings, self._account = settings, account
         self._client = AlpacaClient(settings, clock)
         self._orders = OrderBook(self._client)
@@ -94,7 +97,7 @@ class AlpacaBroker:
         if not isinstance(found, list):
             raise BrokerUnavailable("Alpaca's list of positions cannot be read")
         now = datetime.now(UTC)
-        return [_position(row, now) for row in found]
+        return [position for position in (_position(row, now) for row in found) if position.quantity]
 
     def account(self) -> AccountReport:
         """Return the account's money and whether it takes orders."""
@@ -171,6 +174,8 @@ def _position(row: Any, now: datetime) -> PositionReport:
             raise ValueError("no quantity or price")
         if row.get("side") == "short":
             quantity = -abs(quantity)
+        # Fees of coins have nine decimals; what is left of the ninth cannot be traded by the desk.
+        quantity = round8(quantity.quantize(EIGHT, ROUND_DOWN, EXACT))
         return PositionReport(symbol=from_alpaca(row["symbol"]), quantity=quantity, average_price=price, at=now)
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise BrokerUnavailable(f"a position at Alpaca cannot be read ({e})") from e

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import requests
 
 from brokers.alpaca.errors import BACK_OFF, of_reading, of_sending
-from brokers.alpaca.rate_budget import RateBudget
+from brokers.alpaca.rate_budget import Clock, RateBudget
 from brokers.alpaca.sdk import APIError, RESTClient, TradingClient
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OutcomeUnknown
@@ -30,7 +30,7 @@ class AlpacaClient:
     Reads raise BrokerUnavailable, writes any of the errors of `brokers.errors`.
     """
 
-    def __init__(self, settings: AlpacaSettings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: AlpacaSettings, clock: Clock = time) -> None:
         keys = (settings.key_id, settings.secret_key)
         trading = TradingClient(*keys, url_override=settings.trading_url, raw_data=True)
         data = RESTClient(settings.data_url, *keys, raw_data=True)

@@ -9,11 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.alpaca.client import AlpacaClient
-from brokers.alpaca.translate import fill_report, moment, number, order_status, settle_rounding
+from brokers.alpaca.translate import fill_report, in_steps, moment, number
 from brokers.errors import BrokerUnavailable
 from domain.exact import round8
 from domain.messages import FillReport
-from domain.order_status import CLOSED
 
 PAGE = 100
 MOST_PAGES = 100
@@ -48,10 +47,8 @@ class Executions:
         return {str(order["id"]): self._complete.get(str(order["id"]), ()) for order in traded}
 
     def _keep(self, order: Mapping[str, Any], fills: list[FillReport]) -> None:
-        fills.sort(key=lambda fill: fill.at)
-        if order_status(order) in CLOSED:
-            fills = settle_rounding(fills, _filled(order))
-        self._complete[str(order["id"])] = tuple(fills)
+        fills.sort(key=lambda fill: (fill.at, fill.execution_id))
+        self._complete[str(order["id"])] = tuple(in_steps(fills))
         while len(self._complete) > REMEMBERED:
             self._complete.popitem(last=False)
 

@@ -15,7 +15,7 @@ from typing import Any
 from brokers.alpaca.symbols import from_alpaca, is_coin, to_alpaca
 from brokers.errors import OrderRejected
 from domain.enums import OrderType, Side, TimeInForce
-from domain.exact import EIGHT, EXACT, plain_text, round8
+from domain.exact import EXACT, plain_text, round8
 from domain.messages import FillReport, OrderReport, OrderRequest, Replacement
 from domain.order_status import OrderStatus
 
@@ -150,7 +150,7 @@ def order_report(order: Mapping[str, Any], fills: Sequence[FillReport]) -> Order
         broker_order_id=str(order["id"]),
         symbol=from_alpaca(str(order.get("symbol") or SEVERAL_LEGS)),
         side=SIDE_FROM_ALPACA.get(str(order.get("side")), Side.BUY),  # one of several legs has no side of its own
-        quantity=number(order.get("qty")) or filled,  # one given in dollars has no quantity
+        quantity=round8(number(order.get("qty")) or filled),  # one given in dollars has no quantity
         status=status,
         at=moment(order.get("updated_at")) or moment(order.get("created_at")) or datetime.now(UTC),
         reason=_reason(order, status),
@@ -159,30 +159,35 @@ def order_report(order: Mapping[str, Any], fills: Sequence[FillReport]) -> Order
 
 
 def fill_report(activity: Mapping[str, Any]) -> FillReport:
-    """Return one execution from the account's activities; ValueError when it makes no sense.
+    """Return one execution from the account's activities, not rounded; ValueError when it makes no sense.
 
-    Commission is 0: Alpaca books fees of regulators and of coins as activities of their own at the end of the day.
+    Commission is 0: Alpaca books fees of regulators as activities of their own at the end of the day, and takes
+    those of coins out of the coins.
     """
     quantity, price = number(activity.get("qty")), number(activity.get("price"))
     at = moment(activity.get("transaction_time"))
     if quantity is None or price is None or at is None:
         raise ValueError("an execution without quantity, price or time")
     return FillReport(
-        execution_id=str(activity["id"]), quantity=round8(quantity), price=round8(price), commission=Decimal(0), at=at
+        execution_id=str(activity["id"]), quantity=quantity, price=round8(price), commission=Decimal(0), at=at
     )
 
 
-def settle_rounding(fills: Sequence[FillReport], total: Decimal) -> list[FillReport]:
-    """Return the executions of a filled order so that they add up to its quantity, oldest first.
+def in_steps(executions: Sequence[FillReport]) -> list[FillReport]:
+    """Return all executions of an order so far, oldest first, in steps of the eight decimals that the desk keeps.
 
-    Coins trade in steps of nine decimals and the desk keeps eight: what rounding has lost or won is put on the last.
+    Coins trade in steps of nine. The sum is rounded, not each of them: so what was booked stays as it is when more
+    come, and they add up to what the order says. One too small for a step is in the next.
     """
-    if not fills:
-        return []
-    off = total - sum((fill.quantity for fill in fills), Decimal(0))
-    if off == 0 or abs(off) > EIGHT * len(fills):
-        return list(fills)
-    return [*fills[:-1], replace(fills[-1], quantity=fills[-1].quantity + off)]
+    found: list[FillReport] = []
+    total = booked = Decimal(0)
+    for execution in executions:
+        total = EXACT.add(total, execution.quantity)
+        step = EXACT.subtract(round8(total), booked)
+        if step:
+            found.append(replace(execution, quantity=round8(step)))
+            booked = EXACT.add(booked, step)
+    return found
 
 
 def number(text: Any) -> Decimal | None:

@@ -101,6 +101,7 @@ class Facts:
 
     # How it is to be traded. Empty legs: not sized yet.
     to_target: bool = False  # the alert's position counts, not its contracts
+    traded: Decimal | None = None  # of leg 1, where that is not what the alert says
     legs: tuple[PlannedLeg, ...] = ()
 
     # The world; gathered only for the checks that are on.
@@ -145,7 +146,7 @@ class Facts:
         first = self.symbols[0]
         if self.to_target and self.target is not None:
             return only_reduces(held[first], self.target - held[first])
-        return only_reduces(held[first], self.side.sign * self.quantity)
+        return only_reduces(held[first], self.side.sign * (self.traded or self.quantity))
 
 
 def signed(position: MarketPosition | None, size: Decimal | None) -> Decimal | None:

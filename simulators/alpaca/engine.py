@@ -14,6 +14,7 @@ from typing import Any
 from simulators.alpaca.account import Account, Order, Position
 from simulators.alpaca.clock import Clock
 from simulators.alpaca.faults import Fault
+from simulators.alpaca.fees import take_fee
 from simulators.alpaca.market import Market
 from simulators.alpaca.rules import make_order
 from simulators.alpaca.wire import BUSINESS, FORBIDDEN, Refused, iso, text
@@ -122,6 +123,7 @@ class Engine:
             "order_status": order.status,
         }
         account.activities.append(activity)
+        take_fee(account, order, quantity, price, now)
         executed = {
             "execution_id": str(activity["id"]).partition("::")[2],
             "price": text(price),

@@ -141,15 +141,15 @@ async def get_account(request: web.Request) -> web.Response:
 @routes.get("/v2/account/activities")
 @routes.get("/v2/account/activities/{type}")
 async def get_activities(request: web.Request) -> web.Response:
-    """List executions, page by page."""
+    """List executions and fees, page by page."""
     query = request.query
-    kinds = request.match_info.get("type") or query.get("activity_types", "FILL")
+    kinds = request.match_info.get("type") or query.get("activity_types", "FILL,CFEE,FEE")
     direction = query.get("direction", "desc")
     if direction not in ("asc", "desc"):
         raise Refused(422, VALIDATION, "invalid direction")
     size = _whole(query.get("page_size", "100"), "page_size", 100)
     after, until, day = (moment(query.get(name), name) for name in ("after", "until", "date"))
-    found = list(account_of(request).activities) if "FILL" in kinds.split(",") else []
+    found = [row for row in account_of(request).activities if row["activity_type"] in kinds.split(",")]
     found = [row for row in found if _within(row, after, until, day)]
     found.sort(key=lambda row: row["id"], reverse=direction == "desc")
     if token := query.get("page_token"):
@@ -229,7 +229,7 @@ def _position(world: World, account: Account, symbol: str) -> dict[str, Any]:
 
 
 def _within(row: dict[str, Any], after: datetime | None, until: datetime | None, day: datetime | None) -> bool:
-    at = row["transaction_time"]
+    at = row.get("transaction_time") or f"{row['date']}T00:00:00Z"
     if after is not None and at <= str(iso(after)):
         return False
     if until is not None and at >= str(iso(until)):

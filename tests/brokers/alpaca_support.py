@@ -3,18 +3,24 @@
 import itertools
 import os
 import time
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
+import pytest
 import requests
 
+from brokers.alpaca import rate_budget
+from brokers.alpaca.broker import AlpacaBroker
+from brokers.alpaca.client import WALL_SECONDS, AlpacaClient
 from brokers.alpaca.settings import AlpacaSettings
 from domain.enums import AssetClass, Environment, OrderType, Side, TimeInForce
-from domain.messages import OrderRequest
+from domain.messages import OrderReport, OrderRequest
 from simulators.alpaca.keys import KEY, SECRET
 from simulators.alpaca.server import run_in_thread
 
 ACCOUNT = "alpaca-sim"
+FILL_AFTER = 60.0  # seconds by the simulator's clock, which stands still unless a test moves it on
 _numbers = itertools.count(1)
 
 
@@ -48,13 +54,23 @@ class Simulator:
 
 
 class Clock:
-    """Seconds since 1970, plus what a test has let pass."""
+    """The machine's clocks, plus what a test has let pass, and what somebody has set the time of day forward or back."""
 
     def __init__(self) -> None:
-        self.ahead = 0.0
+        self.ahead = self.set_by = 0.0
 
-    def __call__(self) -> float:
-        return time.time() + self.ahead
+    def time(self) -> float:
+        return time.time() + self.ahead + self.set_by
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+def open_client(url: str, wall: float = WALL_SECONDS, clock: rate_budget.Clock = time) -> closing[AlpacaClient]:
+    """Return a client whose calls take `wall` seconds at most."""
+    client = AlpacaClient(make_settings(url), clock)
+    client._trading._session.wall_seconds = client._data._session.wall_seconds = wall
+    return closing(client)
 
 
 def make_settings(url: str, **overrides: Any) -> AlpacaSettings:
@@ -80,3 +96,75 @@ def make_request(**overrides: Any) -> OrderRequest:
         "stop_price": None if stop is None else Decimal(stop),
     }
     return OrderRequest(**{**values, **overrides})
+
+
+class Desk:
+    """A broker, and the simulator behind it."""
+
+    def __init__(self) -> None:
+        self.simulator = Simulator(fill_after=FILL_AFTER)
+        self.broker = AlpacaBroker(make_settings(self.simulator.url), ACCOUNT)
+        self.quote("10.00", "10.02")
+
+    def quote(self, bid: str, ask: str, symbol: str = "AAPL") -> None:
+        self.simulator.control("PUT", f"quotes/{symbol}", {"bid": bid, "ask": ask})
+
+    def open_market(self, is_open: bool = True) -> None:
+        self.simulator.control("PUT", "clock", {"is_open": is_open})
+
+    def send(self, **overrides: Any) -> str:
+        """Send an order and let it come to life; returns its id."""
+        request = make_request(**overrides)
+        self.broker.submit_order(request)
+        self.simulator.advance(0.001)
+        return request.client_order_id
+
+    def find(self, client_order_id: str) -> OrderReport:
+        report = self.broker.find_order(client_order_id)
+        assert report is not None
+        return report
+
+    def trade(self, **overrides: Any) -> OrderReport:
+        """Send an order and let the time pass in which it is filled."""
+        client_order_id = self.send(**overrides)
+        self.pass_time()
+        return self.find(client_order_id)
+
+    def pass_time(self, seconds: float = FILL_AFTER + 1) -> None:
+        self.simulator.advance(seconds)
+
+    def fill(self, client_order_id: str, quantity: str) -> None:
+        self.simulator.control("POST", f"orders/{client_order_id}/fill", {"quantity": quantity})
+
+    def at_alpaca(self, client_order_id: str) -> dict[str, Any]:
+        """Return the order as the simulator has it."""
+        orders = self.simulator.control("GET", "book")["orders"]
+        return next(order for order in orders if order["client_order_id"] == client_order_id)
+
+    def close(self) -> None:
+        self.broker.close()
+        self.simulator.close()
+
+
+def filled(report: OrderReport) -> Decimal:
+    return sum((fill.quantity for fill in report.fills), Decimal(0))
+
+
+def change_reads(monkeypatch: pytest.MonkeyPatch, path: str, change: Any) -> None:
+    """Let the answers to a read be changed on their way."""
+    original = AlpacaClient.read
+
+    def read(self: AlpacaClient, asked: str, params: dict[str, Any] | None = None) -> Any:
+        answer = original(self, asked, params)
+        return change(answer) if asked == path else answer
+
+    monkeypatch.setattr(AlpacaClient, "read", read)
+
+
+def make_order(**overrides: Any) -> dict[str, Any]:
+    """Return an order as Alpaca writes it."""
+    usual = {
+        "id": "alpaca-1", "client_order_id": "ours-1", "symbol": "AAPL", "side": "buy", "qty": "10",
+        "filled_qty": "0", "status": "new", "created_at": "2026-11-25T12:00:00.123456789Z", "updated_at": None,
+    }  # fmt: skip
+    return {**usual, **overrides}

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from brokers.alpaca.broker import AlpacaBroker
 from brokers.paper.venue import PaperVenue
+from tests.brokers.alpaca_peers import Answers
+from tests.brokers.alpaca_support import ACCOUNT, Desk
+from tests.brokers.alpaca_support import make_settings as alpaca_settings
 from tests.brokers.paper_support import Clock, make_settings
 
 pytest.register_assert_rewrite(*(f"tests.brokers.contract_{part}" for part in ("orders", "market", "attached")))
@@ -30,3 +34,23 @@ def clock() -> Clock:
 def venue(paper_url: str, clock: Clock) -> Iterator[PaperVenue]:
     with closing(PaperVenue(make_settings(paper_url), clock=clock)) as venue:
         yield venue
+
+
+@pytest.fixture
+def answers() -> Iterator[Answers]:
+    """A server that answers what a test gives it."""
+    with closing(Answers()) as server:
+        yield server
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with closing(Desk()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def bare(answers: Answers) -> Iterator[AlpacaBroker]:
+    """Return a broker whose Alpaca answers what a test gives it."""
+    with closing(AlpacaBroker(alpaca_settings(answers.url), ACCOUNT)) as broker:
+        yield broker

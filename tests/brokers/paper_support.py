@@ -14,7 +14,7 @@ from brokers.errors import BrokerError
 from brokers.paper.settings import PaperSettings
 from brokers.paper.venue import PaperVenue
 from domain.enums import AssetClass, OrderType, Side, TimeInForce
-from domain.messages import AlertPrice, OrderRequest
+from domain.messages import AlertPrice, OrderReport, OrderRequest
 
 ACCOUNT = "demo"
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -94,3 +94,10 @@ def submit_and_die(url: str, told: Path) -> None:
             report = venue.submit(make_request(client_order_id=f"durable-{n}"))
             file.write(f"{report.client_order_id}\n".encode())
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def found(venue: PaperVenue, report: OrderReport) -> OrderReport:
+    """Return an order as the venue has it now."""
+    again = venue.find(ACCOUNT, report.client_order_id)
+    assert again is not None
+    return again

@@ -33,19 +33,6 @@ def broker(simulator: Simulator) -> Iterator[AlpacaBroker]:
         yield opened
 
 
-@pytest.fixture
-def answers() -> Iterator[Answers]:
-    with closing(Answers()) as server:
-        yield server
-
-
-@pytest.fixture
-def bare(answers: Answers) -> Iterator[AlpacaBroker]:
-    """Return a broker whose Alpaca answers what a test gives it."""
-    with closing(AlpacaBroker(make_settings(answers.url), ACCOUNT)) as opened:
-        yield opened
-
-
 def asked(simulator: Simulator, request: str) -> int:
     """Return how often the simulator was asked, by the beginning of the request."""
     counts = simulator.control("GET", "book")["requests"]

@@ -92,10 +92,3 @@ def test_an_answer_without_end_is_refused(session: DeadlineSession, answers: Ans
     answers.give(200, b"x" * 11)
     with pytest.raises(requests.RequestException, match="more than 10 bytes"):
         session.request("GET", answers.url)
-
-
-@pytest.fixture
-def answers() -> Iterator[Answers]:
-    server = Answers()
-    yield server
-    server.close()

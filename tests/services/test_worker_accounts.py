@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+import services.pipeline
 from domain.enums import Environment, Side
 from extensions import db, transaction
 from logs import LineFormatter
@@ -285,6 +286,27 @@ def test_open_orders_out_of_reach_sound_the_alarm_once(
     alone.look([])
     alone.look([desk.account_id])
     assert len(alarms(caplog)) == 2  # it was reached meanwhile
+
+
+def test_an_open_account_whose_broker_goes_away_sounds_the_alarm(
+    pipeline: Pipeline, desk: AlpacaDesk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(left_alone, "PATIENCE", 0.0)
+    monkeypatch.setattr(services.pipeline, "REAP_EVERY", 0.0)
+    wait_for(pipeline, {"paper", "alpaca"})
+    desk.alert("AAPL", Side.BUY, "10")
+    run_until(pipeline, lambda: desk.simulator.control("GET", "book")["orders"])
+    assert alarms(caplog) == []
+    desk.simulator.tell("status_503", where="reads", times=1000)
+    keeper = next(k for k in pipeline._keepers.values() if k.broker.name == "alpaca")
+
+    def alarmed() -> bool:
+        keeper._due.clear()
+        keeper._poke.set()
+        return bool(alarms(caplog))
+
+    run_until(pipeline, alarmed)
+    assert "(alpaca-sim) cannot be reached: 1 orders are open there" in alarms(caplog)[0]
 
 
 def test_a_connection_has_time_to_come_about(

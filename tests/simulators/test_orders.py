@@ -181,3 +181,21 @@ def test_the_control_places_fills_cancels_and_expires_orders(alpaca: Alpaca, con
         assert alpaca.read("/v2/orders:by_client_order_id", client_order_id=name)["status"] == status
     assert [order["status"] for order in control.book()["orders"]] == ["filled", "canceled", "expired"]
     assert control.book()["positions"] == {"AAPL": "10"}
+
+
+def test_a_fee_is_kept_of_what_a_trade_of_coins_brings_in(alpaca: Alpaca, control: Control):
+    control.quote("BTC/USD", 100, 100)
+    bought = alpaca.order(symbol="BTC/USD", qty="1.5", time_in_force="gtc")
+    control.do("POST", f"/orders/{bought['client_order_id']}/fill")
+    assert alpaca.again(bought)["filled_qty"] == "1.5"
+    assert alpaca.read("/v2/positions/BTCUSD")["qty"] == "1.49625"
+    assert alpaca.submit(symbol="BTC/USD", qty="1.5", side="sell", time_in_force="gtc").status_code == 403
+    sold = alpaca.order(symbol="BTC/USD", qty="1.49625", side="sell", time_in_force="gtc")
+    control.do("POST", f"/orders/{sold['client_order_id']}/fill")
+    assert alpaca.read("/v2/positions") == []
+    assert alpaca.read("/v2/account")["cash"] == "999999.245"  # 1,000,000 - 150 + 149.625 - 0.38
+    (coin,), (dollars,) = alpaca.read("/v2/account/activities/CFEE"), alpaca.read("/v2/account/activities/FEE")
+    assert (coin["symbol"], coin["qty"], coin["net_amount"]) == ("BTCUSD", "-0.00375", "0")
+    assert dollars["net_amount"] == "-0.38"
+    assert len(alpaca.read("/v2/account/activities")) == 4
+    assert len(alpaca.read("/v2/account/activities/FILL")) == 2

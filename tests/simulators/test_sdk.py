@@ -102,7 +102,7 @@ def test_holdings_and_the_account_are_read(trading: TradingClient, control: Cont
         trading.submit_order(request)
     control.advance(FILL_AFTER)
     held = {position["symbol"]: position["qty"] for position in plain(trading.get_all_positions())}
-    assert held == {"AAPL": "10", "BTCUSD": "0.5"}
+    assert held == {"AAPL": "10", "BTCUSD": "0.49875"}
     assert plain(trading.get_open_position("AAPL"))["avg_entry_price"] == "100"
     account = plain(trading.get_account())
     assert (account["status"], account["currency"]) == ("ACTIVE", "USD")

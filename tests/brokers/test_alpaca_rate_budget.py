@@ -1,0 +1,145 @@
+"""Who waits when requests are scarce, and how long."""
+
+import time
+from typing import Any
+
+import pytest
+
+from brokers.alpaca.rate_budget import LONGEST, RESERVE, RateBudget
+from brokers.errors import BrokerUnavailable
+from tests.brokers.alpaca_peers import Answers
+from tests.brokers.alpaca_support import Clock, open_client
+
+NOW = 1_800_000_000.0
+
+
+class StoppedClock:
+    """A time of day and monotonic seconds that go on when a test says so."""
+
+    def __init__(self) -> None:
+        self.passed = self.set_by = 0.0
+
+    def time(self) -> float:
+        return NOW + self.passed + self.set_by
+
+    def monotonic(self) -> float:
+        return 1000 + self.passed
+
+
+class TestRateBudget:
+    def make(self, remaining: Any = None, reset: Any = None) -> tuple[RateBudget, StoppedClock]:
+        clock = StoppedClock()
+        budget = RateBudget(clock)
+        if remaining is not None:
+            budget.see({"X-RateLimit-Remaining": str(remaining), "X-RateLimit-Reset": str(reset)})
+        return budget, clock
+
+    def test_at_first_everything_goes(self):
+        budget, _ = self.make()
+        budget.check(order=True)
+        budget.check(order=False)
+
+    @pytest.mark.parametrize("remaining", [0, RESERVE - 1])
+    def test_the_last_requests_of_a_minute_are_kept_for_orders(self, remaining: int):
+        budget, clock = self.make(remaining, NOW + 40)
+        budget.check(order=True)
+        with pytest.raises(BrokerUnavailable, match="kept for orders") as caught:
+            budget.check(order=False)
+        assert caught.value.retry_after == 40
+        clock.passed += 39.9
+        with pytest.raises(BrokerUnavailable):
+            budget.check(order=False)
+        clock.passed += 0.1
+        budget.check(order=False)
+
+    @pytest.mark.parametrize("remaining", [RESERVE, 199])
+    def test_reads_go_as_long_as_there_are_enough(self, remaining: int):
+        self.make(remaining, NOW + 40)[0].check(order=False)
+
+    @pytest.mark.parametrize("remaining", ["", "many", "nan", "inf", "-inf", "1e999"])
+    def test_a_number_that_is_none_is_passed_over(self, remaining: str):
+        budget, _ = self.make(1, NOW + 40)
+        budget.see({"X-RateLimit-Remaining": remaining, "X-RateLimit-Reset": str(NOW + 40)})
+        with pytest.raises(BrokerUnavailable):
+            budget.check(order=False)
+
+    @pytest.mark.parametrize("reset", ["", "soon", "nan", "inf", "0", "-1", NOW + 3600, NOW - 3600, 60])
+    def test_a_window_that_cannot_be_is_passed_over(self, reset: Any):
+        self.make(0, reset)[0].check(order=False)
+
+    @pytest.mark.parametrize("missing", ["X-RateLimit-Remaining", "X-RateLimit-Reset"])
+    def test_half_of_the_headers_is_none(self, missing: str):
+        headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(NOW + 40)}
+        budget, _ = self.make()
+        budget.see({name: value for name, value in headers.items() if name != missing})
+        budget.check(order=False)
+
+    @pytest.mark.parametrize("order", [True, False])
+    def test_a_refusal_closes_it_to_orders_and_reads(self, order: bool):
+        budget, clock = self.make()
+        wait = budget.refuse({"Retry-After": "10"})
+        assert 10 <= wait <= 11
+        with pytest.raises(BrokerUnavailable, match="rate limit") as caught:
+            budget.check(order=order)
+        assert caught.value.retry_after == pytest.approx(wait)
+        clock.passed += wait
+        budget.check(order=order)
+
+    @pytest.mark.parametrize("set_by", [-3600, 3600])
+    def test_a_clock_that_is_set_does_not_move_the_end_of_a_window(self, set_by: float):
+        budget, clock = self.make(0, NOW + 40)
+        wait = budget.refuse({"X-RateLimit-Reset": str(NOW + 20)})
+        clock.set_by = set_by
+        with pytest.raises(BrokerUnavailable) as caught:
+            budget.check(order=True)
+        assert caught.value.retry_after == pytest.approx(wait)
+        clock.passed += wait
+        budget.check(order=True)
+        with pytest.raises(BrokerUnavailable, match="kept for orders") as caught:
+            budget.check(order=False)
+        assert caught.value.retry_after == pytest.approx(40 - wait)
+        clock.passed = 40
+        budget.check(order=False)
+
+    @pytest.mark.parametrize("headers", [{"Retry-After": "86400"}, {"X-RateLimit-Reset": str(NOW + 3600)}])
+    def test_nobody_waits_longer_than_for_the_next_minute(self, headers: dict[str, str]):
+        budget, clock = self.make(0, NOW + 119)
+        wait = budget.refuse(headers)
+        assert 60 <= wait <= LONGEST
+        clock.passed += LONGEST
+        budget.check(order=True)
+        budget.check(order=False)
+
+    def test_several_workers_do_not_come_back_at_the_same_moment(self):
+        assert len({self.make()[0].refuse({}) for _ in range(5)}) == 5
+
+    def test_answers_of_a_client_fill_it(self, answers: Answers):
+        clock = Clock()
+        answers.give(200, {}, X_RateLimit_Remaining="3", X_RateLimit_Reset=str(time.time() + 30))
+        with open_client(answers.url, clock=clock) as client:
+            client.post("/orders", {})
+            with pytest.raises(BrokerUnavailable, match="kept for orders"):
+                client.read("/account")
+            client.delete("/orders/1")
+            client.read_data("/x", {})  # data has a window of its own
+            assert len(answers.asked) == 3
+            clock.ahead += 31
+            client.read("/account")
+
+    def test_an_order_waits_for_the_next_minute_although_the_clock_was_set_back(self, answers: Answers):
+        clock = Clock()
+        answers.give(429, {"message": "too many requests."}, X_RateLimit_Reset=str(int(time.time()) + 20))
+        with open_client(answers.url, clock=clock) as client:
+            with pytest.raises(BrokerUnavailable):
+                client.post("/orders", {})
+            answers.give(200, {"id": "1"})
+            clock.set_by = -3600
+            clock.ahead += 23
+            assert client.post("/orders", {}) == {"id": "1"}
+
+    @pytest.mark.parametrize("value", ["inf", "nan", "many", "-5", ""])
+    def test_nonsense_in_headers_spoils_no_answer(self, answers: Answers, value: str):
+        answers.give(200, {"a": 1}, X_RateLimit_Remaining=value, X_RateLimit_Reset=str(int(time.time())))
+        with open_client(answers.url) as client:
+            assert client.post("/orders", {}) == {"a": 1}
+            assert client.read("/account") == {"a": 1}
