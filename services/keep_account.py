@@ -207,7 +207,7 @@ class AccountKeeper:
         except BrokerError as e:
             self._tell(topic, f"{self.broker.name} cannot be read ({e})")
             return
-        if asked and self._told.pop(topic, None) and not self.is_away:
+        if asked and self._told.pop(topic, "") and not self.is_away:
             logger.info("%s: %s can be read again", self._label, self.broker.name)
 
     def _tell(self, topic: str, text: str) -> None:
