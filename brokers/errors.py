@@ -21,6 +21,10 @@ class BrokerUnavailable(BrokerError):
         self.retry_after = retry_after
 
 
+class RateLimited(BrokerUnavailable):
+    """The broker takes no more requests for `retry_after` seconds: what was asked for has not been done."""
+
+
 class AccessRefused(OrderRejected, BrokerUnavailable):
     """The broker does not accept the keys: no order was placed, nothing can be read, until a person sets right ones."""
 

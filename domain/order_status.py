@@ -41,8 +41,9 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     # Back to QUEUED only where nothing left the machine, or the broker said "later" (429).
     S.SENDING: _FROM_BROKER | {S.UNKNOWN, S.QUEUED, S.DENIED},
     # QUEUED only on proof of absence, and only where the broker refuses a repeated client order id.
-    S.UNKNOWN: _FROM_BROKER | {S.QUEUED, S.MANUAL},
-    S.MANUAL: _FROM_BROKER,
+    # REPLACED where somebody gave it other terms at the broker meanwhile.
+    S.UNKNOWN: _FROM_BROKER | {S.QUEUED, S.MANUAL, S.REPLACED},
+    S.MANUAL: _FROM_BROKER | {S.REPLACED},
     S.ACCEPTED: _FROM_BROKER - {S.ACCEPTED} | {S.CANCEL_PENDING, S.REPLACED},
     S.PARTIALLY_FILLED: frozenset({S.FILLED, S.CANCEL_PENDING, S.CANCELED, S.EXPIRED, S.REPLACED}),
     S.CANCEL_PENDING: _FROM_BROKER | {S.REPLACED},

@@ -111,8 +111,12 @@ def is_same_order(order: Order, report: OrderReport) -> bool:
 
 def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: str, actor: str) -> None:
     """End an order that never came to live at the broker, and roll up its signal."""
-    locked.order.reason = reason[:500]
-    move_order(session, locked.order, status, reason, actor)
+    order = locked.order
+    order.reason = reason[:500]
+    move_order(session, order, status, reason, actor)
+    if order.is_exit and status in FAILED - {S.CANCELED}:
+        text = "order %s: the exit (%s %s %s) was not carried out: %s; what it should have closed is still held"
+        logger.critical(text, order.client_order_id, order.side, plain_text(order.quantity), order.symbol, reason)
     refresh_signal(session, locked.signal, locked.order, locked.now, actor)
 
 

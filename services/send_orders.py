@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from brokers.base import Broker
-from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown, RateLimited
 from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from extensions import transaction
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 S = OrderStatus
 FIRST_LOOKUP = timedelta(seconds=2)
+LONGEST_BACK_OFF = 60.0  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds until an answer is booked again that the database did not take
 Answer = OrderReport | Exception
 
@@ -145,20 +146,28 @@ def _record_unknown(session: Session, locked: Locked, answer: Any, worker: str) 
 
 def _to_unknown(session: Session, locked: Locked, reason: str, worker: str) -> None:
     order = locked.order
-    order.lookups, order.next_at = 0, locked.now + FIRST_LOOKUP
+    order.lookups, order.next_at, order.reason = 0, locked.now + FIRST_LOOKUP, None
     move_order(session, order, S.UNKNOWN, reason, worker)
     logger.warning("order %s: outcome not known (%s); it will be looked up", order.client_order_id, reason)
 
 
 def _record_unavailable(session: Session, locked: Locked, answer: Any, worker: str) -> None:
-    """Queue the order again with the same id: nothing has left this machine, or the broker said 'later'."""
+    """Queue the order again with the same id: nothing has left this machine, or the broker said 'later'.
+
+    It waits as long as it lives; only one without an end of life is given up after a number of attempts.
+    """
     order = locked.order
+    if isinstance(answer, RateLimited):
+        order.send_attempts -= 1  # a broker that has had enough for now was not asked to take the order
     if order.cancel_requested_at is not None:
         fail_order(session, locked, S.DENIED, order.cancel_reason or "canceled before it was sent", worker)
-    elif order.send_attempts >= MOST_ATTEMPTS:
+    elif order.not_after is None and order.send_attempts >= MOST_ATTEMPTS:
         text = f"not sent after {order.send_attempts} attempts: {answer}"
         fail_order(session, locked, S.DENIED, text, worker)
     else:
-        wait = max(answer.retry_after, min(2.0**order.send_attempts, 60.0)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries
+        back_off = 0.0 if isinstance(answer, RateLimited) else min(2.0**order.send_attempts, LONGEST_BACK_OFF)
+        # Never before the time that the broker names: a request that is too early is one wasted.
+        wait = max(answer.retry_after, back_off) * random.uniform(1.0, 1.2)  # noqa: S311 - spreads retries
         order.next_at = locked.now + timedelta(seconds=wait)
+        order.reason = f"not sent yet: {answer}"[:500]
         move_order(session, order, S.QUEUED, f"broker unavailable: {answer}", worker)

@@ -57,7 +57,7 @@ def expire_orders(worker: str) -> int:
         with transaction() as session:
             locked = lock_order(session, order_id)
             if locked.order.status == S.QUEUED:  # leg 2 may have been ended together with leg 1
-                fail_order(session, locked, S.STALE, "expired before it could be sent", worker)
+                fail_order(session, locked, S.STALE, _too_late(locked.order), worker)
     return len(late)
 
 
@@ -233,7 +233,7 @@ def _may_be_sent(session: Session, claim: Claim, locked: Locked, worker: str) ->
         logger.warning("order %s: lease lost before sending", order.client_order_id)
         return False
     if order.not_after is not None and order.not_after <= now:
-        return _end(session, locked, S.STALE, "expired before it could be sent", worker)
+        return _end(session, locked, S.STALE, _too_late(order), worker)
     if order.cancel_requested_at is not None:
         return _end(session, locked, S.CANCELED, order.cancel_reason or "canceled before it was sent", worker)
     if order.account_id in registry.snapshot(fresh=True).switched_off:
@@ -241,6 +241,11 @@ def _may_be_sent(session: Session, claim: Claim, locked: Locked, worker: str) ->
     if not order.is_exit and order.purpose == Purpose.SIGNAL and (stop := stops.stopping(order)) is not None:
         return _end(session, locked, S.DENIED, stop, worker)
     return True
+
+
+def _too_late(order: Order) -> str:
+    expired = "expired before it could be sent"
+    return f"{expired} ({order.reason})" if order.reason else expired
 
 
 def _end(session: Session, locked: Locked, status: OrderStatus, reason: str, worker: str) -> bool:

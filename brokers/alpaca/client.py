@@ -42,10 +42,10 @@ class AlpacaClient:
         self._refused_until = 0.0
         self._was_refused = False
 
-    def read(self, path: str, params: dict[str, Any] | None = None) -> Any:
-        """Return the answer to a GET of the trading API."""
+    def read(self, path: str, params: dict[str, Any] | None = None, *, order: bool = False) -> Any:
+        """Return the answer to a GET of the trading API; `order`: it is about one order, whose fate hangs on it."""
         try:
-            answer = self._read(self._trading_budget, lambda: self._trading.get(path, params))
+            answer = self._read(self._trading_budget, lambda: self._trading.get(path, params), order=order)
         except AccessRefused as e:
             self._note_access(e)
             raise
@@ -79,8 +79,8 @@ class AlpacaClient:
         self._trading._session.close()
         self._data._session.close()
 
-    def _read(self, budget: RateBudget, call: Callable[[], T]) -> T:
-        budget.check(order=False)
+    def _read(self, budget: RateBudget, call: Callable[[], T], *, order: bool = False) -> T:
+        budget.check(order=order)
         try:
             return call()
         except Exception as e:  # also what a nonsensical answer does to a parser

@@ -8,7 +8,7 @@ import re
 import requests
 
 from brokers.alpaca.sdk import APIError
-from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown
+from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown, RateLimited
 from brokers.http import never_left
 
 DUPLICATE = re.compile(r"client.order.id.*unique", re.IGNORECASE)
@@ -33,7 +33,7 @@ def of_sending(error: Exception, retry_after: float) -> BrokerError:
         return OutcomeUnknown(f"no answer from Alpaca ({_kind(error)})")
     status, code, text = _read(error)
     if status == 429:
-        return BrokerUnavailable(f"Alpaca asks to wait: {text}", retry_after)
+        return RateLimited(f"Alpaca asks to wait: {text}", retry_after)
     if _is_access(status, code):
         return AccessRefused(f"Alpaca refuses the keys: {text}", BACK_OFF)
     if status == 422 and DUPLICATE.search(text):
@@ -50,7 +50,7 @@ def of_reading(error: Exception, retry_after: float) -> BrokerUnavailable:
         return BrokerUnavailable(f"no answer from Alpaca ({_kind(error)})", BACK_OFF)
     status, code, text = _read(error)
     if status == 429:
-        return BrokerUnavailable(f"Alpaca asks to wait: {text}", retry_after)
+        return RateLimited(f"Alpaca asks to wait: {text}", retry_after)
     if _is_access(status, code):
         return AccessRefused(f"Alpaca refuses the keys: {text}", BACK_OFF)
     if status == 404 and code == ABSENT:

@@ -40,7 +40,7 @@ class OrderBook:
     def find_raw(self, client_order_id: str) -> Mapping[str, Any] | None:
         """Return one order as Alpaca writes it."""
         try:
-            order = self._client.read("/orders:by_client_order_id", {"client_order_id": client_order_id})
+            order = self._client.read("/orders:by_client_order_id", {"client_order_id": client_order_id}, order=True)
         except NotFound:
             return None
         if not isinstance(order, dict) or order.get("client_order_id") != client_order_id or not order.get("id"):
@@ -61,7 +61,7 @@ class OrderBook:
 
     def report(self, order: Mapping[str, Any]) -> OrderReport:
         """Return the report of one order, with its executions. Raises BrokerUnavailable."""
-        fills = self._executions.of([order])
+        fills = self._executions.of([order], one=True)
         return self._settled(self.translate(order, fills.get(str(order.get("id")), ())), order)
 
     def translate(self, order: Mapping[str, Any], fills: Sequence[FillReport]) -> OrderReport:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
-from brokers.errors import BrokerUnavailable
+from brokers.errors import RateLimited
 
 RESERVE = 20  # requests of a minute that reads leave to orders and cancels
 LONGEST = 61.0  # seconds; whatever an answer or a clock says, nobody waits longer for the next minute
@@ -42,14 +42,20 @@ class RateBudget:
         self._resets_at = self._closed_until = -math.inf  # monotonic seconds
 
     def check(self, *, order: bool) -> None:
-        """Return when a request may be made now; raises BrokerUnavailable with the seconds to wait."""
+        """Return when a request may be made now; raises RateLimited with the seconds to wait.
+
+        `order`: it places or ends an order, or learns what became of one.
+        """
         with self._lock:
             now = self._clock.monotonic()
             if now < self._closed_until:
-                raise BrokerUnavailable("the rate limit is reached", self._closed_until - now)
-            scarce = self._remaining is not None and self._remaining < RESERVE and now < self._resets_at
-            if scarce and not order:
-                raise BrokerUnavailable("the rest of the minute's requests is kept for orders", self._resets_at - now)
+                raise RateLimited("the rate limit is reached", self._closed_until - now)
+            if self._remaining is None or now >= self._resets_at:
+                return
+            if self._remaining <= 0:
+                raise RateLimited("the minute's requests are used up", self._resets_at - now)
+            if self._remaining < RESERVE and not order:
+                raise RateLimited("the rest of the minute's requests is kept for orders", self._resets_at - now)
 
     def see(self, headers: Mapping[str, str]) -> None:
         """Learn from an answer's headers; others than numbers are passed over."""
@@ -68,6 +74,8 @@ class RateBudget:
         wait = min(max(wait, 2.0), LONGEST - 1) + random.uniform(0, 1)  # noqa: S311 - spreads several workers
         with self._lock:
             self._closed_until = self._clock.monotonic() + wait
+            if self._remaining is not None:  # what the refusal says of when to come again counts
+                self._remaining = max(self._remaining, 1)
         return wait
 
 

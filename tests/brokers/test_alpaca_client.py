@@ -11,7 +11,7 @@ import pytest
 
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.translate import order_body
-from brokers.errors import BrokerError, BrokerUnavailable, OutcomeUnknown
+from brokers.errors import BrokerError, BrokerUnavailable, OutcomeUnknown, RateLimited
 from tests.brokers.alpaca_peers import Answers, peer, wait_until
 from tests.brokers.alpaca_support import Simulator, make_request, open_client
 
@@ -28,7 +28,7 @@ class TestOneAttempt:
     @pytest.mark.parametrize(
         ("fault", "error", "arrived"),
         [
-            ("rate_limit", BrokerUnavailable, False),
+            ("rate_limit", RateLimited, False),
             ("status_500", OutcomeUnknown, False),
             ("status_503", OutcomeUnknown, False),
             ("status_504", OutcomeUnknown, False),

@@ -12,7 +12,7 @@ import pytest
 from brokers.alpaca import client as client_module
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.errors import BadRequest, NotFound
-from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown
+from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown, RateLimited
 from simulators.alpaca.keys import SECRET
 from tests.brokers.alpaca_peers import Answers
 from tests.brokers.alpaca_support import Clock, make_settings
@@ -43,7 +43,7 @@ ANSWERS: list[tuple[int, Any, type[BrokerError], type[BrokerError]]] = [
     (422, DUPLICATE_OF_OLD, OutcomeUnknown, BadRequest),
     (422, {"code": 42210000, "message": "asset is not active"}, OrderRejected, BadRequest),
     (422, b"", OrderRejected, BadRequest),
-    (429, {"message": "too many requests."}, BrokerUnavailable, BrokerUnavailable),
+    (429, {"message": "too many requests."}, RateLimited, RateLimited),
     (500, {"code": 50010000, "message": "internal server error occurred"}, OutcomeUnknown, BrokerUnavailable),
     (500, b"", OutcomeUnknown, BrokerUnavailable),
     (502, HTML, OutcomeUnknown, BrokerUnavailable),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from brokers.alpaca.rate_budget import LONGEST, RESERVE, RateBudget
-from brokers.errors import BrokerUnavailable
+from brokers.errors import BrokerUnavailable, RateLimited
 from tests.brokers.alpaca_peers import Answers
 from tests.brokers.alpaca_support import Clock, open_client
 
@@ -39,7 +39,15 @@ class TestRateBudget:
         budget.check(order=True)
         budget.check(order=False)
 
-    @pytest.mark.parametrize("remaining", [0, RESERVE - 1])
+    def test_an_order_is_not_sent_into_a_refusal_that_is_certain(self):
+        budget, clock = self.make(0, NOW + 40)
+        with pytest.raises(RateLimited, match="used up") as caught:
+            budget.check(order=True)
+        assert caught.value.retry_after == 40
+        clock.passed += 40
+        budget.check(order=True)
+
+    @pytest.mark.parametrize("remaining", [1, RESERVE - 1])
     def test_the_last_requests_of_a_minute_are_kept_for_orders(self, remaining: int):
         budget, clock = self.make(remaining, NOW + 40)
         budget.check(order=True)
@@ -121,8 +129,9 @@ class TestRateBudget:
             with pytest.raises(BrokerUnavailable, match="kept for orders"):
                 client.read("/account")
             client.delete("/orders/1")
+            client.read("/orders:by_client_order_id", {}, order=True)  # what became of the cancel
             client.read_data("/x", {})  # data has a window of its own
-            assert len(answers.asked) == 3
+            assert len(answers.asked) == 4
             clock.ahead += 31
             client.read("/account")
 

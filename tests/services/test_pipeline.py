@@ -235,13 +235,13 @@ def test_a_venue_that_cannot_be_reached_is_tried_again_with_the_same_id(desk: De
     assert len(set(desk.moves(order))) == 4
 
 
-def test_after_five_tries_the_order_is_denied(desk: Desk) -> None:
+def test_after_five_tries_an_order_without_an_end_is_denied(desk: Desk) -> None:
     desk.tell(Kind.UNAVAILABLE, count=9)
     rowid = desk.alert("LNT")
     for _ in range(6):
         desk.work()
         (order,) = desk.orders(rowid)
-        change(Order, order.id, next_at=order.created_at)
+        change(Order, order.id, next_at=order.created_at, not_after=None)
     assert (desk.orders(rowid)[0].status, desk.signal(rowid).status) == ("DENIED", "error")
 
 
