@@ -8,7 +8,16 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from domain.brokerage import LOOK_AFTER, SURE_AFTER, SURE_LOOKUPS, BrokerageReport, OwnStatus, pause
+from domain.brokerage import (
+    FINAL,
+    LOOK_AFTER,
+    SETTLED_EVERY,
+    SURE_AFTER,
+    SURE_LOOKUPS,
+    BrokerageReport,
+    OwnStatus,
+    pause,
+)
 from domain.errors import Conflict
 from extensions import announce, database_time, transaction
 from models import BrokerageAccount
@@ -100,6 +109,19 @@ def note_stranger(row_id: int, sent_at: datetime) -> None:
             return
         _set_not_opened(row, "This e-mail is registered at Alpaca already.", database_time())
     logger.warning("brokerage account %s: its e-mail has an older account at Alpaca, not opened", row_id)
+
+
+def note_unreadable(row_id: int, trouble: str) -> None:
+    """Note that an account cannot be read, alone among others; what is known of it stays, and it is told once."""
+    with transaction() as session:
+        row, now = session.execute(_locked(row_id)).scalar_one_or_none(), database_time()
+        if row is None or row.status in FINAL:
+            return
+        if row.alpaca_id is not None:
+            row.next_at = now + SETTLED_EVERY
+        is_new, row.reason = row.reason != trouble, trouble
+    if is_new:
+        logger.warning("brokerage account %s: cannot be read: %s", row_id, trouble)
 
 
 def _locked(row_id: int) -> sa.Select[BrokerageAccount]:

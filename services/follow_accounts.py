@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from brokers.errors import BrokerUnavailable
-from domain.brokerage import ACTIVE, FINAL, is_ours, pause
+from brokers.errors import AccessRefused, AccountUnreadable, BrokerUnavailable
+from domain.brokerage import ACTIVE, FINAL, BrokerageReport, is_ours, pause
 from extensions import database_time, reading, transaction, utc_now
 from models import BrokerageAccount
 from services import brokerage, brokerage_rows
 
 if TYPE_CHECKING:
     from brokers.alpaca.accounts import BrokerageClient
+
+
+NOT_SHOWN = "Alpaca does not show this account to the desk."
 
 
 class _InHand(NamedTuple):
@@ -38,10 +41,13 @@ def follow_next() -> bool:
     account = _take(brokerage.environment())
     if account is None:
         return False
-    if account.alpaca_id is None:
-        _look_up(account, alpaca)
-    else:
-        _ask(account.row_id, account.alpaca_id, alpaca)
+    try:
+        if account.alpaca_id is None:
+            _look_up(account, alpaca)
+        else:
+            brokerage_rows.store(account.row_id, _read(account, account.alpaca_id, alpaca))
+    except AccountUnreadable as e:
+        brokerage_rows.note_unreadable(account.row_id, str(e))
     return True
 
 
@@ -77,9 +83,16 @@ def _look_up(account: _InHand, alpaca: BrokerageClient) -> None:
         brokerage_rows.note_stranger(account.row_id, account.sent_at)
 
 
-def _ask(row_id: int, alpaca_id: str, alpaca: BrokerageClient) -> None:
-    report = alpaca.get(alpaca_id)
+def _read(account: _InHand, alpaca_id: str, alpaca: BrokerageClient) -> BrokerageReport:
+    try:
+        report = alpaca.get(alpaca_id)
+    except AccessRefused:
+        # Of the key, or of this one account? What is asked for without its id is refused for the key alone.
+        listed = alpaca.find_by_email(account.email)
+        if listed is None or listed.alpaca_id != alpaca_id:
+            raise AccountUnreadable(NOT_SHOWN) from None
+        report = listed
     if report.status == ACTIVE:
         with contextlib.suppress(BrokerUnavailable):  # the equity comes with the next look then
             report = replace(report, equity=alpaca.equity(alpaca_id))
-    brokerage_rows.store(row_id, report)
+    return report
