@@ -208,7 +208,7 @@ def _refuse_stranger(attempt: _Attempt) -> NoReturn:
 
 def _store(attempt: _Attempt, report: BrokerageReport) -> None:
     try:
-        stored = brokerage_rows.store(attempt.row_id, report)
+        stored = brokerage_rows.store(attempt.row_id, report, attempt.sent_at)
     except SQLAlchemyError as e:
         logger.error("brokerage account %s: cannot be stored now: %s", attempt.row_id, getattr(e, "orig", e))
         raise BrokerAway(NOT_KNOWN) from None

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from brokers.alpaca.translate import moment, number
-from domain.brokerage import Application, BrokerageReport
+from domain.brokerage import Application, BrokerageReport, StatusEvent
 
 LONGEST_NUMBER, LONGEST_REASON = 64, 500
 STATUS = re.compile(r"[A-Z][A-Z0-9_]{0,31}", re.ASCII)
@@ -76,6 +76,17 @@ def brokerage_reports(accounts: Any) -> Listed:
             if report.email is None:
                 odd.append(OddAccount(report.alpaca_id, None))
     return Listed(reports, odd)
+
+
+def status_event(event: Any) -> StatusEvent:
+    """Return what an event tells. ValueError when it names no account."""
+    alpaca_id = event.get("account_id") if isinstance(event, dict) else None
+    if not isinstance(alpaca_id, str) or not UUID.fullmatch(alpaca_id.lower()):
+        raise ValueError("not an event of an account")
+    status, at = str(event.get("status_to")), _moment(event.get("at"))
+    if at is None or not STATUS.fullmatch(status):
+        return StatusEvent(alpaca_id=alpaca_id.lower())
+    return StatusEvent(alpaca_id=alpaca_id.lower(), status=status, at=at)
 
 
 def equity_of(account: Any) -> Decimal | None:

@@ -27,10 +27,11 @@ from tests.conftest import closing_app
 from tests.factories import make_config
 
 OWNER = 1  # the admin of each desk
+WORKER = "worker:1"
 TAX_ID = "123-45-6789"
 ADDRESS = "/v1/accounts"
 APPROVED_AFTER, ACTIVE_AFTER = 3600, 7200
-COLUMNS = ("sent_at", "requested_at", "next_at")
+COLUMNS = ("sent_at", "requested_at", "status_at", "next_at")
 
 
 class Alpaca:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -10,10 +11,13 @@ from sqlalchemy.exc import OperationalError
 
 from brokers.alpaca import account_events
 from brokers.alpaca.settings import BrokerageSettings
-from services import account_follower, brokerage, follow_accounts
+from domain.brokerage import StatusEvent
+from services import account_follower, brokerage, follow_accounts, housekeeping
 from services.account_follower import AccountFollower
-from tests.brokerage.desk import brokerage_app, hurry, let_pass, open_one, rows, statuses
+from tests.brokerage.desk import WORKER, brokerage_app, hurry, let_pass, open_one, rows, statuses
 from tests.conftest import free_port
+
+ONE, TWO = (f"0d18ae51-3c94-4511-b209-101e1666416{digit}" for digit in "12")
 
 
 def wait_for(condition, seconds=5.0):
@@ -28,7 +32,7 @@ def test_a_worker_follows_in_a_thread(context, alpaca, monkeypatch):
     open_one()
     alpaca.move(rows()[0].alpaca_id, status="ACTIVE")
     let_pass(61)
-    follower = AccountFollower(context)
+    follower = AccountFollower(context, WORKER)
     follower.begin()
     wait_for(lambda: statuses() == ["ACTIVE"])
     follower.end(5)
@@ -36,8 +40,9 @@ def test_a_worker_follows_in_a_thread(context, alpaca, monkeypatch):
 
 
 def test_an_event_wakes_the_thread(context, alpaca):
+    housekeeping.heartbeat(WORKER)
     open_one()
-    follower = AccountFollower(context)
+    follower = AccountFollower(context, WORKER)
     follower.begin()
     wait_for(lambda: alpaca.asked("GET", "/v1/events/accounts/status") == 1)
     time.sleep(0.2)  # until the simulator listens to itself
@@ -75,11 +80,14 @@ class EventHandler(BaseHTTPRequestHandler):
 
 def test_a_broken_stream_goes_on_where_it_ended(monkeypatch):
     monkeypatch.setattr(account_events, "PAUSES", (0.01,))
-    event = 'data: {"account_id": "%s", "event_ulid": "%s"}\n\n'
+    event = 'data: {"account_id": "%s", "event_ulid": "%s", "at": "2026-03-02T14:30:00Z", "status_to": "%s"}\n\n'
     answers = [
-        (200, ":heartbeat\n\n" + event % ("one", "01A")),
+        (200, ":heartbeat\n\n" + event % (ONE, "01A", "ACTIVE")),
         (302, ""),
-        (200, "data: nonsense\n\ndata: []\n\n" + event % ("two", "01B")),
+        (
+            200,
+            'data: nonsense\n\ndata: []\n\ndata: {"account_id": "one"}\n\n' + event % (TWO.upper(), "01B", "new words"),
+        ),
     ]
     heard = []
     with EventServer(*answers) as server:
@@ -97,12 +105,13 @@ def test_a_broken_stream_goes_on_where_it_ended(monkeypatch):
         server.shutdown()
     path = "/v1/events/accounts/status"
     assert server.paths[:4] == [path, f"{path}?since_ulid=01A", f"{path}?since_ulid=01A", f"{path}?since_ulid=01B"]
-    assert heard == ["one", "two"]
+    at = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
+    assert heard == [StatusEvent(alpaca_id=ONE, status="ACTIVE", at=at), StatusEvent(alpaca_id=TWO)]
 
 
 def test_trouble_is_told_once_and_its_end_too(context, alpaca, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    follower = AccountFollower(context)
+    follower = AccountFollower(context, WORKER)
     open_one()
     hurry(context, f"http://127.0.0.1:{free_port()}", 2)
     for _ in range(3):
@@ -134,13 +143,13 @@ def test_no_error_ends_the_thread(context, monkeypatch, caplog, error, text):
         raise error
 
     monkeypatch.setattr(follow_accounts, "follow_next", fail)
-    AccountFollower(context).step()
+    AccountFollower(context, WORKER).step()
     assert text in caplog.text
 
 
 def test_without_a_key_there_is_no_thread(alpaca, database_url, tmp_path):
     with brokerage_app(alpaca.url, database_url, tmp_path, APCA_BROKER_API_KEY="") as app, app.app_context():
-        follower = AccountFollower(app)
+        follower = AccountFollower(app, WORKER)
         follower.begin()
         assert follower._thread is None
         assert not brokerage.is_configured()

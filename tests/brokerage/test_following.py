@@ -63,11 +63,14 @@ def test_an_account_that_waits_for_somebody_is_followed_on(app, alpaca, name, di
 
 
 @pytest.mark.parametrize("status", ["REJECTED", "ACCOUNT_CLOSED"])
-def test_what_is_final_is_looked_at_no_more(app, alpaca, status):
+def test_what_has_ended_is_looked_at_once_a_day(app, alpaca, status):
     open_one()
     alpaca.move(rows()[0].alpaca_id, status=status)
     assert (follow(), statuses()) == (1, [status])
-    assert follow(100_000) == 0
+    assert follow(86_000) == 0
+    alpaca.move(rows()[0].alpaca_id, status="APPROVED")
+    assert (follow(600), statuses()) == (1, ["APPROVED"])
+    assert follow() == 1
 
 
 def test_a_status_that_is_newer_than_the_desk_is_stored_and_followed(app, alpaca):

@@ -12,7 +12,7 @@ from services.account_follower import AccountFollower
 from services.open_account import sign_up
 from simulators.alpaca.customers import Customer
 from tests.brokerage.attempts import die_in, open_elsewhere
-from tests.brokerage.desk import OWNER, application, follow, let_pass, open_one, rows, statuses
+from tests.brokerage.desk import OWNER, WORKER, application, follow, let_pass, open_one, rows, statuses
 
 pytestmark = pytest.mark.usefixtures("context")
 NOT_SHOWN = "Alpaca does not show this account to the desk."
@@ -26,7 +26,7 @@ def told(caplog):
 
 
 def look(context, times=1):
-    follower = AccountFollower(context)
+    follower = AccountFollower(context, WORKER)
     for _ in range(times):
         let_pass(601)
         follower.step()
