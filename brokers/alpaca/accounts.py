@@ -57,6 +57,7 @@ class BrokerageClient:
 
     def __init__(self, settings: BrokerageSettings, wall_seconds: float = WALL_SECONDS) -> None:
         client = BrokerClient(settings.key_id, settings.secret_key, url_override=settings.url, raw_data=True)
+        self._keys = (settings.secret_key, settings.key_id)
         self._budget = RateBudget()
         self._odd: set[str | None] = set()
         self._client = hold(client, self._budget, wall_seconds)
@@ -115,7 +116,7 @@ class BrokerageClient:
         try:
             return understand(self._client.get(path, params))
         except (APIError, requests.RequestException) as e:
-            raise of_reading(e, self._wait(e)) from e
+            raise of_reading(self._without_keys(e), self._wait(e)) from None
         except ValueError:
             raise BrokerUnavailable("Alpaca's answer cannot be understood", 5.0) from None
 
@@ -127,8 +128,9 @@ class BrokerageClient:
 
     def _of_opening(self, error: Exception, application: Application) -> BrokerError:
         status = error.status_code if isinstance(error, APIError) else None
+        error = self._without_keys(error)
         if isinstance(error, APIError):
-            error = APIError(without_tax_id(str(error), application), error._http_error)  # type: ignore[no-untyped-call]
+            error = _saying(without_tax_id(str(error), application), error)
         meant = of_sending(error, self._wait(error))
         if status == 409:
             return EmailTaken("Alpaca has an account of this e-mail already")
@@ -136,11 +138,24 @@ class BrokerageClient:
             return FormRefused(str(meant), field_in(str(meant), application))
         return meant
 
+    def _without_keys(self, error: Exception) -> Exception:
+        """Return a refusal of Alpaca without the desk's keys: it may be shown to those who sign up."""
+        if not isinstance(error, APIError):
+            return error
+        text = str(error)
+        for key in self._keys:
+            text = text.replace(key, "***")
+        return _saying(text, error)
+
     def _wait(self, error: Exception) -> float:
         response = getattr(error, "response", None)
         if response is not None and response.status_code == 429:
             return self._budget.refuse(response.headers)
         return 0.0
+
+
+def _saying(text: str, error: Any) -> APIError:
+    return APIError(text, error._http_error)  # type: ignore[no-untyped-call]
 
 
 def _understood(account: Any, alpaca_id: str) -> BrokerageReport | None:

@@ -1,5 +1,6 @@
 """Opening accounts at the brokerage: each e-mail once, and nothing kept that must not be."""
 
+import base64
 import logging
 
 import pytest
@@ -9,8 +10,9 @@ from brokers.alpaca.accounts import BrokerageClient
 from domain.errors import InvalidInput, NotConfigured, TooMany
 from services.open_account import sign_up
 from simulators.alpaca import customers
+from simulators.alpaca.keys import BROKER_KEY, BROKER_SECRET
 from simulators.alpaca.wire import Refused
-from tests.brokerage.attempts import away, die_in, refused
+from tests.brokerage.attempts import away, die_in, open_elsewhere, refused
 from tests.brokerage.desk import OWNER, TAX_ID, application, brokerage_app, hurry, let_pass, rows, statuses
 from tests.conftest import free_port
 from tests.factories import dump_tables
@@ -132,3 +134,24 @@ def test_no_tax_id_gets_into_a_log_a_row_or_an_error(app, alpaca, monkeypatch, c
         assert "123456789" not in text
         assert "a long password" not in text
     assert "123-45" not in repr(caught.value.__context__)
+
+
+def echo_the_keys(*arguments, **more):
+    raise Refused(401, None, f"no: {BROKER_KEY} and {BROKER_SECRET}")
+
+
+def test_no_key_of_the_desk_is_told_to_who_signs_up_or_logged(app, alpaca, monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG)
+    sent = base64.b64encode(f"{BROKER_KEY}:{BROKER_SECRET}".encode()).decode()
+    with monkeypatch.context() as patch:
+        patch.setattr(customers, "check", echo_the_keys)
+        away("does not accept this desk's key")
+        die_in(patch, BrokerageClient, "open_account")
+    let_pass(61)
+    open_elsewhere(alpaca)
+    with monkeypatch.context() as patch:
+        patch.setattr(customers.Customer, "wire", echo_the_keys)
+        away(r"no: \*\*\* and \*\*\*")
+    assert "no: *** and ***" in caplog.text
+    for text in (caplog.text, repr(dump_tables(app))):
+        assert not [key for key in (BROKER_KEY, BROKER_SECRET, sent) if key in text]
