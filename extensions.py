@@ -234,9 +234,14 @@ def insert_or_update(table: Any) -> postgresql.Insert:
 
 def engine_options(url: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, pool_size: int = 8) -> dict[str, Any]:
     """Return the engine's options: pool, time-outs (milliseconds) and keep-alives of the given database."""
+    # An error tells the statement, not its values: they are people's data, hashes and encrypted keys.
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": lock_timeout_ms / 1000, "check_same_thread": False}}
+        return {
+            "hide_parameters": True,
+            "connect_args": {"timeout": lock_timeout_ms / 1000, "check_same_thread": False},
+        }
     return {
+        "hide_parameters": True,
         "pool_size": pool_size,
         "max_overflow": 0,
         "pool_timeout": 1.5,

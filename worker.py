@@ -70,7 +70,7 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
         wake_no_worker()
         stop.interrupt = waker.interrupt
         pipeline = Pipeline(app, name, waker.interrupt)
-        follower = AccountFollower(app)
+        follower = AccountFollower(app, name)
         logger.info("worker %s started", name)
         follower.begin(thread=not once)
         gc.freeze()  # what is here now stays; no collection need look at it while an alert waits

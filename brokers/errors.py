@@ -29,6 +29,10 @@ class AccessRefused(OrderRejected, BrokerUnavailable):
     """The broker does not accept the keys: no order was placed, nothing can be read, until a person sets right ones."""
 
 
+class AccountUnreadable(BrokerUnavailable):
+    """The brokerage answers, but not of this one account: others can be read meanwhile. Its text is for anyone."""
+
+
 class EmailTaken(OrderRejected):
     """The brokerage has an account of this e-mail already: no other one was opened."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from flask import Blueprint, abort, render_template, url_for
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from dashboard.account_view import ENVIRONMENTS, account_card
-from dashboard.forms import Form, sent_form
+from dashboard.forms import Form, carry_out
 from dashboard.viewer import actor, admins_only, members_only
 from domain.enums import Environment
-from domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from domain.errors import AlreadyExists, Conflict, InvalidInput
 from extensions import database_time
 from services import broker_accounts
 from services.broker_accounts import AccountForm
@@ -42,15 +42,8 @@ def accounts() -> ResponseReturnValue:
 @admins_only
 def deed() -> ResponseReturnValue:
     """Add, change, check or remove an account."""
-    form = sent_form()
     deeds = {"add": _add, "keys": _keys, "check": _check, "live": _live, "drop": _drop, "remove": _remove}
-    if form.deed not in deeds or not form.subject.isprintable():
-        abort(400, "This form is not known.")
-    try:
-        done = deeds[form.deed](form)
-    except NotFound:
-        abort(404)
-    return done if done is not None else form.answer(_page(form))
+    return carry_out(deeds, _page)
 
 
 def _add(form: Form) -> ResponseReturnValue | None:

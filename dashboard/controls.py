@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from dashboard import check_view
 from dashboard.control_view import LEVELS, SCOPES, journal_line, stop_view
-from dashboard.forms import Form, sent_form
+from dashboard.forms import Form, carry_out
 from dashboard.standing import stop_text
 from dashboard.viewer import actor, admins_only, members_only
 from domain.checks.catalog import CHECKS
@@ -39,15 +39,8 @@ def controls() -> ResponseReturnValue:
 @admins_only
 def deed() -> ResponseReturnValue:
     """Set or release a stop."""
-    form = sent_form()
     deeds = {"stop": _set_stop, "release": _release, "rule": _set_rule, "clear": _clear_rule}
-    if form.deed not in deeds:
-        abort(400, "This form is not known.")
-    try:
-        done = deeds[form.deed](form)
-    except NotFound:
-        abort(404)
-    return done if done is not None else form.answer(_page(form))
+    return carry_out(deeds, _page)
 
 
 def _set_stop(form: Form) -> ResponseReturnValue | None:

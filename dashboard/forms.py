@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from flask import flash, redirect, request
+from flask import abort, flash, redirect, request
 from flask.typing import ResponseReturnValue
 
 from dashboard.viewer import current_viewer
-from domain.errors import BrokerAway, Conflict, InvalidInput, NotAuthenticated, TooMany
+from domain.errors import BrokerAway, Conflict, InvalidInput, NotAuthenticated, NotFound, TooMany
 from services.manage_users import authenticate
 
 MAX_REASON = 200
@@ -122,3 +122,20 @@ class Form:
 def sent_form() -> Form:
     """Return the form that was sent with this request."""
     return Form(request.form.get("deed", ""), request.form.get("subject", ""))
+
+
+def carry_out(
+    deeds: Mapping[str, Callable[[Form], ResponseReturnValue | None]], page: Callable[[Form], str]
+) -> ResponseReturnValue:
+    """Do what the form of this request asks for; where it was not done, show the page again and say why.
+
+    400 for what is none of the deeds, 404 for one at something that is not there.
+    """
+    form = sent_form()
+    if form.deed not in deeds or not form.subject.isprintable():
+        abort(400, "This form is not known.")
+    try:
+        done = deeds[form.deed](form)
+    except NotFound:
+        abort(404)
+    return done if done is not None else form.answer(page(form))

@@ -43,11 +43,13 @@ MEANINGS = {
     "ACCOUNT_CLOSED_PENDING": "The account is being closed.",
     "ACCOUNT_CLOSED": "The account is closed.",
 }
-FINAL = (OwnStatus.NOT_OPENED.value, "REJECTED", "ACCOUNT_CLOSED")
+ENDED = ("REJECTED", "ACCOUNT_CLOSED")  # as far as the desk can tell: Alpaca may open either again, on an appeal say
 SETTLED = (ACTIVE, "INACTIVE", "PAPER_ONLY", "DISABLED", "LIMITED")
 
 YOUNG = timedelta(minutes=10)  # so long after the sign-up things move by themselves
 YOUNG_EVERY, WAITING_EVERY, SETTLED_EVERY = timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=10)
+ENDED_EVERY = timedelta(days=1)
+LAG = timedelta(seconds=5)  # so long after a change an answer of Alpaca may still be from before it
 
 # An answer that was lost: Alpaca is asked whether it has the account, at first after LOOK_AFTER.
 LOOK_AFTER = timedelta(seconds=30)
@@ -82,6 +84,15 @@ class BrokerageReport:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusEvent:
+    """What an event tells of an account: that something changed, and where it is the status, to what and when."""
+
+    alpaca_id: str
+    status: str | None = None
+    at: datetime | None = None
+
+
 def meaning(status: str) -> str:
     """Return a status in plain words; Alpaca may have words that are newer than this list."""
     return MEANINGS.get(status) or "The desk does not know this status; Alpaca can say what it means."
@@ -91,6 +102,8 @@ def pause(status: str, age: timedelta, lookups: int = 0) -> timedelta:
     """Return how long to wait before the next look at an account that was asked for `age` ago."""
     if status == OwnStatus.OPENING:
         return min(LOOK_AFTER * 2**lookups, LONGEST_LOOK) if lookups < 16 else LONGEST_LOOK
+    if status in ENDED:
+        return ENDED_EVERY
     if status in SETTLED:
         return SETTLED_EVERY
     return YOUNG_EVERY if age < YOUNG else WAITING_EVERY

@@ -31,7 +31,7 @@ class BrokerageAccount(Model):
     equity: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # at Alpaca
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
-    status_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())  # when the status came to be known
+    status_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())  # of when the status is known
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when Alpaca was last asked to open it
     lookups: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())  # when to look at Alpaca again

@@ -8,7 +8,19 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from domain.brokerage import LOOK_AFTER, SURE_AFTER, SURE_LOOKUPS, BrokerageReport, OwnStatus, pause
+from domain.brokerage import (
+    ENDED,
+    LAG,
+    LOOK_AFTER,
+    SETTLED_EVERY,
+    SURE_AFTER,
+    SURE_LOOKUPS,
+    YOUNG_EVERY,
+    BrokerageReport,
+    OwnStatus,
+    StatusEvent,
+    pause,
+)
 from domain.errors import Conflict
 from extensions import announce, database_time, transaction
 from models import BrokerageAccount
@@ -16,30 +28,53 @@ from models import BrokerageAccount
 logger = logging.getLogger(__name__)
 
 
-def store(row_id: int, report: BrokerageReport) -> bool:
-    """Write down what Alpaca says of an account; False when another row has that account already, or this is gone."""
+def store(row_id: int, report: BrokerageReport, asked_at: datetime) -> bool:
+    """Write down what Alpaca, asked at `asked_at`, says of an account.
+
+    A status that may be older than the one that is known is left, and Alpaca asked again. False when another row has
+    that account already, or this one is gone.
+    """
     try:
         with transaction() as session:
             row, now = session.execute(_locked(row_id)).scalar_one_or_none(), database_time()
             if row is None:
                 logger.critical("brokerage account %s: Alpaca's account %s has no row", row_id, report.alpaca_id)
                 return False
-            old = row.status
+            old, is_first = row.status, row.alpaca_id is None
             row.alpaca_id = report.alpaca_id
             row.account_number = report.account_number or row.account_number
             row.created_at = report.created_at or row.created_at
             row.equity = row.equity if report.equity is None else report.equity
             row.reason = report.reason
-            if old != report.status:
-                row.status, row.status_at = report.status, now
-                announce(session)
             row.next_at = now + pause(report.status, now - row.requested_at)
+            if old != report.status and not is_first and asked_at < row.status_at + LAG:
+                row.next_at = now + YOUNG_EVERY
+            elif old != report.status:
+                row.status, row.status_at = report.status, asked_at
+                announce(session)
+            new = row.status
     except IntegrityError:
         logger.error("brokerage account %s: Alpaca's account %s has a row already", row_id, report.alpaca_id)
         return False
-    if old != report.status:
-        logger.info("brokerage account %s: %s -> %s", row_id, old, report.status)
+    _tell_of_move(row_id, old, new)
     return True
+
+
+def hear(event: StatusEvent, where: str) -> None:
+    """Write down what an event tells unless more recent things are known, and let its account be looked at next."""
+    B = BrokerageAccount
+    of_account = sa.select(B).where(B.environment == where, B.alpaca_id == event.alpaca_id).with_for_update()
+    with transaction() as session:
+        row, now = session.execute(of_account).scalar_one_or_none(), database_time()
+        if row is None:
+            return
+        row.next_at = now
+        if event.status is None or event.at is None or event.status == row.status or event.at <= row.status_at:
+            return
+        row_id, old = row.id, row.status
+        row.status, row.status_at = event.status, min(event.at, now)
+        announce(session)
+    _tell_of_move(row_id, old, event.status)
 
 
 def take_back(row_id: int, sent_at: datetime, sent_before: datetime | None, reason: str) -> bool:
@@ -102,8 +137,26 @@ def note_stranger(row_id: int, sent_at: datetime) -> None:
     logger.warning("brokerage account %s: its e-mail has an older account at Alpaca, not opened", row_id)
 
 
+def note_unreadable(row_id: int, trouble: str) -> None:
+    """Note that an account cannot be read, alone among others; what is known of it stays, and it is told once."""
+    with transaction() as session:
+        row, now = session.execute(_locked(row_id)).scalar_one_or_none(), database_time()
+        if row is None or row.status in ENDED:
+            return
+        if row.alpaca_id is not None:
+            row.next_at = now + SETTLED_EVERY
+        is_new, row.reason = row.reason != trouble, trouble
+    if is_new:
+        logger.warning("brokerage account %s: cannot be read: %s", row_id, trouble)
+
+
 def _locked(row_id: int) -> sa.Select[BrokerageAccount]:
     return sa.select(BrokerageAccount).where(BrokerageAccount.id == row_id).with_for_update()
+
+
+def _tell_of_move(row_id: int, old: str, new: str) -> None:
+    if old != new:
+        logger.info("brokerage account %s: %s -> %s", row_id, old, new)
 
 
 def _set_not_opened(row: BrokerageAccount, reason: str, now: datetime) -> None:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from brokers.errors import BrokerUnavailable
-from domain.brokerage import ACTIVE, FINAL, is_ours, pause
+from brokers.errors import AccessRefused, AccountUnreadable, BrokerUnavailable
+from domain.brokerage import ACTIVE, BrokerageReport, OwnStatus, is_ours, pause
 from extensions import database_time, reading, transaction, utc_now
 from models import BrokerageAccount
 from services import brokerage, brokerage_rows
 
 if TYPE_CHECKING:
     from brokers.alpaca.accounts import BrokerageClient
+
+
+NOT_SHOWN = "Alpaca does not show this account to the desk."
 
 
 class _InHand(NamedTuple):
@@ -27,6 +30,7 @@ class _InHand(NamedTuple):
     email: str
     asked_at: datetime
     sent_at: datetime
+    taken_at: datetime
 
 
 def follow_next() -> bool:
@@ -38,23 +42,19 @@ def follow_next() -> bool:
     account = _take(brokerage.environment())
     if account is None:
         return False
-    if account.alpaca_id is None:
-        _look_up(account, alpaca)
-    else:
-        _ask(account.row_id, account.alpaca_id, alpaca)
+    try:
+        if account.alpaca_id is None:
+            _look_up(account, alpaca)
+        else:
+            brokerage_rows.store(account.row_id, _read(account, account.alpaca_id, alpaca), account.taken_at)
+    except AccountUnreadable as e:
+        brokerage_rows.note_unreadable(account.row_id, str(e))
     return True
-
-
-def look_soon(alpaca_id: str) -> None:
-    """Let an account be looked at next: Alpaca has told of a change."""
-    B = BrokerageAccount
-    with transaction() as session:
-        session.execute(sa.update(B).where(B.alpaca_id == alpaca_id).values(next_at=utc_now()))
 
 
 def _take(where: str) -> _InHand | None:
     B = BrokerageAccount
-    due = (B.environment == where, B.status.not_in(FINAL))
+    due = (B.environment == where, B.status != OwnStatus.NOT_OPENED)
     with reading() as session:  # most of the time there is none, and then nothing need be locked
         if session.execute(sa.select(B.id).where(*due, B.next_at <= utc_now()).limit(1)).first() is None:
             return None
@@ -65,7 +65,7 @@ def _take(where: str) -> _InHand | None:
         if row is None:
             return None
         row.next_at = now + pause(row.status, now - row.requested_at, row.lookups + 1)
-        return _InHand(row.id, row.alpaca_id, row.email, row.requested_at, row.sent_at or row.requested_at)
+        return _InHand(row.id, row.alpaca_id, row.email, row.requested_at, row.sent_at or row.requested_at, now)
 
 
 def _look_up(account: _InHand, alpaca: BrokerageClient) -> None:
@@ -73,13 +73,23 @@ def _look_up(account: _InHand, alpaca: BrokerageClient) -> None:
     found = alpaca.find_by_email(account.email)
     if found is None:
         brokerage_rows.note_absence(account.row_id, account.sent_at)
-    elif not is_ours(found, account.asked_at, account.sent_at) or not brokerage_rows.store(account.row_id, found):
+    elif not (
+        is_ours(found, account.asked_at, account.sent_at)
+        and brokerage_rows.store(account.row_id, found, account.taken_at)
+    ):
         brokerage_rows.note_stranger(account.row_id, account.sent_at)
 
 
-def _ask(row_id: int, alpaca_id: str, alpaca: BrokerageClient) -> None:
-    report = alpaca.get(alpaca_id)
+def _read(account: _InHand, alpaca_id: str, alpaca: BrokerageClient) -> BrokerageReport:
+    try:
+        report = alpaca.get(alpaca_id)
+    except AccessRefused:
+        # Of the key, or of this one account? What is asked for without its id is refused for the key alone.
+        listed = alpaca.find_by_email(account.email)
+        if listed is None or listed.alpaca_id != alpaca_id:
+            raise AccountUnreadable(NOT_SHOWN) from None
+        report = listed
     if report.status == ACTIVE:
         with contextlib.suppress(BrokerUnavailable):  # the equity comes with the next look then
             report = replace(report, equity=alpaca.equity(alpaca_id))
-    brokerage_rows.store(row_id, report)
+    return report

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from extensions import announce, database_time, insert_or_update, transaction, utc_now
+from extensions import announce, database_time, insert_or_update, reading, transaction, utc_now
 from models import WebSession, Worker
 from services import throttle, tokens
+from services.health import STALE
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,14 @@ def heartbeat(name: str) -> None:
     with transaction() as session:
         announce(session)
         session.execute(row.on_conflict_do_update(index_elements=[Worker.name], set_={"seen_at": utc_now()}))
+
+
+def is_eldest(name: str) -> bool:
+    """Tell whether this worker is the one of those alive that has begun first: it does what one of them is to do."""
+    alive = (Worker.stopped_at.is_(None), Worker.seen_at > database_time() - timedelta(seconds=STALE))
+    with reading() as session:
+        query = sa.select(Worker.name).where(*alive).order_by(Worker.started_at, Worker.name).limit(1)
+        return session.execute(query).scalar_one_or_none() == name
 
 
 def say_goodbye(name: str) -> None:

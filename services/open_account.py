@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LATEST_CALL = 12.0  # seconds after a sign-up began; with what one call may take it holds its web thread so much longer
 NOT_KNOWN = (
     "What became of the application is not known yet. The desk goes on looking; signing up again is safe and opens "
     "no second account."
@@ -49,6 +51,25 @@ class SignedUp(NamedTuple):
     generated: list[str]
 
 
+class _InTime:
+    """Alpaca as one sign-up asks it: later than LATEST_CALL nothing is sent any more, and BrokerUnavailable raised."""
+
+    def __init__(self, alpaca: BrokerageClient, began_at: float) -> None:
+        self._alpaca, self._latest = alpaca, began_at + LATEST_CALL
+
+    def open_account(self, application: Application) -> BrokerageReport:
+        self._check()
+        return self._alpaca.open_account(application)
+
+    def find_by_email(self, email: str) -> BrokerageReport | None:
+        self._check()
+        return self._alpaca.find_by_email(email)
+
+    def _check(self) -> None:
+        if monotonic() > self._latest:
+            raise BrokerUnavailable("no time was left to wait for its answer")
+
+
 class _Attempt(NamedTuple):
     """A reserved e-mail: asked for first at `asked_at`, sent last at `sent_at`.
 
@@ -67,7 +88,8 @@ def sign_up(owner_id: int, application: Application, password: str | None) -> Si
     Raises InvalidInput, EmailRegistered, TooMany, NotConfigured, or BrokerAway when Alpaca cannot be asked or what it
     did is not known yet.
     """
-    alpaca = brokerage.connected()
+    began_at = monotonic()
+    alpaca = _InTime(brokerage.connected(), began_at)
     if password is not None:
         check_new_password(password)
     where = brokerage.environment()
@@ -119,7 +141,7 @@ def _came_to_nothing(row: BrokerageAccount) -> bool:
     return row.status == OwnStatus.NOT_OPENED and row.alpaca_id is None
 
 
-def _settle_first(attempt: _Attempt, application: Application, alpaca: BrokerageClient) -> _Attempt:
+def _settle_first(attempt: _Attempt, application: Application, alpaca: _InTime) -> _Attempt:
     """Find out what became of an earlier try; returns when a new one may be sent, and the turn is ours."""
     try:
         found = alpaca.find_by_email(application.email)
@@ -133,7 +155,7 @@ def _settle_first(attempt: _Attempt, application: Application, alpaca: Brokerage
     return attempt._replace(sent_at=sent_at)
 
 
-def _open(attempt: _Attempt, application: Application, alpaca: BrokerageClient) -> BrokerageReport:
+def _open(attempt: _Attempt, application: Application, alpaca: _InTime) -> BrokerageReport:
     """Ask Alpaca, once; what it surely did not open is taken back."""
     try:
         return alpaca.open_account(application)
@@ -157,7 +179,7 @@ def _open(attempt: _Attempt, application: Application, alpaca: BrokerageClient) 
         return _look(attempt, application, alpaca)
 
 
-def _look(attempt: _Attempt, application: Application, alpaca: BrokerageClient) -> BrokerageReport:
+def _look(attempt: _Attempt, application: Application, alpaca: _InTime) -> BrokerageReport:
     """Return the account that came of this row; raises BrokerAway when it cannot be seen yet."""
     try:
         found = alpaca.find_by_email(application.email)
@@ -186,7 +208,7 @@ def _refuse_stranger(attempt: _Attempt) -> NoReturn:
 
 def _store(attempt: _Attempt, report: BrokerageReport) -> None:
     try:
-        stored = brokerage_rows.store(attempt.row_id, report)
+        stored = brokerage_rows.store(attempt.row_id, report, attempt.sent_at)
     except SQLAlchemyError as e:
         logger.error("brokerage account %s: cannot be stored now: %s", attempt.row_id, getattr(e, "orig", e))
         raise BrokerAway(NOT_KNOWN) from None

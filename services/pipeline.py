@@ -57,6 +57,7 @@ class Pipeline:
         self._left_alone = LeftAlone()
         self._keepers: dict[int, AccountKeeper] = {}
         self._terms: dict[int, AccountTerms] = {}
+        self._sealed: dict[int, str | None] = {}  # encrypted keys that could not be opened, by account
         self._due: dict[str, float] = {}
         self._threads = True
 
@@ -113,11 +114,13 @@ class Pipeline:
         for number in [number for number, terms in self._terms.items() if wanted.get(number) != terms]:
             self._leave(number)
         for number, terms in wanted.items():
-            if number not in self._terms:
+            resealed = number in self._sealed and self._sealed[number] != terms.credentials
+            if number not in self._terms or resealed:
                 self._terms[number] = terms
                 self._connect(terms)
 
     def _connect(self, terms: AccountTerms) -> None:
+        self._sealed.pop(terms.id, None)
         if terms.needs_keys and not terms.credentials:
             heard.set_state(terms.id, trouble="it has no keys")
             return
@@ -126,6 +129,7 @@ class Pipeline:
         except SealBroken as e:
             logger.error("account %s (%s): %s", terms.id, terms.name, e)
             heard.set_state(terms.id, trouble=str(e)[:255])
+            self._sealed[terms.id] = terms.credentials
             return
         self.market.connect(terms.id, broker)
         keeper = AccountKeeper(
@@ -138,6 +142,7 @@ class Pipeline:
 
     def _leave(self, number: int) -> None:
         del self._terms[number]
+        self._sealed.pop(number, None)
         keeper = self._keepers.pop(number, None)
         if keeper is not None:
             self.market.drop(number)

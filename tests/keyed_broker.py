@@ -5,12 +5,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from flask import Flask
+
 from brokers import registry
 from brokers.errors import AccessRefused, BrokerUnavailable
 from domain.enums import Environment
 from domain.messages import AccountReport
 from extensions import db
-from services.broker_accounts import AccountForm, add_account
+from models import BrokerAccount
+from services import registry as desk_registry
+from services import vault
+from services.broker_accounts import AccountForm, add_account, get_account
 from services.broker_keys import Keys
 
 PAPER_KEYS = Keys(key_id="PKPAPER7ANNA000000AB", secret_key="the/paper+secret=of.anna.0123456789abcdef")
@@ -84,3 +89,20 @@ def add(name: str = "anna", environment: str = "paper", keys: Keys = PAPER_KEYS,
 def shows_a_key(text: str) -> list[str]:
     """Return the keys that stand in a text."""
     return [part for keys in EVERY_KEY for part in (keys.key_id, keys.secret_key) if part in text]
+
+
+def account_row(name: str = "anna") -> BrokerAccount:
+    """Return an account's row."""
+    return get_account(name).account
+
+
+def registry_version() -> int:
+    """Return the version that processes compare what they remember with."""
+    db.session.rollback()
+    return desk_registry.current_version(db.session())
+
+
+def opened_keys(app: Flask, name: str = "anna") -> dict[str, str]:
+    """Return the stored keys of an account, decrypted."""
+    account = account_row(name)
+    return vault.unseal(app.config["DESK"].credentials_key, account.id, account.credentials or "")

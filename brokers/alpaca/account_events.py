@@ -1,4 +1,4 @@
-"""The events of the Broker API: they say that something happened to an account; what happened is read over REST.
+"""The events of the Broker API: they say that something happened to an account, and of a status what it is now.
 
 Losing them is harmless, as accounts are polled all the same. After a break the stream goes on where it ended.
 """
@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 import requests
 
+from brokers.alpaca.account_forms import status_event
 from brokers.alpaca.settings import BrokerageSettings
 from brokers.http import CONNECT_SECONDS
+from domain.brokerage import StatusEvent
 
 SILENT_SECONDS = 60.0  # a stream that sends not even a heartbeat for so long is dead
 PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)  # seconds between tries to connect
@@ -21,9 +23,9 @@ JOIN_SECONDS = 3.0
 
 
 class AccountEvents:
-    """A listener in a thread of its own; `changed` is called with Alpaca's id of an account, from that thread."""
+    """A listener in a thread of its own; `changed` is called with each event, from that thread."""
 
-    def __init__(self, settings: BrokerageSettings, changed: Callable[[str], None]) -> None:
+    def __init__(self, settings: BrokerageSettings, changed: Callable[[StatusEvent], None]) -> None:
         self.trouble: str | None = None  # why it is silent now
         self._changed = changed
         self._url = f"{settings.url}/v1/events/accounts/status"
@@ -79,8 +81,8 @@ class AccountEvents:
     def _take(self, text: bytes) -> None:
         try:
             event = json.loads(text)
+            told = status_event(event)
         except ValueError:
             return  # the next poll sees what it was about
-        if isinstance(event, dict) and isinstance(event.get("account_id"), str):
-            self._changed(event["account_id"])
-            self._cursor = str(event.get("event_ulid") or "") or self._cursor
+        self._changed(told)
+        self._cursor = str(event.get("event_ulid") or "") or self._cursor

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from brokers.alpaca.translate import moment, number
-from domain.brokerage import Application, BrokerageReport
+from domain.brokerage import Application, BrokerageReport, StatusEvent
 
 LONGEST_NUMBER, LONGEST_REASON = 64, 500
 STATUS = re.compile(r"[A-Z][A-Z0-9_]{0,31}", re.ASCII)
@@ -17,6 +17,20 @@ EARLIEST = 1970
 LARGEST = Decimal(10) ** 12  # of a sum of money, dollars
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 SEPARATORS = r"[\s./_-]*"
+
+
+class OddAccount(NamedTuple):
+    """An account that lacks something every account has; None = it does not say."""
+
+    alpaca_id: str | None
+    email: str | None
+
+
+class Listed(NamedTuple):
+    """Accounts of a list; one that has no e-mail is among both."""
+
+    reports: list[BrokerageReport]
+    odd: list[OddAccount]
 
 
 def application_body(application: Application) -> dict[str, Any]:
@@ -34,10 +48,8 @@ def brokerage_report(account: Any) -> BrokerageReport:
 
     ValueError when it is no account: it has no id, or no status.
     """
-    if not isinstance(account, dict):
-        raise ValueError("not an account")
-    alpaca_id, status = str(account.get("id") or "").lower(), str(account.get("status"))
-    if not UUID.fullmatch(alpaca_id) or not STATUS.fullmatch(status):
+    alpaca_id = _id(account)
+    if alpaca_id is None or not STATUS.fullmatch(status := str(account.get("status"))):
         raise ValueError("not an account")
     return BrokerageReport(
         alpaca_id=alpaca_id,
@@ -49,11 +61,32 @@ def brokerage_report(account: Any) -> BrokerageReport:
     )
 
 
-def brokerage_reports(accounts: Any) -> list[BrokerageReport]:
-    """Return what the accounts of a list are. ValueError when it is no list of accounts."""
+def brokerage_reports(accounts: Any) -> Listed:
+    """Return what the accounts of a list are, and those that cannot be understood. ValueError when it is no list."""
     if not isinstance(accounts, list):
         raise ValueError("not a list of accounts")
-    return [brokerage_report(account) for account in accounts]
+    reports, odd = [], []
+    for account in accounts:
+        try:
+            report = brokerage_report(account)
+        except ValueError:
+            odd.append(OddAccount(_id(account), _email(account)))
+        else:
+            reports.append(report)
+            if report.email is None:
+                odd.append(OddAccount(report.alpaca_id, None))
+    return Listed(reports, odd)
+
+
+def status_event(event: Any) -> StatusEvent:
+    """Return what an event tells. ValueError when it names no account."""
+    alpaca_id = event.get("account_id") if isinstance(event, dict) else None
+    if not isinstance(alpaca_id, str) or not UUID.fullmatch(alpaca_id.lower()):
+        raise ValueError("not an event of an account")
+    status, at = str(event.get("status_to")), _moment(event.get("at"))
+    if at is None or not STATUS.fullmatch(status):
+        return StatusEvent(alpaca_id=alpaca_id.lower())
+    return StatusEvent(alpaca_id=alpaca_id.lower(), status=status, at=at)
 
 
 def equity_of(account: Any) -> Decimal | None:
@@ -97,8 +130,13 @@ def _written(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _email(account: Mapping[str, Any]) -> str | None:
-    contact = account.get("contact")
+def _id(account: Any) -> str | None:
+    text = str(account.get("id") or "").lower() if isinstance(account, dict) else ""
+    return text if UUID.fullmatch(text) else None
+
+
+def _email(account: Any) -> str | None:
+    contact = account.get("contact") if isinstance(account, dict) else None
     email = contact.get("email_address") if isinstance(contact, dict) else None
     return email.strip().lower() if isinstance(email, str) else None
 

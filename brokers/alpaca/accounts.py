@@ -5,6 +5,7 @@ Bodies go and come as they are: the SDK's own models refuse an account whose sta
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -19,6 +20,7 @@ with warnings.catch_warnings():
     from alpaca.broker.client import BrokerClient
 
 from brokers.alpaca.account_forms import (
+    OddAccount,
     application_body,
     brokerage_report,
     brokerage_reports,
@@ -27,11 +29,12 @@ from brokers.alpaca.account_forms import (
     without_tax_id,
 )
 from brokers.alpaca.client import hold
-from brokers.alpaca.errors import of_reading, of_sending
+from brokers.alpaca.errors import BadRequest, NotFound, of_reading, of_sending
 from brokers.alpaca.rate_budget import RateBudget
 from brokers.alpaca.settings import BrokerageSettings
 from brokers.errors import (
     AccessRefused,
+    AccountUnreadable,
     BrokerError,
     BrokerUnavailable,
     EmailTaken,
@@ -42,7 +45,11 @@ from brokers.errors import (
 from domain.brokerage import Application, BrokerageReport
 
 WALL_SECONDS = 10.0  # of one call; much less than domain.brokerage.SURE_AFTER
+UNKNOWN = "Alpaca does not know this account."
+UNCLEAR = "What Alpaca says of this account cannot be understood."
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class BrokerageClient:
@@ -50,7 +57,9 @@ class BrokerageClient:
 
     def __init__(self, settings: BrokerageSettings, wall_seconds: float = WALL_SECONDS) -> None:
         client = BrokerClient(settings.key_id, settings.secret_key, url_override=settings.url, raw_data=True)
+        self._keys = (settings.secret_key, settings.key_id)
         self._budget = RateBudget()
+        self._odd: set[str | None] = set()
         self._client = hold(client, self._budget, wall_seconds)
 
     def open_account(self, application: Application) -> BrokerageReport:
@@ -69,13 +78,30 @@ class BrokerageClient:
         raise error from None  # the first one holds Alpaca's answer as it came
 
     def find_by_email(self, email: str) -> BrokerageReport | None:
-        """Return the account of exactly this e-mail; None = Alpaca does not know one now. Raises BrokerUnavailable."""
-        found = self._read("/accounts", {"query": email, "entities": "contact"}, brokerage_reports)
-        return next((report for report in found if report.email == email), None)
+        """Return the account of exactly this e-mail; None = Alpaca does not know one now.
+
+        Raises BrokerUnavailable, and AccountUnreadable where an account that cannot be understood may be that one.
+        """
+        listed = self._read("/accounts", {"query": email, "entities": "contact"}, brokerage_reports)
+        self._tell_of_odd(listed.odd)
+        found = next((report for report in listed.reports if report.email == email), None)
+        if found is None and any(odd.email in (None, email) for odd in listed.odd):
+            raise AccountUnreadable(UNCLEAR)
+        return found
 
     def get(self, alpaca_id: str) -> BrokerageReport:
-        """Return an account. Raises BrokerUnavailable; an id that Alpaca does not know is answered like a wrong key."""
-        return self._read(f"/accounts/{alpaca_id}", None, brokerage_report)
+        """Return an account.
+
+        Raises BrokerUnavailable, AccountUnreadable where nothing can be known of this one alone, and AccessRefused,
+        which is Alpaca's answer to a wrong key and to the id of an account that it does not show.
+        """
+        try:
+            report = self._read(f"/accounts/{alpaca_id}", None, lambda account: _understood(account, alpaca_id))
+        except (NotFound, BadRequest):
+            raise AccountUnreadable(UNKNOWN) from None
+        if report is None:
+            raise AccountUnreadable(UNCLEAR)
+        return report
 
     def equity(self, alpaca_id: str) -> Decimal | None:
         """Return an active account's equity in dollars. Raises BrokerUnavailable."""
@@ -90,14 +116,21 @@ class BrokerageClient:
         try:
             return understand(self._client.get(path, params))
         except (APIError, requests.RequestException) as e:
-            raise of_reading(e, self._wait(e)) from e
+            raise of_reading(self._without_keys(e), self._wait(e)) from None
         except ValueError:
             raise BrokerUnavailable("Alpaca's answer cannot be understood", 5.0) from None
 
+    def _tell_of_odd(self, accounts: list[OddAccount]) -> None:
+        """Log each account that cannot be understood once."""
+        for alpaca_id in {odd.alpaca_id for odd in accounts} - self._odd:
+            self._odd.add(alpaca_id)
+            logger.warning("Alpaca lists an account that cannot be understood: %s", alpaca_id or "it has no id")
+
     def _of_opening(self, error: Exception, application: Application) -> BrokerError:
         status = error.status_code if isinstance(error, APIError) else None
+        error = self._without_keys(error)
         if isinstance(error, APIError):
-            error = APIError(without_tax_id(str(error), application), error._http_error)  # type: ignore[no-untyped-call]
+            error = _saying(without_tax_id(str(error), application), error)
         meant = of_sending(error, self._wait(error))
         if status == 409:
             return EmailTaken("Alpaca has an account of this e-mail already")
@@ -105,8 +138,30 @@ class BrokerageClient:
             return FormRefused(str(meant), field_in(str(meant), application))
         return meant
 
+    def _without_keys(self, error: Exception) -> Exception:
+        """Return a refusal of Alpaca without the desk's keys: it may be shown to those who sign up."""
+        if not isinstance(error, APIError):
+            return error
+        text = str(error)
+        for key in self._keys:
+            text = text.replace(key, "***")
+        return _saying(text, error)
+
     def _wait(self, error: Exception) -> float:
         response = getattr(error, "response", None)
         if response is not None and response.status_code == 429:
             return self._budget.refuse(response.headers)
         return 0.0
+
+
+def _saying(text: str, error: Any) -> APIError:
+    return APIError(text, error._http_error)  # type: ignore[no-untyped-call]
+
+
+def _understood(account: Any, alpaca_id: str) -> BrokerageReport | None:
+    """Return an account that was asked for, None for what is not that one."""
+    try:
+        report = brokerage_report(account)
+    except ValueError:
+        return None
+    return report if report.alpaca_id == alpaca_id else None

@@ -106,7 +106,7 @@ class HealOut(Out):
 class WhatIfIn(AlertIn):
     """An alert as the webhook takes it; the passphrase may be absent and is not looked at."""
 
-    passphrase: Secret | None = None  # type: ignore[assignment]
+    passphrase: Secret | None = Field(None, repr=False)  # type: ignore[assignment]
 
     def question(self) -> Alert:
         """Return the alert in the desk's terms."""

@@ -69,7 +69,7 @@ ClosedMarket = Annotated[WhenClosed | None, BeforeValidator(_lower), Blank]
 class AlertIn(Tolerant):
     """An alert as the webhook takes it."""
 
-    passphrase: Secret
+    passphrase: Secret = Field(repr=False)
     ticker: Ticker
     order_action: Action
     order_contracts: Positive
@@ -130,7 +130,7 @@ class AlertOut(Out):
 class SignalUpdateIn(Tolerant):
     """A signal as an outside executor puts it back; what the alert said must be unchanged."""
 
-    passphrase: Secret | None = None
+    passphrase: Secret | None = Field(None, repr=False)
     rowid: Annotated[int, BeforeValidator(_no_yes)] = Field(gt=0, le=2**53)
     ticker: Ticker | None = None
     order_action: Action | None = None
@@ -175,7 +175,7 @@ class SignalUpdateIn(Tolerant):
 class FillIn(Tolerant):
     """A fill or cancel that an outside executor reports by order id."""
 
-    passphrase: Secret
+    passphrase: Secret = Field(repr=False)
     order_id: OrderId
     stk_price: OptionalNumber = None
     cancel: bool = Field(False, strict=True)

@@ -18,8 +18,8 @@ NewName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, 
 
 
 class KeysIn(Closed):
-    key_id: Key = Field(description="as the broker shows it: 8 to 128 plain characters without blanks")
-    secret_key: Key = Field(description="the same; it is tried, encrypted, and never shown again")
+    key_id: Key = Field(repr=False, description="as the broker shows it: 8 to 128 plain characters without blanks")
+    secret_key: Key = Field(repr=False, description="the same; it is tried, encrypted, and never shown again")
 
     def keys(self) -> Keys:
         """Return the keys."""

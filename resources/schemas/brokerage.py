@@ -104,7 +104,7 @@ class IdentityIn(Closed):
     middle_name: Line | None = None
     family_name: Line | None = None
     date_of_birth: PastDay | None = None
-    tax_id: TaxId | None = Field(None, description="is handed on to Alpaca, and neither kept, logged nor shown")
+    tax_id: TaxId | None = Field(None, repr=False, description="is handed on to Alpaca; neither kept, logged nor shown")
     tax_id_type: TaxIdType | None = Field(None, description="such as USA_SSN; Alpaca knows which there are")
     country_of_citizenship: Country | None = None
     country_of_birth: Country | None = None
@@ -138,7 +138,7 @@ class SignUpIn(Closed):
 
     name: Line
     email: Email
-    password: Secret | None = Field(None, description="looked at, as older clients send one, and not kept")
+    password: Secret | None = Field(None, repr=False, description="looked at, as older clients send one, and not kept")
     contact: ContactIn | None = None
     identity: IdentityIn | None = None
     disclosures: DisclosuresIn | None = None

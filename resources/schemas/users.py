@@ -14,7 +14,7 @@ Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 
 class UserIn(Closed):
     username: Username
-    password: Secret
+    password: Secret = Field(repr=False)
     role: Role | None = None
 
 
@@ -29,7 +29,7 @@ class UserList(Out):
 
 class LoginIn(Tolerant):
     username: Secret
-    password: Secret
+    password: Secret = Field(repr=False)
     expire: int | None = Field(None, description="minutes that the access token lives; absent: 10", ge=1, strict=True)
 
 

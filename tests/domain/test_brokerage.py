@@ -6,7 +6,7 @@ import pytest
 
 from domain.applications import broken_rules, missing
 from domain.brokerage import (
-    FINAL,
+    ENDED,
     MEANINGS,
     Application,
     BrokerageReport,
@@ -127,7 +127,7 @@ def test_every_status_is_told_in_words():
     assert meaning("ACTION_REQUIRED").startswith("Alpaca needs something from the applicant")
     assert meaning(OwnStatus.OPENING) == meaning("OPENING")
     assert meaning("MOON_PENDING").startswith("The desk does not know this status")
-    assert set(FINAL) <= set(MEANINGS)
+    assert set(ENDED) <= set(MEANINGS)
 
 
 def test_pauses_grow_and_end():
@@ -138,6 +138,7 @@ def test_pauses_grow_and_end():
     assert pause("NEW_WORD", minute) == timedelta(seconds=10)
     assert pause("NEW_WORD", 11 * minute) == minute
     assert pause("ACTIVE", minute) == 10 * minute
+    assert {pause(status, minute) for status in ENDED} == {timedelta(days=1)}
 
 
 def test_an_account_is_ours_only_if_it_was_opened_while_we_asked():

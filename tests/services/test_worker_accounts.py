@@ -13,9 +13,9 @@ from flask import Flask
 
 import services.pipeline
 from domain.enums import Environment, Side
-from extensions import db, transaction
+from extensions import db, reading, transaction
 from logs import LineFormatter
-from models import BrokerAccount, Order, Signal
+from models import AccountState, BrokerAccount, Order, Signal
 from services import left_alone, registry, send_orders, submit_orders
 from services.accounts import connect, desk_accounts
 from services.left_alone import LeftAlone
@@ -122,6 +122,42 @@ def test_keys_that_are_encrypted_anew_need_no_new_connection(pipeline: Pipeline,
     pipeline.run_due(Stop())
     assert pipeline._keepers == before
     assert open_names(pipeline) == {"paper", "alpaca"}
+
+
+def test_keys_that_could_not_be_read_are_tried_again_once_they_are_encrypted_anew(
+    pipeline: Pipeline, simulated: Flask, caplog: pytest.LogCaptureFixture
+):
+    config = simulated.config["DESK"]
+    number, token = db.session.execute(
+        sa.select(BrokerAccount.id, BrokerAccount.credentials).where(BrokerAccount.name == "alpaca-sim")
+    ).one()
+    older = "an older key of this desk that this worker was not given"
+    change(credentials=reseal(f"{older},{config.credentials_key}", token))
+    for _ in range(3):
+        wait_for(pipeline, {"paper"})
+        pipeline._due.pop("accounts", None)
+        pipeline.run_due(Stop())
+    assert number not in pipeline._keepers
+    assert caplog.text.count("its keys cannot be decrypted") == 1
+    change(credentials=reseal(f"{config.credentials_key},{older}", read_token()))
+    wait_for(pipeline, {"paper", "alpaca"})
+    with reading() as session:
+        assert (
+            session.execute(sa.select(AccountState.trouble).where(AccountState.account_id == number)).scalar() is None
+        )
+    keeper = pipeline._keepers[number]
+    change(credentials=reseal(f"{older},{config.credentials_key}", read_token()))
+    pipeline._due.pop("accounts", None)
+    pipeline.run_due(Stop())
+    assert pipeline._keepers[number] is keeper
+
+
+def read_token() -> str:
+    with reading() as session:
+        token: str = session.execute(
+            sa.select(BrokerAccount.credentials).where(BrokerAccount.name == "alpaca-sim")
+        ).scalar_one()
+        return token
 
 
 def test_signals_of_an_account_without_keys_expire_in_time(pipeline: Pipeline, desk: AlpacaDesk):

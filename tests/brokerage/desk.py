@@ -17,6 +17,8 @@ from brokers.alpaca.settings import BrokerageSettings
 from domain.brokerage import Application
 from extensions import db, transaction
 from models import BrokerageAccount
+from services import follow_accounts
+from services.open_account import sign_up
 from simulators.alpaca import customers
 from simulators.alpaca.keys import BROKER_KEY, BROKER_SECRET
 from simulators.alpaca.server import Running, run_in_thread
@@ -24,10 +26,12 @@ from simulators.alpaca.trading import WORLD
 from tests.conftest import closing_app
 from tests.factories import make_config
 
+OWNER = 1  # the admin of each desk
+WORKER = "worker:1"
 TAX_ID = "123-45-6789"
 ADDRESS = "/v1/accounts"
 APPROVED_AFTER, ACTIVE_AFTER = 3600, 7200
-COLUMNS = ("sent_at", "requested_at", "next_at")
+COLUMNS = ("sent_at", "requested_at", "status_at", "next_at")
 
 
 class Alpaca:
@@ -121,3 +125,21 @@ def let_pass(seconds: float) -> None:
         for row in session.execute(sa.select(BrokerageAccount)).scalars():
             for column in COLUMNS:
                 setattr(row, column, getattr(row, column) - timedelta(seconds=seconds))
+
+
+def open_one(
+    name: str = "Ada Lovelace", email: str = "ada@example.com", disclosures: dict[str, bool] | None = None
+) -> int:
+    """Open an account for the admin; returns its row's number."""
+    form = application(email, name)
+    form.disclosures.update(disclosures or {})
+    return sign_up(OWNER, form, None).account_id
+
+
+def follow(seconds: float = 61) -> int:
+    """Let so much time pass on our side, and follow all that is due; returns how many accounts that was."""
+    let_pass(seconds)
+    looked = 0
+    while follow_accounts.follow_next():
+        looked += 1
+    return looked

@@ -1,38 +1,81 @@
 """Sign-ups that cross each other: none takes back, hides or frees what another one has opened."""
 
+import contextlib
+import threading
+
 import pytest
 import sqlalchemy as sa
 
 from brokers.alpaca.accounts import BrokerageClient
 from brokers.errors import AccessRefused, BrokerUnavailable, EmailTaken, FormRefused
-from domain.enums import Role
 from domain.errors import BrokerAway, Conflict, InvalidInput
-from extensions import database_time, db, transaction
-from models import BrokerageAccount, User
-from services import brokerage_rows, manage_users
-from services.open_account import EmailRegistered, sign_up
-from tests.brokerage_desk import application, brokerage_app, let_pass, rows, simulated_alpaca, statuses
+from extensions import database_time, transaction
+from models import BrokerageAccount
+from services import brokerage_rows, open_account
+from services.open_account import EmailRegistered, SignedUp, sign_up
+from tests.brokerage.attempts import die_in
+from tests.brokerage.desk import OWNER, application, let_pass, rows, statuses
+from tests.factories import together
 
-OWNER = 1
+pytestmark = pytest.mark.usefixtures("context")
 REFUSALS = [EmailTaken("taken"), FormRefused("wrong", "email"), AccessRefused("no"), BrokerUnavailable("wait")]
 
 
-@pytest.fixture
-def alpaca():
-    with simulated_alpaca() as alpaca:
-        yield alpaca
+@pytest.mark.parametrize("same_owner", [True, False])
+def test_of_two_requests_at_once_one_opens_an_account(app, alpaca, other_owner, same_owner):
+    owners = (OWNER, OWNER) if same_owner else (OWNER, other_owner)
+
+    def act(owner):
+        with app.app_context():
+            return sign_up(owner, application(), None)
+
+    results = together(*(lambda owner=owner: act(owner) for owner in owners))
+    assert {type(result) for result in results} == {SignedUp, EmailRegistered}
+    assert (len(rows()), len(alpaca.customers), alpaca.asked()) == (1, 1, 1)
+    assert statuses() == ["SUBMITTED"]
 
 
-@pytest.fixture
-def app(alpaca, database_url, tmp_path):
-    with brokerage_app(alpaca.url, database_url, tmp_path) as app, app.app_context():
-        yield app
+def test_two_that_both_saw_no_row_make_one(app, alpaca, other_owner, monkeypatch):
+    both = threading.Barrier(2)
+
+    def wait_for_the_other():
+        with contextlib.suppress(threading.BrokenBarrierError):  # SQLite lets in one after the other
+            both.wait(0.5)
+        return database_time()
+
+    def act(owner):
+        with app.app_context():
+            return sign_up(owner, application(), None)
+
+    monkeypatch.setattr(open_account, "database_time", wait_for_the_other)
+    results = together(lambda: act(OWNER), lambda: act(other_owner))
+    assert {type(result) for result in results} == {SignedUp, EmailRegistered}
+    assert (len(rows()), alpaca.asked()) == (1, 1)
 
 
-@pytest.fixture
-def other_owner(app):
-    manage_users.create_user("bert", "a password of bert", Role.USER)
-    return db.session.execute(sa.select(User.id).where(User.username == "bert")).scalar_one()
+def test_of_two_repeats_at_once_one_is_sent(app, alpaca, monkeypatch):
+    die_in(monkeypatch, BrokerageClient, "open_account")
+    let_pass(61)
+
+    def act():
+        with app.app_context():
+            return sign_up(OWNER, application(), None)
+
+    results = together(act, act, act)
+    assert sorted(type(result).__name__ for result in results) == ["EmailRegistered"] * 2 + ["SignedUp"]
+    assert (statuses(), alpaca.asked(), len(alpaca.customers)) == (["SUBMITTED"], 1, 1)
+
+
+def test_who_has_looked_too_early_gets_no_turn(app, alpaca, monkeypatch):
+    die_in(monkeypatch, BrokerageClient, "open_account")
+    let_pass(61)
+    (row,) = rows()
+    row_id, looked_at = row.id, row.sent_at
+    assert brokerage_rows.take_turn(row_id, "Ada", looked_at)
+    assert brokerage_rows.take_turn(row_id, "Ada", looked_at) is None
+    for _ in range(3):
+        brokerage_rows.note_absence(row_id, looked_at)  # of an application before the one that is under way
+    assert (statuses(), rows()[0].lookups) == (["OPENING"], 0)
 
 
 def stall(monkeypatch, name, meanwhile):
