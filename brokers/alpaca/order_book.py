@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,10 +19,12 @@ from domain.exact import round8
 from domain.messages import FillReport, OrderReport
 from domain.order_status import CLOSED, OrderStatus
 
+logger = logging.getLogger(__name__)
+
 PAGE = 500
 MOST_PAGES = 40
 REMEMBERED = 10_000  # ids
-SETTLE = timedelta(seconds=60)  # so long an order's end may wait for its executions
+SETTLE = timedelta(seconds=60)  # so long an order's end may wait for its executions before anybody is alarmed
 
 
 class OrderBook:
@@ -31,6 +34,7 @@ class OrderBook:
         self._client = client
         self._executions = Executions(client)
         self._ids: OrderedDict[str, str] = OrderedDict()
+        self._told: set[str] = set()  # orders, by Alpaca's id, that something was logged of
 
     def find(self, client_order_id: str) -> OrderReport | None:
         """Return one order by our id; None = Alpaca does not know it now. Raises BrokerUnavailable."""
@@ -51,10 +55,11 @@ class OrderBook:
         """Return the open orders and those sent since `since` (aware UTC), oldest change first.
 
         Alpaca finds orders by when they were sent, not by when they changed; one that was sent earlier and has
-        ended since is found by its own id.
+        ended since is found by its own id. An order that cannot be read is left out, and told once: one of somebody
+        else must not hide all others, and one of ours is asked for by its id, and then it raises.
         """
         found = self._list("open", None) | self._list("all", since)
-        orders = list(found.values())
+        orders = [order for order in found.values() if self._is_readable(order)]
         fills = self._executions.of(orders)
         reports = [self._settled(self.translate(order, fills.get(str(order["id"]), ())), order) for order in orders]
         return sorted(reports, key=lambda report: report.at)
@@ -75,17 +80,37 @@ class OrderBook:
             self._ids.popitem(last=False)
         return report
 
-    @staticmethod
-    def _settled(report: OrderReport, order: Mapping[str, Any]) -> OrderReport:
-        """Return the report; an end that came after executions which are not shown yet waits for them a while.
+    def _is_readable(self, order: Mapping[str, Any]) -> bool:
+        try:
+            self.translate(order, ())
+        except BrokerUnavailable as e:
+            self._tell_once(logging.ERROR, str(order["id"]), f"{e}; it is left out")
+            return False
+        return True
 
-        Nobody asks for an ended order again. One that is filled says by its quantity that executions lack.
+    def _settled(self, report: OrderReport, order: Mapping[str, Any]) -> OrderReport:
+        """Return the report; an end that came after executions which are not shown yet waits for them.
+
+        Nobody asks for an ended order again, and what it has filled would never be booked. One that is filled says by
+        its quantity that executions lack.
         """
-        if report.status not in CLOSED - {OrderStatus.FILLED} or datetime.now(UTC) - report.at > SETTLE:
+        if report.status not in CLOSED - {OrderStatus.FILLED}:
             return report
         shown = sum((fill.quantity for fill in report.fills), Decimal(0))
-        lacks = shown < round8(number(order.get("filled_qty")) or Decimal(0))
-        return replace(report, status=OrderStatus.PARTIALLY_FILLED, reason="") if lacks else report
+        filled = round8(number(order.get("filled_qty")) or Decimal(0))
+        if shown >= filled:
+            return report
+        if datetime.now(UTC) - report.at > SETTLE:
+            text = f"it ended as {report.status} with {filled} filled, and Alpaca shows executions of {shown} only"
+            self._tell_once(
+                logging.CRITICAL, report.broker_order_id, f"{text}; its end waits for the others: look there"
+            )
+        return replace(report, status=OrderStatus.PARTIALLY_FILLED, reason="")
+
+    def _tell_once(self, level: int, order_id: str, text: str) -> None:
+        if order_id not in self._told:
+            self._told.add(order_id)
+            logger.log(level, "order %s of Alpaca: %s", order_id, text)
 
     def alpaca_id(self, client_order_id: str) -> str | None:
         """Return Alpaca's id of an order; None when there is no such order."""

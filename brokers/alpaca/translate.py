@@ -149,13 +149,22 @@ def order_report(order: Mapping[str, Any], fills: Sequence[FillReport]) -> Order
         client_order_id=str(order["client_order_id"]),
         broker_order_id=str(order["id"]),
         symbol=from_alpaca(str(order.get("symbol") or SEVERAL_LEGS)),
-        side=SIDE_FROM_ALPACA.get(str(order.get("side")), Side.BUY),  # one of several legs has no side of its own
+        side=_side(order.get("side")),
         quantity=round8(number(order.get("qty")) or filled),  # one given in dollars has no quantity
         status=status,
         at=moment(order.get("updated_at")) or moment(order.get("created_at")) or datetime.now(UTC),
         reason=_reason(order, status),
         fills=tuple(fills),
     )
+
+
+def _side(word: Any) -> Side:
+    if not word:
+        return Side.BUY  # one of several legs has no side of its own
+    known = SIDE_FROM_ALPACA.get(str(word).partition("_")[0])  # "sell_short" is a word of other places
+    if known is None:
+        raise ValueError(f"'{word}' is no side that the desk knows")
+    return known
 
 
 def fill_report(activity: Mapping[str, Any]) -> FillReport:

@@ -154,8 +154,8 @@ def change_reads(monkeypatch: pytest.MonkeyPatch, path: str, change: Any) -> Non
     """Let the answers to a read be changed on their way."""
     original = AlpacaClient.read
 
-    def read(self: AlpacaClient, asked: str, params: dict[str, Any] | None = None) -> Any:
-        answer = original(self, asked, params)
+    def read(self: AlpacaClient, asked: str, params: dict[str, Any] | None = None, **more: Any) -> Any:
+        answer = original(self, asked, params, **more)
         return change(answer) if asked == path else answer
 
     monkeypatch.setattr(AlpacaClient, "read", read)

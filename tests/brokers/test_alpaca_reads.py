@@ -49,6 +49,38 @@ class TestForeignOrders:
         assert reports[ours.client_order_id] == ours
         assert reports["x"].status is S.ACCEPTED
 
+    @pytest.mark.parametrize(
+        ("word", "side"), [("sell_short", Side.SELL), ("sell", Side.SELL), ("buy_minus", Side.BUY), ("", Side.BUY)]
+    )
+    def test_a_new_word_for_a_side_does_not_become_the_other_one(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, word: str, side: Side
+    ):
+        foreign = {**desk.at_alpaca(desk.send()), "client_order_id": "x", "side": word}
+        change_reads(monkeypatch, "/orders", lambda _: [foreign])
+        assert [report.side for report in desk.broker.list_orders(LONG_AGO)] == [side]
+
+    @pytest.mark.parametrize(
+        "broken",
+        [{"created_at": "yesterday", "updated_at": None, "submitted_at": None}, {"qty": "many"}, {"side": "levitate"}],
+    )
+    def test_one_that_cannot_be_read_hides_no_other(
+        self,
+        desk: Desk,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        broken: dict[str, str | None],
+    ):
+        ours = desk.trade()
+        foreign = {**desk.at_alpaca(ours.client_order_id), "id": "0-0", "client_order_id": "x", **broken}
+        change_reads(monkeypatch, "/orders", lambda page: [*page, foreign])
+        for _ in range(2):
+            assert desk.broker.list_orders(LONG_AGO) == [ours]
+        assert caplog.text.count("order 0-0 of Alpaca: an order of Alpaca cannot be read") == 1
+        assert caplog.text.count("it is left out") == 1
+        change_reads(monkeypatch, "/orders:by_client_order_id", lambda order: {**order, **broken})
+        with pytest.raises(BrokerUnavailable):
+            desk.find(ours.client_order_id)
+
 
 class TestPages:
     def test_none_of_many_orders_is_lost(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
@@ -116,7 +148,9 @@ class TestExecutions:
         assert filled(desk.find(client_order_id)) == 10
 
     @pytest.mark.parametrize("listed", [False, True])
-    def test_an_end_waits_for_the_executions_before_it(self, desk: Desk, monkeypatch: pytest.MonkeyPatch, listed: bool):
+    def test_an_end_waits_for_the_executions_before_it(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, listed: bool
+    ):
         """Nobody asks again for an order that has ended."""
         desk.simulator.tell("partial", quantity="4")
         client_order_id = desk.trade().client_order_id
@@ -131,8 +165,13 @@ class TestExecutions:
         with monkeypatch.context() as late:
             change_reads(late, "/account/activities/FILL", lambda _: [])
             assert (look().status, look().fills) == (S.PARTIALLY_FILLED, ())
+            assert "executions" not in caplog.text
             late.setattr(order_book, "SETTLE", timedelta(days=-1))
-            assert (look().status, look().fills) == (S.CANCELED, ())  # it does not wait for ever
+            assert (look().status, look().fills) == (
+                S.PARTIALLY_FILLED,
+                (),
+            )  # what is filled is never booked as nothing
+            assert caplog.text.count("it ended as CANCELED with 4 filled, and Alpaca shows executions of 0 only") == 1
         assert (look().status, filled(look())) == (S.CANCELED, 4)
 
     def test_they_are_not_asked_for_again_once_they_are_complete(self, desk: Desk):
