@@ -5,6 +5,7 @@ Bodies go and come as they are: the SDK's own models refuse an account whose sta
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Callable
@@ -142,7 +143,7 @@ class BrokerageClient:
         """Return a refusal of Alpaca without the desk's keys: it may be shown to those who sign up."""
         if not isinstance(error, APIError):
             return error
-        text = str(error)
+        text = _spelled_out(str(error))
         for key in self._keys:
             text = text.replace(key, "***")
         return _saying(text, error)
@@ -152,6 +153,14 @@ class BrokerageClient:
         if response is not None and response.status_code == 429:
             return self._budget.refuse(response.headers)
         return 0.0
+
+
+def _spelled_out(text: str) -> str:
+    r"""Return a body of JSON with its letters as they are: "\u002d" would hide a hyphen, and a tax id with it."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def _saying(text: str, error: Any) -> APIError:

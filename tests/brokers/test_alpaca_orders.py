@@ -20,6 +20,15 @@ S = OrderStatus
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
+class TestAnswers:
+    def test_an_answer_that_speaks_of_another_order_proves_nothing(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        """It is for a look-up to say what became of the one that was sent."""
+        other = {**desk.at_alpaca(desk.send()), "client_order_id": "somebody-elses"}
+        monkeypatch.setattr(AlpacaClient, "post", lambda *_: other)
+        with pytest.raises(OutcomeUnknown, match="another order"):
+            desk.broker.submit_order(make_request())
+
+
 class TestTypes:
     @pytest.mark.parametrize(
         ("terms", "before", "quote", "price"),

@@ -1,15 +1,19 @@
 """What ends or begins at a broker account: real money, keys that are forgotten, and its removal."""
 
+from contextlib import closing
+
 import pytest
 import sqlalchemy as sa
 
+from brokers.errors import OrderRejected
 from domain.enums import Scope
 from domain.errors import Conflict, InvalidInput
 from extensions import db, transaction
 from models import AccountState, BrokerAccount, CheckRule
 from services import broker_accounts, check_rules
-from services.accounts import desk_accounts
+from services.accounts import connect, desk_accounts
 from tests import book_rows
+from tests.brokers.alpaca_support import make_request
 from tests.dashboard.trading import journal
 from tests.factories import dump_tables, make_pair, make_stock
 from tests.keyed_broker import LIVE_KEYS, PAPER_KEYS, account_row, add, registry_version
@@ -30,6 +34,13 @@ def test_live_trading_is_switched_on_and_off_with_a_reason(app):
         ("user anna", "live trading on", "real", "tested for a month"),
         ("user anna", "live trading off", "real", "holiday"),
     ]
+
+
+def test_a_connection_made_before_the_switch_sends_nothing(app):
+    add("real", "live", LIVE_KEYS)
+    with closing(connect(app.config["DESK"], desk_accounts()[account_row("real").id])) as broker:
+        with pytest.raises(OrderRejected, match="live trading is not switched on"):
+            broker.submit_order(make_request(account="real"))
 
 
 def test_only_real_money_has_a_switch(app):
