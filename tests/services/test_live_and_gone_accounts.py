@@ -38,9 +38,12 @@ def test_live_trading_is_switched_on_and_off_with_a_reason(app):
 
 def test_a_connection_made_before_the_switch_sends_nothing(app):
     add("real", "live", LIVE_KEYS)
-    with closing(connect(app.config["DESK"], desk_accounts()[account_row("real").id])) as broker:
-        with pytest.raises(OrderRejected, match="live trading is not switched on"):
-            broker.submit_order(make_request(account="real"))
+    terms = desk_accounts()[account_row("real").id]
+    with (
+        closing(connect(app.config["DESK"], terms)) as broker,
+        pytest.raises(OrderRejected, match="live trading is not switched on"),
+    ):
+        broker.submit_order(make_request(account="real"))
 
 
 def test_only_real_money_has_a_switch(app):
