@@ -32,6 +32,8 @@ class Capabilities:
     attached_pair_hedge: bool  # leg 2 can be an order that follows the fills of leg 1
     reverses_in_one_order: bool = True  # a long position can become a short one by one sale
     coin_fee: Decimal = Decimal(0)  # at most this part of a coin that is bought is kept by the broker as its fee
+    # How long an order for parts of a share may live; coins are no shares.
+    fraction_times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
     extended_hours: bool = False  # takes orders that trade before the opening and after the close
     replaces_orders: bool = False  # a working order can be given other terms
     settle_seconds: float  # how long an order may stay invisible after it was sent

@@ -77,6 +77,7 @@ class BrokerFacts:
     session: SessionReport | None
     reserved: Decimal = ZERO  # for orders sent since the account was asked
     quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
+    fraction_times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)  # of orders for parts of a share
     coin_fee: Decimal = ZERO  # at most this part of a coin that is bought is kept as the fee
     holdings: Mapping[str, Decimal] | None = None  # asked for before coins are sold; signed
 
@@ -134,6 +135,8 @@ def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
         what = "orders outside of the session" if leg.extended_hours else f"{leg.time_in_force} orders"
         text = f"The broker does not take {what}, as {leg.symbol} is registered for."
         result.see("time in force", False, text, time_in_force=leg.time_in_force, extended_hours=leg.extended_hours)
+    if leg.quantity % 1 and not broker.is_always_open(leg.symbol):
+        _ask_fraction(result, leg, broker)
     for needed, price, name in (
         (leg.order_type.has_limit, leg.limit_price, "limit"),
         (leg.order_type.has_stop, leg.stop_price, "stop"),
@@ -157,6 +160,16 @@ def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
             "which the broker does not allow."
         )
         result.see("shortable", False, text, symbol=leg.symbol, held=leg.held)
+
+
+def _ask_fraction(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
+    if leg.time_in_force in broker.fraction_times_in_force:
+        return
+    text = (
+        f"{plain_text(leg.quantity)} {leg.symbol} are not whole shares, which the broker does not take "
+        f"as {leg.time_in_force} orders, as {leg.symbol} is registered for."
+    )
+    result.see("time in force", False, text, quantity=leg.quantity, time_in_force=leg.time_in_force)
 
 
 def _ask_session(result: Preflight, legs: Sequence[LegOrderPlan], broker: BrokerFacts) -> None:

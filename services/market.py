@@ -60,6 +60,7 @@ def broker_facts(able: Capabilities, **heard: Any) -> BrokerFacts:
     return BrokerFacts(
         order_types=able.order_types,
         times_in_force=able.times_in_force,
+        fraction_times_in_force=able.fraction_times_in_force,
         short_selling=able.short_selling,
         extended_hours=able.extended_hours,
         reverses_in_one_order=able.reverses_in_one_order,

@@ -15,6 +15,7 @@ CAPABILITIES = Capabilities(
     attached_pair_hedge=False,
     reverses_in_one_order=False,  # a sale of more than is held is refused, and so is a buy of more than is short
     coin_fee=Decimal("0.003"),  # 0.25 % of what is bought by who trades little, less by others; some room for rounding
+    fraction_times_in_force=frozenset({TimeInForce.DAY}),
     extended_hours=True,
     replaces_orders=True,
     is_remote=True,
