@@ -20,6 +20,7 @@ from brokers.errors import BrokerError
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.preflight import BrokerFacts
 from services import heard
+from services.reservations import Reservations, answered
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class _Known:
     quotes_at: dict[str, float] = field(default_factory=dict)
     missed_at: dict[str, float] = field(default_factory=dict)  # when quotes could not be had
     wanted: dict[str, float] = field(default_factory=dict)  # when quotes of a symbol were last needed
-    reserved: Decimal = Decimal(0)
+    reserved: Reservations = field(default_factory=Reservations)
     away_until: float = -1e9
     lock: threading.Lock = field(default_factory=threading.Lock)
     asking: threading.Lock = field(default_factory=threading.Lock)  # for the account, which one thread does at a time
@@ -125,7 +126,7 @@ class Market:
             assets={symbol: known.assets.get(symbol) for symbol in symbols},
             account=known.account,
             session=known.session,
-            reserved=known.reserved,
+            reserved=known.reserved.total,
             quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes},
         )
 
@@ -138,11 +139,14 @@ class Market:
         now = time.monotonic()
         return tuple(account_id for account_id, known in self._known.items() if known.away_until <= now)
 
-    def reserve(self, account_id: int, amount: Decimal) -> None:
-        """Count money as spent until the account is asked again."""
+    def reserve(self, account_id: int, signal_id: int, amount: Decimal) -> None:
+        """Count money as spent until the account is asked after the broker has answered the signal's orders.
+
+        To be called once the orders are committed, for by them it is seen what is still to be answered.
+        """
         known = self._known[account_id]
         with known.lock:
-            known.reserved += amount
+            known.reserved.add(signal_id, amount)
 
     def ask(self, wanted: NotKnown) -> None:
         """Ask the broker for what was missing; raises BrokerUnavailable.
@@ -187,13 +191,14 @@ class Market:
 
     def _ask_account(self, account_id: int) -> None:
         known = self._known[account_id]
-        with known.asking:  # of two that ask at once each would take off what was reserved
+        with known.asking:  # of two that ask at once the first to ask may be the last to be answered
             with known.lock:
-                spent = known.reserved
+                reserved = known.reserved.signals
+            counted = answered(reserved)  # before asking: what is answered meanwhile need not be in what is heard now
             account = self._brokers[account_id].account()
             with known.lock:
                 known.account, known.account_at = account, time.monotonic()
-                known.reserved -= spent  # what was planned while the broker was asked is not in its answer
+                known.reserved.release(counted)
 
     def _ask_assets(self, account_id: int, symbols: Sequence[str], oldest: float) -> None:
         known, now = self._known[account_id], time.monotonic()
