@@ -146,7 +146,7 @@ def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
             signal.status, signal.status_reason = SignalStatus.CRITICAL, "planning failed; the log says why"
         else:
             signal.status = SignalStatus.CREATED
-            if fast and signal.account_id in desk.ready and not _must_queue(orders, book):
+            if fast and signal.account_id in desk.ready and not plan.waits and not _must_queue(orders, book):
                 claims = _send_at_once(scene, orders, desk)
             else:
                 add_orders(session, orders, "planned", desk.worker)
