@@ -66,7 +66,8 @@ def replanned(plan: LegPlan, coming: Decimal, parts: Parts, short_step: Decimal)
     """
     if parts.lost == parts.later == 0:
         return plan
-    base = coming + parts.now if parts.later else coming
-    step = max(plan.step, short_step) if parts.lost else plan.step
+    base, step = coming + parts.now, max(plan.step, short_step) if parts.lost else plan.step
     quantity = base + round_down(max(ZERO, plan.quantity - base), step)
+    if parts.later == 0 and parts.now % short_step:  # the fraction that is held is closed, and nothing is opened
+        return replace(plan, quantity=quantity)
     return replace(plan, quantity=quantity, step=step, closes=base if parts.later else plan.closes)

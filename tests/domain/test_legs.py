@@ -154,6 +154,8 @@ class Venue:
         plan = self.plan.legs[order.leg - 1]
         held = order.quantity * choose([D("0.25"), D("0.5"), D(1)])
         parts = split(order.side, order.quantity, AccountHolding(-order.side.sign * held), plan.step)
+        if parts.later == 0:  # there is no rest that could follow
+            return
         if order.purpose is Purpose.SIGNAL and self.plan.policy is not ATTACHED:
             others = [o for o in self.orders if o.id != order.id]
             coming = Leg(order.leg, plan, [o for o in others if o.leg == order.leg]).ordered
@@ -234,7 +236,8 @@ def _tradable(leg):
 def _closing(leg, share):
     # Fractions are closed, for they are held, whatever the step of a short position is; what is opened has whole steps.
     made = replace(leg, closes=leg.quantity * share)
-    return replace(made, quantity=made.attainable(leg.quantity))
+    whole = made.attainable(leg.quantity)
+    return replace(made, quantity=whole) if whole > made.closes else leg
 
 
 @settings(max_examples=500 * int(os.environ.get("LONGER", "1")), deadline=None)
