@@ -238,7 +238,7 @@ class Pipeline(RuleBasedStateMachine):
         claims = submit_orders._claim((self.desk.account_id,), "dead worker") or []
         if step == "claimed":
             return
-        claims = submit_orders._begin_sending(claims, "dead worker")
+        claims = submit_orders._begin_sending(claims, self.desk.brokers, "dead worker")
         if step == "sent":
             for claim in claims:
                 with suppress(BrokerError):
