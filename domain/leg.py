@@ -6,6 +6,7 @@ from decimal import Decimal
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.order_status import CLOSED, OrderStatus
 from domain.rollup import SHORT
+from domain.sizing import round_down
 
 S = OrderStatus
 MOST_FIXES = 3  # orders to trade one leg back, or to send it again, before a person must look
@@ -22,6 +23,12 @@ class LegPlan:
     # So much of it closes a position of the other direction, by an order of its own: some venues take no order
     # that turns a long position into a short one. 0 = all by one order.
     closes: Decimal = Decimal(0)
+
+    def attainable(self, quantity: Decimal) -> Decimal:
+        """Return how much of a quantity can be traded: a fraction that is held is closed, but none is opened."""
+        if self.closes <= 0 or quantity <= self.closes:
+            return quantity
+        return self.closes + round_down(quantity - self.closes, self.step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,24 +152,29 @@ class Leg:
     def part(self, lacking: Decimal) -> Decimal:
         """Return how much of what is lacking one order may ask for now: it never crosses from long to short.
 
-        What lacks less than a step is left; the rest of a closing may be less, for fractions are held, not opened.
+        What lacks less than a step is left, but of a closing, for fractions are held and not opened.
         """
         if lacking < self.plan.step:
             return Decimal(0)
         closing = self.plan.closes - self.ordered
         if closing > 0:
             return min(lacking, closing)
-        return lacking if self.closed_first else Decimal(0)
+        return self._opened(lacking) if self.closed_first else Decimal(0)
 
     def part_back(self, excess: Decimal) -> Decimal:
         """Return how much of what is too much one order may trade back: nor does that cross."""
         if excess < self.plan.step:
             return Decimal(0)
         opened = self.net - self.plan.closes
-        return min(excess, opened) if opened > 0 else excess
+        return min(self._opened(excess), opened) if opened > 0 else excess
+
+    def _opened(self, quantity: Decimal) -> Decimal:
+        """Return how much of what is open beyond a closing can be traded: whole steps, for fractions are not opened."""
+        return round_down(quantity, self.plan.step) if self.plan.closes > 0 else quantity
 
     def tries(self, purpose: Purpose) -> int:
-        return sum(o.purpose is purpose for o in self.orders)
+        """Return how many orders of a purpose have come to nothing, or to less than was asked for."""
+        return sum(o.purpose is purpose and o.status is not S.FILLED for o in self.orders)
 
 
 def _makes_good(order: LegOrder, short: LegOrder) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose
+from domain.exact import plain_text
 from domain.leg import MOST_FIXES, UNSETTLED, Cancel, Leg, LegOrder, LegPlan, Move, PairPlan, Send
 from domain.order_status import AT_BROKER, OrderStatus
 from domain.rollup import SHORT, LegState
@@ -76,7 +77,7 @@ def _legs(plan: PairPlan, orders: Sequence[LegOrder]) -> tuple[Leg, Leg]:
     )
     if plan.policy is LegPolicy.LEG1_FIRST:
         lead, follow = (first, second) if plan.lead == 1 else (second, first)
-        follow.want, follow.follows = _matching(follow, lead), True
+        follow.want, follow.follows = follow.plan.attainable(_matching(follow, lead)), True
     return first, second
 
 
@@ -95,9 +96,8 @@ def _rest(leg: Leg) -> Send | None:
     lacking = leg.want - leg.ordered
     if last is None or last.status in SHORT or last.cancel_requested or leg.open:
         return None
-    if not leg.closed_first or lacking < leg.plan.step:
-        return None
-    return Send(leg.number, leg.plan.side, lacking, Purpose.SIGNAL, 0)
+    rest = leg.part(lacking) if leg.closed_first else Decimal(0)
+    return Send(leg.number, leg.plan.side, rest, Purpose.SIGNAL, 0) if rest > 0 else None
 
 
 def _matching(leg: Leg, other: Leg) -> Decimal:
@@ -191,6 +191,14 @@ def _state(plan: PairPlan, leg: Leg, lead: Leg) -> LegState:
     return LegState(status, leg.plan.quantity, leg.net, price, reason, leg.plan.step)
 
 
+def _reason(plan: PairPlan, leg: Leg, failed: LegOrder) -> str | None:
+    """Say why a leg has failed, and what becomes of what was to open once it had closed what is held."""
+    if leg.plan.closes <= 0 or leg.closed_first or plan.on_failure is FailurePolicy.COMPLETE:
+        return failed.reason
+    unsent = plain_text(leg.plan.quantity - leg.plan.closes)
+    return f"{failed.reason or failed.status.lower()}; so the {unsent} that were to follow it are not sent"
+
+
 def _status(plan: PairPlan, leg: Leg, lead: Leg) -> tuple[OrderStatus, str | None]:
     again = [o for o in leg.open if o.purpose is Purpose.COMPLETE]
     if again and len(again) == len(leg.open) and again[-1].status not in UNSETTLED:
@@ -206,8 +214,8 @@ def _status(plan: PairPlan, leg: Leg, lead: Leg) -> tuple[OrderStatus, str | Non
     if leg.net >= leg.plan.quantity:
         return S.FILLED, None
     if leg.failed is not None:
-        return leg.failed.status, leg.failed.reason
-    if leg.tries(Purpose.UNWIND):
+        return leg.failed.status, _reason(plan, leg, leg.failed)
+    if any(o.purpose is Purpose.UNWIND for o in leg.orders):
         return S.CANCELED, "traded back"
     if plan.policy is LegPolicy.LEG1_FIRST and leg is not lead and not lead.open and lead.orders:
         if lead.net == 0 and lead.failed is not None:

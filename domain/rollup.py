@@ -88,7 +88,9 @@ def balanced(first: LegState, second: LegState) -> bool:
 
 
 def _near(leg: LegState, other: LegState) -> bool:
-    asked = round_to_step(leg.quantity * other.filled / other.quantity, leg.step)
+    asked = leg.quantity  # which may have a fraction that was held, and steps have not
+    if other.filled != other.quantity:
+        asked = round_to_step(leg.quantity * other.filled / other.quantity, leg.step)
     return abs(leg.filled - asked) < leg.step
 
 

@@ -1,11 +1,20 @@
 """How many shares each leg trades."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
 
 def round_to_step(quantity: Decimal, step: Decimal) -> Decimal:
     """Return the quantity rounded to the nearest whole number of steps, half to even."""
-    rounded = (quantity / step).quantize(Decimal(1), ROUND_HALF_EVEN) * step
+    return _in_steps(quantity, step, ROUND_HALF_EVEN)
+
+
+def round_down(quantity: Decimal, step: Decimal) -> Decimal:
+    """Return the whole number of steps that a quantity above 0 has in it."""
+    return _in_steps(quantity, step, ROUND_DOWN)
+
+
+def _in_steps(quantity: Decimal, step: Decimal, rounding: str) -> Decimal:
+    rounded = (quantity / step).quantize(Decimal(1), rounding) * step
     whole = rounded == rounded.to_integral_value()  # no trailing zeros: people read this
     return rounded.quantize(Decimal(1)) + 0 if whole else rounded.normalize()
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from domain.crossing import Parts, replanned, split
 from domain.enums import LegPolicy, Side, TickerType, WhenClosed
 from domain.exact import plain_text
+from domain.leg import LegPlan
 from domain.order_status import SignalStatus
 from domain.preflight import LegOrderPlan, cost, preflight
+from services.account_holding import read_holding
 from services.desk_book import Book
 from services.planning import Leg, NotTradable, Plan, Scene
 
@@ -36,7 +38,7 @@ def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
     scene.add(answer.steps)
     plan.cost = cost(legs)
     if answer.refusal is None:
-        _split_reversals(scene, plan, legs)
+        _split_reversals(scene, plan)
         return
     reason, text = answer.refusal
     if answer.is_closed:
@@ -46,23 +48,41 @@ def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
     raise NotTradable(SignalStatus.ERROR, reason, text)
 
 
-def _split_reversals(scene: Scene, plan: Plan, legs: Sequence[LegOrderPlan]) -> None:
-    """Let a leg that turns a position round be traded by two orders, where the broker asks for that."""
+def _split_reversals(scene: Scene, plan: Plan) -> None:
+    """Let a leg that turns the account's position round be traded by two orders, where the broker asks for that."""
     if scene.broker.reverses_in_one_order:
         return
-    for number, leg in enumerate(legs):
-        if leg.reverses:
-            plan.legs[number] = replace(plan.legs[number], closes=abs(leg.held))
-            closed, opened = plain_text(abs(leg.held)), plain_text(leg.quantity - abs(leg.held))
-            text = (
-                f"The broker takes no order that turns a position round: {leg.side} {closed} {leg.symbol} closes it, "
-                f"then {leg.side} {opened} opens the new one."
-            )
-            scene.see("reversal", True, text, closes=abs(leg.held))
-            if (
-                plan.policy is LegPolicy.ATTACHED
-            ):  # what follows the fills of leg 1 cannot wait for a closing of its own
-                plan.policy = LegPolicy.LEG1_FIRST
+    for number, leg in enumerate(plan.legs):
+        holding = read_holding(scene.session, scene.signal.account_id or 0, leg.symbol)
+        short_step = scene.broker.step_of(leg.symbol, short=True)
+        parts = split(leg.side, leg.quantity, holding, short_step)
+        if parts.must_wait:
+            plan.waits = True
+            held = f"{plain_text(abs(holding.held))} {leg.symbol}"
+            text = f"All {held} that the account holds are spoken for by other orders; this one waits for them."
+            scene.see("reversal", True, text, held=holding.held, spoken_for=holding.spoken_for)
+        elif parts.now < leg.quantity:
+            asked = LegPlan(side=leg.side, quantity=leg.quantity, step=leg.step)
+            made = replanned(asked, Decimal(0), parts, short_step)
+            plan.legs[number] = replace(leg, quantity=made.quantity, step=made.step, closes=made.closes)
+            scene.see("reversal", made.quantity > 0, _in_parts(leg, parts), closes=made.closes, left=parts.lost)
+            if made.quantity <= 0:
+                text = f"{leg.side} {plain_text(leg.quantity)} {leg.symbol} would be a short sale of a fraction."
+                raise NotTradable(SignalStatus.ERROR, "quantity", text)
+        if parts.later and plan.policy is LegPolicy.ATTACHED:
+            plan.policy = LegPolicy.LEG1_FIRST  # what follows the fills of leg 1 cannot wait for a closing of its own
+
+
+def _in_parts(leg: Leg, parts: Parts) -> str:
+    now = f"{leg.side} {plain_text(parts.now)} {leg.symbol}"
+    text = f"Only {now} can be traded now"
+    if parts.later:
+        text = (
+            f"The broker takes no order that turns a position round: {now} closes it, "
+            f"then {leg.side} {plain_text(parts.later)} opens the new one"
+        )
+    left = f"; {plain_text(parts.lost)} are left, for fractions cannot be sold short" if parts.lost else ""
+    return f"{text}{left}."
 
 
 def _check_switch(scene: Scene) -> None:

@@ -13,6 +13,7 @@ from brokers.base import Broker
 from brokers.errors import BrokerError
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from services import heard
+from services.reservations import Reservations, answered
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Known:
     quotes_told: bool = False  # the log says that they cannot be had
     quotes_failed_at: float = -1e9
     wanted: dict[str, float] = field(default_factory=dict)  # when quotes of a symbol were last needed
-    reserved: Decimal = Decimal(0)
+    reserved: Reservations = field(default_factory=Reservations)
     away_until: float = -1e9
     lock: threading.Lock = field(default_factory=threading.Lock)
     asking: threading.Lock = field(default_factory=threading.Lock)  # for the account, which one thread does at a time
@@ -76,13 +77,14 @@ def ask_session(known: Known) -> None:
 
 def ask_account(known: Known) -> None:
     """Ask for money."""
-    with known.asking:  # of two that ask at once each would take off what was reserved
+    with known.asking:  # of two that ask at once the first to ask may be the last to be answered
         with known.lock:
-            spent = known.reserved
+            reserved = known.reserved.signals
+        counted = answered(reserved)  # before asking: what is answered meanwhile need not be in what is heard now
         account = known.broker.account()
         with known.lock:
             known.account, known.account_at = account, time.monotonic()
-            known.reserved -= spent  # what was planned while the broker was asked is not in its answer
+            known.reserved.release(counted)
 
 
 def ask_holdings(known: Known) -> None:

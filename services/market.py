@@ -115,7 +115,7 @@ class Market:
             assets={symbol: known.assets.get(symbol) for symbol in symbols},
             account=known.account,
             session=known.session,
-            reserved=known.reserved,
+            reserved=known.reserved.total,
             holdings=dict(known.holdings) if coins else None,
             quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes},
         )
@@ -130,11 +130,14 @@ class Market:
         now = time.monotonic()
         return tuple(account_id for account_id, known in list(self._known.items()) if known.away_until <= now)
 
-    def reserve(self, account_id: int, amount: Decimal) -> None:
-        """Count money as spent until the account is asked again."""
+    def reserve(self, account_id: int, signal_id: int, amount: Decimal) -> None:
+        """Count money as spent until the account is asked after the broker has answered the signal's orders.
+
+        To be called once the orders are committed, for by them it is seen what is still to be answered.
+        """
         if (known := self._known.get(account_id)) is not None:
             with known.lock:
-                known.reserved += amount
+                known.reserved.add(signal_id, amount)
 
     def ask(self, wanted: NotKnown) -> None:
         """Ask the broker for what was missing; raises BrokerUnavailable.

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import cast
 
 import sqlalchemy as sa
@@ -128,6 +129,7 @@ def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
             return None
         signal, now, version = found
         claims: list[Claim] = []
+        account_id, rowid, cost = signal.account_id or 0, signal.id, Decimal(0)
         try:
             scene = _scene(desk, session, signal, now, version)
             try:
@@ -144,11 +146,11 @@ def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
             signal.status, signal.status_reason = SignalStatus.CRITICAL, "planning failed; the log says why"
         else:
             signal.status = SignalStatus.CREATED
-            if fast and signal.account_id in desk.ready and not _must_queue(orders, book):
+            if fast and signal.account_id in desk.ready and not plan.waits and not _must_queue(orders, book):
                 claims = _send_at_once(scene, orders, desk)
             else:
                 add_orders(session, orders, "planned", desk.worker)
-            desk.market.reserve(signal.account_id or 0, plan.cost)
+            cost = plan.cost
             logger.info(
                 "signal %s: planned as %s",
                 signal.id,
@@ -156,6 +158,7 @@ def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
             )
         announce(session)
         crash_points.reach("plan before commit")
+    desk.market.reserve(account_id, rowid, cost)
     crash_points.reach("plan after commit")
     return claims
 

@@ -28,7 +28,7 @@ from domain.enums import (
 from domain.exact import plain_text
 from domain.order_status import SignalStatus
 from domain.preflight import BrokerFacts
-from domain.sizing import leg2_quantity
+from domain.sizing import leg2_quantity, round_to_step
 from domain.trace import step
 from extensions import plain
 from models import Signal
@@ -87,6 +87,7 @@ class Plan:
     lead: int = 1
     not_after: datetime | None = None
     cost: Decimal = ZERO  # what the growing holdings need, about
+    waits: bool = False  # for other orders, which are about to trade what it would close
 
     @property
     def is_exit(self) -> bool:
@@ -189,7 +190,7 @@ def _pair_plan(scene: Scene, book: Book, instruments: Sequence[InstrumentTerms],
         scene.see("closing", True, f"The pair goes flat, so all {closed} held are closed with it.")
     else:
         side2 = side1.opposite
-        quantity2 = leg2_quantity(quantity1, hedge_ratio, _step2(scene, book, second.symbol, side1.sign * quantity1))
+        quantity2, _ = _quantity2(scene, book, second.symbol, side2, quantity1 * hedge_ratio)
     _see_rounding(scene, book, quantity1, quantity2)
     # A limit on one leg could leave the other one alone, so legs of a pair go to the market.
     legs = [
@@ -202,10 +203,18 @@ def _pair_plan(scene: Scene, book: Book, instruments: Sequence[InstrumentTerms],
     return _with_policy(scene, Plan(legs=legs))
 
 
-def _step2(scene: Scene, book: Book, symbol: str, change1: Decimal) -> Decimal:
-    """Return the step of leg 2 for a change of leg 1: where it is or will be short, that of short positions."""
-    ratio, held = scene.signal.hedge_ratio or Decimal(1), book.account_position(symbol)
-    return scene.broker.step_of(symbol, short=min(held, held - change1 * ratio) < 0)
+def _quantity2(scene: Scene, book: Book, symbol: str, side: Side, wanted: Decimal) -> tuple[Decimal, Decimal]:
+    """Return the shares of leg 2 nearest to what is wanted that the broker takes, and the step they go by.
+
+    What is short before or after goes by the step of short positions. A fraction that is held long is closed by an
+    order of its own where the broker asks for that, and only what is opened then must be in such steps.
+    """
+    held = book.account_position(symbol)
+    after = held + side.sign * wanted
+    step = scene.broker.step_of(symbol, short=min(held, after) < 0)
+    if held > 0 > after and not scene.broker.reverses_in_one_order:
+        return held + round_to_step(-after, step), step
+    return round_to_step(wanted, step), step
 
 
 def _with_policy(scene: Scene, plan: Plan) -> Plan:
@@ -252,7 +261,8 @@ def _see_rounding(scene: Scene, book: Book, quantity1: Decimal, quantity2: Decim
     symbol1, symbol2 = str(scene.signal.symbol1), str(scene.signal.symbol2)
     hedge_ratio = scene.signal.hedge_ratio or Decimal(1)
     off = plain(quantity2 - quantity1 * hedge_ratio)
-    step2 = _step2(scene, book, symbol2, Side(scene.signal.side).sign * quantity1)
+    side2 = Side(scene.signal.side).opposite
+    _, step2 = _quantity2(scene, book, symbol2, side2, quantity1 * hedge_ratio)
     quote = scene.broker.quotes.get(symbol2)
     price = quote.middle if quote else book.average.get((str(scene.signal.name), symbol2))
     money = f"{abs(off) * (price or ZERO):.2f}" if price or not off else "not known, there is no price"

@@ -7,50 +7,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import FailurePolicy, LegPolicy, OrderType, Purpose, Side, TimeInForce
+from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.errors import IllegalTransition
-from domain.exact import plain_text
-from domain.leg import UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send
-from domain.legs import imbalance, leg_states, next_moves, next_part, single_state
+from domain.leg import UNSETTLED, LegPlan, PairPlan
+from domain.legs import imbalance, leg_states, next_part, single_state
 from domain.order_status import CLOSED, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import average_price
 from domain.rollup import LegState, RollUp, roll_up
-from domain.trace import step
 from extensions import announce
-from models import Instrument, Order, Signal
-from services import registry
-from services.new_orders import NewOrder, add_orders, make_order
-from services.order_moves import request_cancel
+from models import Order, Signal
+from services.follow_up import Hand, follow_up, leg_orders, send_part
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
 ZERO, SMALLEST = Decimal(0), Decimal("1e-8")
-WHAT = {
-    Purpose.SIGNAL: "follows the fills of the other leg",
-    Purpose.COMPLETE: "a failed leg is sent again",
-    Purpose.UNWIND: "trades a leg back, because the other one failed",
-}
-FIX_DELAY = timedelta(seconds=5)  # before leg orders are tried again; the first try goes at once
-
-
-@dataclass(frozen=True, slots=True)
-class Hand:
-    """Who changes orders, when, and in which transaction."""
-
-    session: Session
-    now: datetime
-    actor: str
-
-
 _ORDERS_OF_SIGNAL = (
     sa.select(Order)
     .where(Order.signal_id == sa.bindparam("signal_id"))
@@ -75,15 +53,15 @@ def refresh_signal(
     plan = pair_plan(signal, orders)
     if plan is None and signal.leg_closes1 is not None:
         single = _reversal(signal, orders)
-        move = next_part(single, orders[0].leg, _states(orders))
+        move = next_part(single, orders[0].leg, leg_orders(orders))
         if move is not None:
-            orders.append(_send(Hand(session, now, actor), signal, move, orders))
-        legs: Sequence[LegState] = [single_state(single, orders[0].leg, _states(orders))]
+            orders.append(send_part(Hand(session, now, actor), signal, move, orders))
+        legs: Sequence[LegState] = [single_state(single, orders[0].leg, leg_orders(orders))]
     elif plan is not None:
-        orders = _follow_up(Hand(session, now, actor), signal, plan, orders, timed_out=timed_out)
-        ahead, _ = imbalance(plan, _states(orders))
+        orders = follow_up(Hand(session, now, actor), signal, plan, orders, timed_out=timed_out)
+        ahead, _ = imbalance(plan, leg_orders(orders))
         signal.unbalanced_at = (signal.unbalanced_at or now) if ahead else None
-        legs = leg_states(plan, _states(orders))
+        legs = leg_states(plan, leg_orders(orders))
     else:
         legs = [_single(order) for order in orders[-1:]]
     side = Side(orders[0].side) if orders else Side(signal.side)
@@ -134,91 +112,6 @@ def _reversal(signal: Signal, orders: Sequence[Order]) -> LegPlan:
 
 def _orders_of(session: Session, signal_id: int) -> list[Order]:
     return list(session.execute(_ORDERS_OF_SIGNAL, {"signal_id": signal_id}).scalars())
-
-
-def _states(orders: Sequence[Order]) -> list[LegOrder]:
-    return [
-        LegOrder(
-            id=order.id,
-            leg=order.leg,
-            side=Side(order.side),
-            quantity=order.quantity,
-            filled=order.filled_quantity,
-            status=OrderStatus(order.status),
-            price=order.average_price,
-            purpose=Purpose(order.purpose),
-            reason=order.reason,
-            cancel_requested=order.cancel_requested_at is not None,
-        )
-        for order in orders
-    ]
-
-
-def _follow_up(hand: Hand, signal: Signal, plan: PairPlan, orders: list[Order], *, timed_out: bool) -> list[Order]:
-    """Make and end the orders that the others ask for; returns all orders of the signal."""
-    for _ in range(4):  # ending an order that was not sent may decide the next move at once
-        moves = next_moves(plan, _states(orders), timed_out=timed_out)
-        for move in moves:
-            if isinstance(move, Cancel):
-                ending = next(order for order in orders if order.id == move.order_id)
-                what = "not sent" if ending.status == S.QUEUED else "canceled"
-                request_cancel(hand.session, ending, f"{what}, because {move.why}", hand.actor, hand.now)
-            else:
-                orders.append(_send(hand, signal, move, orders))
-        hand.session.flush()
-        if not moves:
-            break
-    return sorted(orders, key=lambda order: (order.leg, order.generation))
-
-
-def _send(hand: Hand, signal: Signal, move: Send, orders: Sequence[Order]) -> Order:
-    siblings = [order for order in orders if order.leg == move.leg]
-    symbol = str(signal.symbol1 if move.leg == 1 else signal.symbol2)
-    terms: Order | Instrument | None = siblings[0] if siblings else _instrument(hand.session, symbol)
-    new = NewOrder(
-        leg=move.leg,
-        symbol=symbol,
-        asset_class=terms.asset_class if terms else orders[0].asset_class,
-        currency=terms.currency if terms else orders[0].currency,
-        side=move.side,
-        quantity=move.quantity,
-        **_same_terms(siblings[0] if siblings and move.purpose is Purpose.SIGNAL else None),
-        purpose=move.purpose,
-        generation=max((order.generation for order in siblings), default=0) + 1,
-        is_exit=orders[0].is_exit or move.purpose is Purpose.UNWIND,
-        next_at=None if move.attempt <= 1 else hand.now + FIX_DELAY * (move.attempt - 1),
-    )
-    order = make_order(registry.snapshot().installation, signal, new, hand.now)
-    reversing = move.purpose is Purpose.SIGNAL and bool(signal.leg_closes1 or signal.leg_closes2)
-    what = "opens what was closed the other way" if reversing else WHAT[move.purpose]
-    text = f"{what[0].upper()}{what[1:]}: {move.side} {plain_text(move.quantity)} {symbol}."
-    signal.trace = [
-        *signal.trace,
-        step("legs", move.purpose is Purpose.SIGNAL, text, leg=move.leg, attempt=move.attempt),
-    ]
-    add_orders(hand.session, [order], what, hand.actor)
-    level = logging.INFO if move.purpose is Purpose.SIGNAL else logging.CRITICAL
-    logger.log(level, "signal %s: %s", signal.id, text)
-    return order
-
-
-def _same_terms(order: Order | None) -> dict[str, Any]:
-    """Return the terms of an order for one that goes on with it; to the market where there is none."""
-    if order is None:
-        return {}
-    return {
-        "order_type": OrderType(order.order_type),
-        "time_in_force": TimeInForce(order.time_in_force),
-        "limit_price": order.limit_price,
-        "stop_price": order.stop_price,
-        "extended_hours": order.extended_hours,
-        # What opens after a close is as old as the alert that asked for both; an order that hedges has no such end.
-        "not_after": order.not_after,
-    }
-
-
-def _instrument(session: Session, symbol: str) -> Instrument | None:
-    return session.execute(sa.select(Instrument).where(Instrument.symbol == symbol)).scalar_one_or_none()
 
 
 def _show(session: Session, signal: Signal, orders: Sequence[Order], result: RollUp) -> None:

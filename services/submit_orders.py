@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +19,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from brokers.base import Broker
+from domain.crossing import Parts
 from domain.enums import LegPolicy, Purpose
 from domain.order_status import OrderStatus
 from extensions import reading, transaction, utc_now
 from models import BrokerAccount, Order, Signal
 from models.order import PENDING as ORDER_PENDING
 from services import crash_points, registry, stops
+from services.account_holding import WAIT, parts_of, send_in_parts
 from services.book import Locked, fail_order, lock_order
 from services.claims import GUARD, Claim, drop_lease, make_claim, start_sending, take_lease
 from services.order_moves import move_order
@@ -46,7 +49,7 @@ def submit_next(brokers: Mapping[int, Broker], worker: str, send: Send | None = 
     if claims is None:
         return False
     crash_points.reach("claim after commit")
-    (send or send_now)(_begin_sending(claims, worker), brokers, worker)
+    (send or send_now)(_begin_sending(claims, brokers, worker), brokers, worker)
     return True
 
 
@@ -203,23 +206,51 @@ def _sendable() -> sa.Select[Order, str, datetime, Signal]:
     )
 
 
-def _begin_sending(claims: Sequence[Claim], worker: str) -> list[Claim]:
+def _begin_sending(claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str) -> list[Claim]:
     """Mark orders as being sent; those of which one may not be sent are put back or ended, and none is returned."""
     if not claims:
         return []
     with transaction() as session:
         held = [(claim, lock_order(session, claim.order_id)) for claim in claims]
         fit = [_may_be_sent(session, claim, locked, worker) for claim, locked in held]
-        for (_, locked), good in zip(held, fit, strict=True):
+        parts = [_parts(session, locked, brokers[claim.account_id]) for claim, locked in held]
+        if all(fit) and any(each.must_wait for each in parts):
+            return _put_off([locked for _, locked in held], session, worker)
+        for number, (_, locked) in enumerate(held):
+            if all(fit) and parts[number].now == 0:
+                text = f"fractions of {locked.order.symbol} cannot be sold short"
+                fit[number] = _end(session, locked, S.DENIED, text, worker)
+        for (_, locked), each, good in zip(held, parts, fit, strict=True):
             order = locked.order
             if all(fit):
+                send_in_parts(session, locked.signal, order, each, worker)
                 start_sending(order, locked.now)
                 move_order(session, order, S.SENDING, f"attempt {order.send_attempts}", worker)
             elif good and order.status == S.CLAIMED:  # not ended together with the other leg
                 drop_lease(order)
                 move_order(session, order, S.QUEUED, "the other leg could not be sent", worker)
         crash_points.reach("sending before commit")
-    return list(claims) if all(fit) else []
+    if not all(fit):
+        return []
+    return [
+        replace(claim, request=replace(claim.request, quantity=each.now))
+        for claim, each in zip(claims, parts, strict=True)
+    ]
+
+
+def _parts(session: Session, locked: Locked, broker: Broker) -> Parts:
+    if broker.capabilities.reverses_in_one_order:
+        return Parts(locked.order.quantity)
+    return parts_of(session, locked.order, locked.now)
+
+
+def _put_off(held: Sequence[Locked], session: Session, worker: str) -> list[Claim]:
+    """Queue orders again of which one would close what other orders are about to close."""
+    for locked in held:
+        drop_lease(locked.order)
+        locked.order.next_at = locked.now + WAIT
+        move_order(session, locked.order, S.QUEUED, "waits, for all that is held is spoken for by other orders", worker)
+    return []
 
 
 def _may_be_sent(session: Session, claim: Claim, locked: Locked, worker: str) -> bool:

@@ -169,7 +169,7 @@ def test_an_order_in_doubt_is_canceled_once_the_broker_turns_out_to_have_it(desk
     rowid = desk.alert("LNT")
     desk.plan()
     (claim,) = submit_orders._claim((desk.account_id,), "dead worker") or []
-    submit_orders._begin_sending([claim], "dead worker")
+    submit_orders._begin_sending([claim], desk.brokers, "dead worker")
     desk.broker.submit_order(claim.request)
     change(only(desk, rowid), lease_until=only(desk, rowid).created_at - timedelta(seconds=1))
     submit_orders.reap("worker")
@@ -195,7 +195,7 @@ def test_a_claimed_order_whose_end_is_asked_for_is_not_sent(desk: Desk) -> None:
     desk.plan()
     claims = submit_orders._claim((desk.account_id,), "worker") or []
     assert cancel(desk, rowid).status == "CLAIMED"
-    assert submit_orders._begin_sending(claims, "worker") == []
+    assert submit_orders._begin_sending(claims, desk.brokers, "worker") == []
     assert told(desk, rowid) == ("CANCELED", "canceled")
 
 
@@ -203,7 +203,9 @@ def test_an_order_that_is_being_sent_is_canceled_as_soon_as_the_broker_has_it(de
     desk.tell(Kind.WORK)
     rowid = desk.alert("LNT")
     desk.plan()
-    claims = submit_orders._begin_sending(submit_orders._claim((desk.account_id,), "worker") or [], "worker")
+    claims = submit_orders._begin_sending(
+        submit_orders._claim((desk.account_id,), "worker") or [], desk.brokers, "worker"
+    )
     cancel(desk, rowid)
     send_orders.send_now(claims, desk.brokers, "worker")
     assert only(desk, rowid).status == "CANCEL_PENDING"
@@ -215,7 +217,9 @@ def test_an_order_that_is_tried_again_is_not_once_its_end_was_asked_for(desk: De
     desk.tell(Kind.UNAVAILABLE)
     rowid = desk.alert("LNT")
     desk.plan()
-    claims = submit_orders._begin_sending(submit_orders._claim((desk.account_id,), "worker") or [], "worker")
+    claims = submit_orders._begin_sending(
+        submit_orders._claim((desk.account_id,), "worker") or [], desk.brokers, "worker"
+    )
     cancel(desk, rowid)
     send_orders.send_now(claims, desk.brokers, "worker")
     assert only(desk, rowid).status == "DENIED"

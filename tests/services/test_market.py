@@ -89,7 +89,7 @@ def test_nothing_is_known_of_an_account_that_was_left(broker: Interrupted):
     with pytest.raises(BrokerUnavailable, match="was left"):
         market.ask(NotKnown(1, ["AAPL"], Need.NONE))
     market.refresh(1)
-    market.reserve(1, Decimal(5))
+    market.reserve(1, 7, Decimal(5))
     market.pass_over(1, 2.0)
     assert states() == 0
 

@@ -136,7 +136,7 @@ def test_an_order_that_becomes_too_old_in_a_worker_s_hands_is_not_sent(desk: Des
     desk.plan()
     (claim,) = submit_orders._claim((desk.account_id,), "worker") or []
     change(Order, claim.order_id, not_after=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
-    assert submit_orders._begin_sending([claim], "worker") == []
+    assert submit_orders._begin_sending([claim], desk.brokers, "worker") == []
     (order,) = desk.orders(rowid)
     assert (order.status, order.sent_at, order.lease_owner) == ("STALE", None, None)
 
@@ -322,7 +322,7 @@ def test_a_worker_that_died_while_sending_leaves_the_order_to_a_look_up(desk: De
     rowid = desk.alert("LNT")
     desk.plan()
     (claim,) = submit_orders._claim((desk.account_id,), "dead worker") or []
-    assert submit_orders._begin_sending([claim], "dead worker") == [claim]
+    assert submit_orders._begin_sending([claim], desk.brokers, "dead worker") == [claim]
     desk.broker.submit_order(claim.request)  # it arrived, and then the worker died
     change(Order, claim.order_id, lease_until=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
     submit_orders.reap("worker")
@@ -338,7 +338,7 @@ def test_an_answer_after_the_lease_was_lost_touches_nothing(desk: Desk) -> None:
     rowid = desk.alert("LNT")
     desk.plan()
     (claim,) = submit_orders._claim((desk.account_id,), "slow worker") or []
-    submit_orders._begin_sending([claim], "slow worker")
+    submit_orders._begin_sending([claim], desk.brokers, "slow worker")
     report = desk.broker.submit_order(claim.request)
     change(Order, claim.order_id, lease_until=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
     submit_orders.reap("worker")

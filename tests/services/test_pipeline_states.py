@@ -53,7 +53,8 @@ from models import (
 )
 from services import reconcile, registry, send_orders, stops, submit_orders, tend_legs
 from services.cancel_orders import cancel_order
-from services.roll_up import _states, pair_plan
+from services.follow_up import leg_orders
+from services.roll_up import pair_plan
 from tests.desk import Desk
 from tests.factories import make_pair, make_stock
 
@@ -237,7 +238,7 @@ class Pipeline(RuleBasedStateMachine):
         claims = submit_orders._claim((self.desk.account_id,), "dead worker") or []
         if step == "claimed":
             return
-        claims = submit_orders._begin_sending(claims, "dead worker")
+        claims = submit_orders._begin_sending(claims, self.desk.brokers, "dead worker")
         if step == "sent":
             for claim in claims:
                 with suppress(BrokerError):
@@ -367,7 +368,7 @@ class Pipeline(RuleBasedStateMachine):
                 assert all(order.status in CLOSED for order in own), "filled, and orders are open"
             plan = pair_plan(signal, own) if own else None
             if plan and new in (SignalStatus.FILLED, SignalStatus.CANCELED, SignalStatus.ERROR):
-                assert imbalance(plan, _states(own)) == (0, 0), f"{new}, and the legs do not balance"
+                assert imbalance(plan, leg_orders(own)) == (0, 0), f"{new}, and the legs do not balance"
 
     # In the end.
 
@@ -417,7 +418,7 @@ class Pipeline(RuleBasedStateMachine):
         for signal in self.all(Signal, Signal.id):
             own = [order for order in orders if order.signal_id == signal.id]
             plan = pair_plan(signal, own) if own else None
-            if plan and imbalance(plan, _states(own))[0] and all(order.status in CLOSED for order in own):
+            if plan and imbalance(plan, leg_orders(own))[0] and all(order.status in CLOSED for order in own):
                 assert signal.status == SignalStatus.CRITICAL
             if not blocked:
                 part = signal.status == SignalStatus.PART_FILLED and all(order.status in CLOSED for order in own)

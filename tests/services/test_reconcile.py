@@ -83,7 +83,7 @@ def leave_in(desk: Desk, step: str) -> int:
     desk.plan()
     claims = submit_orders._claim((desk.account_id,), "dead worker") or []
     if step != "claimed":
-        claims = submit_orders._begin_sending(claims, "dead worker")
+        claims = submit_orders._begin_sending(claims, desk.brokers, "dead worker")
     if step == "sent":
         desk.broker.submit_order(claims[0].request)
     order = only(desk, rowid)
@@ -334,7 +334,9 @@ def test_wherever_a_worker_died_the_order_is_placed_once(desk: Desk, step: str, 
 def test_a_worker_that_was_frozen_past_its_lease_changes_nothing(desk: Desk, late: bool) -> None:
     rowid = desk.alert("LNT")
     desk.plan()
-    claims = submit_orders._begin_sending(submit_orders._claim((desk.account_id,), "frozen") or [], "frozen")
+    claims = submit_orders._begin_sending(
+        submit_orders._claim((desk.account_id,), "frozen") or [], desk.brokers, "frozen"
+    )
     if not late:
         desk.broker.submit_order(claims[0].request)
     order = only(desk, rowid)

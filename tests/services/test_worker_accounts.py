@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -274,10 +275,12 @@ def test_an_error_while_booking_leaves_the_order_to_be_looked_up(
     claims = desk.plan(ready=True) or []
     with monkeypatch.context() as patch:
         patch.setattr(send_orders, "_record", broken)
+        patch.setattr(send_orders, "LEASE", timedelta(seconds=0.5))  # so long it is tried again
         senders = Senders(simulated, "worker", lambda: None)
         senders.send(claims, desk.brokers, "worker")
         senders.close()
-    assert "the disk is full" in caplog.text
+    assert "the answer cannot be booked yet (the disk is full); trying again" in caplog.text
+    assert "the answer could not be booked (the disk is full); it will be looked up" in caplog.text
     assert desk.orders(rowid)[0].status == "SENDING"
     with transaction() as session:
         session.execute(sa.text("update orders set lease_until = '2020-01-01 00:00:00.000000+00:00'"))
