@@ -17,6 +17,7 @@ from domain.checks.rules import Subject
 from domain.closing import Aim, closable, closing_share, spare_holding
 from domain.enums import CheckMode, MarketPosition, Purpose, Side, Source, TickerType
 from domain.exact import plain_text
+from domain.order_status import OrderStatus
 from domain.trace import step
 from models import Order, Position, Signal
 from models.order import OPEN
@@ -36,8 +37,13 @@ def fit_exits(session: Session, held: Sequence[Locked], actor: str) -> str | Non
     `held` are the orders of one signal that are sent together. Of a pair both legs or none go, for the legs that a
     failed entry has left alone are its own to mend.
     """
-    signal, orders = held[0].signal, [locked.order for locked in held]
-    if signal is None or not _is_judged(session, signal, orders):
+    signal = held[0].signal
+    if signal is None:
+        return None
+    orders = [locked.order for locked in held]
+    attached = sa.select(Order).where(Order.signal_id == signal.id, Order.attached, Order.status == OrderStatus.QUEUED)
+    orders += [order for order in session.execute(attached).scalars() if order not in orders]
+    if not _is_judged(session, signal, orders):
         return None
     legs = [(order.leg, order.symbol, Side(order.side), order.quantity) for order in orders]
     if signal.leg_quantity1 and signal.leg_quantity2 and len(orders) == 1:  # the other leg follows its fills
@@ -66,7 +72,7 @@ def _is_judged(session: Session, signal: Signal, orders: Sequence[Order]) -> boo
     """Tell whether these are an alert's exit, all of it, and sent for the first time."""
     if signal.source != Source.WEBHOOK or signal.leg_closes1 or signal.leg_closes2:
         return False
-    if any(o.purpose != Purpose.SIGNAL or o.send_attempts or o.attached for o in orders):
+    if any(o.purpose != Purpose.SIGNAL or o.send_attempts for o in orders):
         return False
     known = registry.snapshot(fresh=True)
     subject = Subject(known.account_name(orders[0].account_id), str(signal.name), TickerType(str(signal.ticker_type)))

@@ -233,7 +233,7 @@ def test_a_pair_s_exit_of_nothing_is_none(desk: Desk, context: Flask, policy: Le
     assert (outcome(desk, exit_), held(desk)) == (("canceled", "nothing to close"), {})
 
 
-@pytest.mark.parametrize("policy", [LegPolicy.TOGETHER, LegPolicy.LEG1_FIRST])
+@pytest.mark.parametrize("policy", LegPolicy)
 def test_a_pair_s_exit_that_waited_behind_a_rejected_entry_is_none(desk: Desk, context: Flask, policy: LegPolicy):
     make_pair(context, "KO-PEP", "2", leg_policy=policy)
     enter(desk, ticker="KO-2*PEP", price="1")
