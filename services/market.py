@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 # Seconds. A worker asks again every 5 to 10 s, so that planning seldom has to wait for an answer; what it sends
 # meanwhile is counted as spent, and the broker has the last word on money anyway.
 ACCOUNT_TTL = SESSION_TTL = 15.0
+TURNED_TTL = 1.0  # once the market was to open or to close: brokers' clocks differ from ours by less
 ASSET_TTL = 600.0
 ASSET_REFRESH = 300.0
 QUOTE_TTL = 1.0  # where a check goes by the quote
@@ -71,6 +73,12 @@ class _Known:
     lock: threading.Lock = field(default_factory=threading.Lock)
     asking: threading.Lock = field(default_factory=threading.Lock)  # for the account, which one thread does at a time
 
+    @property
+    def is_session_old(self) -> bool:
+        """Tell whether the session must be asked for before anything is planned by it."""
+        turned = self.session is not None and self.session.has_turned(datetime.now(UTC))
+        return time.monotonic() - self.session_at > (TURNED_TTL if turned else SESSION_TTL)
+
 
 def broker_facts(able: Capabilities, **heard: Any) -> BrokerFacts:
     """Return what a broker can do together with what it has said lately."""
@@ -113,7 +121,7 @@ class Market:
         self, account_id: int, known: _Known, broker: Broker, symbols: Sequence[str], quotes: Need
     ) -> BrokerFacts:
         now = time.monotonic()
-        stale = now - known.account_at > ACCOUNT_TTL or now - known.session_at > SESSION_TTL
+        stale = now - known.account_at > ACCOUNT_TTL or known.is_session_old
         stale = stale or any(now - known.assets_at.get(symbol, -1e9) > ASSET_TTL for symbol in symbols)
         if quotes is not Need.NONE:
             known.wanted.update(dict.fromkeys(symbols, now))
@@ -155,7 +163,7 @@ class Market:
         """
         account_id, now = wanted.account_id, time.monotonic()
         known = self._known[account_id]
-        if now - known.session_at > SESSION_TTL:
+        if known.is_session_old:
             self._ask_session(account_id)
         if now - known.account_at > ACCOUNT_TTL:
             self._ask_account(account_id)
