@@ -12,7 +12,7 @@ from flask.cli import AppGroup, with_appcontext
 from commands.common import actor, run
 from domain.enums import Role
 from services import manage_secrets, manage_users
-from services.health import check_health, check_keys
+from services.health import check_health, check_keys, check_stranded
 from services.reseal import reseal_all
 from services.setup import prepare_database
 
@@ -35,11 +35,12 @@ def setup_command() -> None:
 @click.command("health")
 @with_appcontext
 def health_command() -> None:
-    """Check database, migrations, worker and stored keys; exit code 1 when something is wrong."""
-    checks = [*check_health(), check_keys()]
+    """Check database, migrations, worker, stored keys and positions; exit code 1 when something is wrong."""
+    checks = [*check_health(), check_keys(), check_stranded()]
     for check in checks:
-        click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.text}")
-    if not all(check.ok for check in checks):
+        word = "ok  " if check.ok else "warn" if check.warns else "FAIL"
+        click.echo(f"{word} {check.name}: {check.text}")
+    if not all(check.ok or check.warns for check in checks):
         raise SystemExit(1)
 
 

@@ -170,7 +170,7 @@ def _market(view: AccountView, now: datetime) -> str:
         return ""
     turn = state.closes_at if state.is_open else state.opens_at
     until = ""
-    if turn is not None:
+    if turn is not None and turn > now:
         at = moment(turn, now)
         until = f" until {f'{at.day} {at.clock[:5]}'.strip()} UTC"
     return ("open" if state.is_open else "closed") + until

@@ -18,6 +18,7 @@ from extensions import database_time
 from services.broker_view import AccountView
 from services.heal import heal
 from services.holdings import read_holdings
+from services.stranded import list_stranded
 
 bp = Blueprint("positions", __name__)
 
@@ -71,7 +72,7 @@ def _page(form: Form) -> str:
     return render_template(
         "positions.html",
         now=now,
-        warnings=[warning for held in holdings for warning in _warnings(held.view, now)],
+        warnings=[*_stranded(), *(warning for held in holdings for warning in _warnings(held.view, now))],
         proposals=offered,
         accounts=[account_block(held, now) for held in holdings],
         results=result_lines(now),
@@ -79,6 +80,13 @@ def _page(form: Form) -> str:
         form=form,
         refusal_text=form.messages.get("form") if lost else None,
     )
+
+
+def _stranded() -> list[Warn]:
+    return [
+        Warn(f"stranded-{each.account}-{each.name}-{each.symbol}", f"No exit reaches {each}.", None)
+        for each in list_stranded()
+    ]
 
 
 def _warnings(view: AccountView, now: datetime) -> list[Warn]:

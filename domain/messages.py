@@ -145,3 +145,8 @@ class SessionReport:
     at: datetime
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+
+    def has_turned(self, now: datetime) -> bool:
+        """Tell whether the market was to open, or to close, since this was said; then it says nothing of now."""
+        turn = self.closes_at if self.is_open else self.opens_at
+        return turn is not None and turn <= now

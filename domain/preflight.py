@@ -112,13 +112,13 @@ class Preflight:
         return ok
 
 
-def preflight(legs: Sequence[LegOrderPlan], broker: BrokerFacts) -> Preflight:
-    """Return whether the broker will take all these orders, each question on record."""
+def preflight(legs: Sequence[LegOrderPlan], broker: BrokerFacts, now: datetime) -> Preflight:
+    """Return whether the broker will take all these orders now (aware), each question on record."""
     result = Preflight([])
     for leg in legs:
         _ask_leg(result, leg, broker)
     if result.refusal is None:
-        _ask_session(result, legs, broker)
+        _ask_session(result, legs, broker, now)
     if result.refusal is None:
         _ask_money(result, legs, broker)
     if result.refusal is None:
@@ -172,13 +172,15 @@ def _ask_fraction(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> 
     result.see("time in force", False, text, quantity=leg.quantity, time_in_force=leg.time_in_force)
 
 
-def _ask_session(result: Preflight, legs: Sequence[LegOrderPlan], broker: BrokerFacts) -> None:
+def _ask_session(result: Preflight, legs: Sequence[LegOrderPlan], broker: BrokerFacts, now: datetime) -> None:
     account, session = broker.account, broker.session
     waiting = all(leg.waits_for_the_session or broker.is_always_open(leg.symbol) for leg in legs)
     if account is not None and account.blocked:
         result.see("account", False, f"The broker takes no orders for this account: {account.blocked}.")
     elif session is not None and not session.is_open and not waiting:
         until = "" if session.opens_at is None else f"; it opens at {session.opens_at:%Y-%m-%d %H:%M} UTC"
+        if session.has_turned(now):
+            until = ", though it was to be open by now"
         result.is_closed, result.opens_at = True, session.opens_at
         result.see("market closed", False, f"The broker's market is closed{until}.", opens_at=session.opens_at)
 

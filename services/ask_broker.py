@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from domain.crossing import Parts, replanned, split
@@ -14,6 +15,8 @@ from domain.preflight import LegOrderPlan, cost, preflight
 from services.account_holding import read_holding
 from services.desk_book import Book
 from services.planning import Leg, NotTradable, Plan, Scene
+
+ASK_AGAIN = timedelta(seconds=1)  # a held signal whose market was to be open by now, for clocks differ
 
 
 def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
@@ -34,7 +37,7 @@ def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
         )
         for leg in plan.legs
     ]
-    answer = preflight(legs, scene.broker)
+    answer = preflight(legs, scene.broker, scene.now)
     scene.add(answer.steps)
     plan.cost = cost(legs)
     if answer.refusal is None:
@@ -44,6 +47,8 @@ def check_with_broker(scene: Scene, book: Book, plan: Plan) -> None:
     if answer.is_closed:
         choice = scene.signal.when_closed or scene.known.rules.choice("trading_hours", scene.subject)
         until = answer.opens_at if choice == WhenClosed.HOLD else None
+        if until is not None:
+            until = max(until, scene.now + ASK_AGAIN)
         raise NotTradable(SignalStatus.CANCELED, reason, text, hold_until=until)
     raise NotTradable(SignalStatus.ERROR, reason, text)
 

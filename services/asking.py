@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from brokers.base import Broker
@@ -17,6 +18,8 @@ from services.reservations import Reservations, answered
 
 logger = logging.getLogger(__name__)
 
+SESSION_TTL = 15.0
+TURNED_TTL = 1.0  # once the market was to open or to close: brokers' clocks differ from ours by less
 ASSET_REFRESH = 300.0
 # Assets that are known are asked for again a few at a time. All at once would be the broker's list of everything it
 # trades: megabytes, and a third of a second in which nothing is planned. Where very many are traded it is that list
@@ -53,6 +56,12 @@ class Known:
     away_until: float = -1e9
     lock: threading.Lock = field(default_factory=threading.Lock)
     asking: threading.Lock = field(default_factory=threading.Lock)  # for the account, which one thread does at a time
+
+    @property
+    def is_session_old(self) -> bool:
+        """Tell whether the session must be asked for before anything is planned by it."""
+        turned = self.session is not None and self.session.has_turned(datetime.now(UTC))
+        return time.monotonic() - self.session_at > (TURNED_TTL if turned else SESSION_TTL)
 
     def is_always_open(self, symbol: str) -> bool:
         """Tell whether a symbol trades day and night, as coins do."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from domain.checks.alert_rules import not_after
 from domain.checks.catalog import TARGET
 from domain.checks.facts import BookLine, Facts, Money, PlannedLeg
 from domain.checks.rules import Rules
-from domain.checks.run import Outcome, after_sizing, before_sizing
-from domain.enums import Source
+from domain.checks.run import Outcome, after_sizing, at_sizing, before_sizing
+from domain.enums import LegPolicy, Source
+from domain.exact import plain_text
 from domain.intake import decide
 from domain.order_status import SignalStatus
+from domain.sizing import round_to_step
 from services.ask_broker import check_with_broker
+from services.closing import held_elsewhere
 from services.coin_exits import as_held, can_be_sold, settle_fees
 from services.desk_book import Book, read_book
 from services.facts import World, gather, with_legs
-from services.planning import NotTradable, Plan, Scene, size
+from services.planning import AT_TARGET, Leg, NotTradable, Plan, Scene, size
 
 
 def decide_plan(scene: Scene) -> tuple[Book, Plan]:
@@ -35,15 +40,55 @@ def decide_plan(scene: Scene) -> tuple[Book, Plan]:
     to_target = signal.source == Source.WEBHOOK and rules.choice("sizing", scene.subject) == TARGET
     facts = _facts(scene, book, to_target=to_target)
     _heed(scene, before_sizing(facts, rules))
-    plan = size(scene, book, to_target=to_target)
+    plan = _size(scene, book, facts, to_target=to_target)
     plan.legs = [as_held(scene, book, leg) for leg in plan.legs]
-    sized = with_legs(facts, (PlannedLeg(leg.symbol, leg.side, leg.quantity) for leg in plan.legs))
+    sized = _with_plan(facts, plan)
+    clipped = at_sizing(sized, rules)
+    _heed(scene, clipped)
+    if clipped.legs:
+        _clip(scene, plan, sized, clipped.legs)
+        sized = _with_plan(facts, plan)
     _heed(scene, after_sizing(sized, rules, was_exit=facts.is_exit))
     for number, leg in enumerate(plan.legs):
         plan.legs[number] = replace(leg, is_exit=sized.is_exit)
     plan.not_after = not_after(facts, rules)
     check_with_broker(scene, book, plan)
     return book, plan
+
+
+def _with_plan(facts: Facts, plan: Plan) -> Facts:
+    return with_legs(facts, (PlannedLeg(leg.symbol, leg.side, leg.quantity) for leg in plan.legs))
+
+
+def _clip(scene: Scene, plan: Plan, facts: Facts, legs: Sequence[PlannedLeg]) -> None:
+    """Make the legs of a plan as small as may be traded; one of which nothing is left goes."""
+    most = {leg.symbol: leg.quantity for leg in legs}
+    plan.legs = [
+        replace(leg, quantity=_clipped(facts, leg, most[leg.symbol])) for leg in plan.legs if leg.symbol in most
+    ]
+    names = " and ".join(f"{leg.side} {plain_text(leg.quantity)} {leg.symbol}" for leg in plan.legs)
+    scene.see("sizing", True, f"What would close nothing is not traded; what is left is {names}.")
+    if len(plan.legs) < 2:
+        plan.policy = LegPolicy.TOGETHER
+    elif plan.policy is LegPolicy.ATTACHED:
+        plan.policy = LegPolicy.LEG1_FIRST  # the broker would size leg 2 by the ratio, and not by what is held
+
+
+def _clipped(facts: Facts, leg: Leg, most: Decimal) -> Decimal:
+    """Return what is left of a leg: all that it closes, and of what it opens whole steps."""
+    closes = min(most, facts.closable(leg.symbol, leg.side))
+    return most if most in (leg.quantity, closes) else closes + round_to_step(most - closes, leg.step)
+
+
+def _size(scene: Scene, book: Book, facts: Facts, *, to_target: bool) -> Plan:
+    try:
+        return size(scene, book, to_target=to_target)
+    except NotTradable as e:
+        if e.reason != AT_TARGET or facts.target != 0:
+            raise
+        where = held_elsewhere(scene.session, scene.signal.account_id or 0, facts.subject.name)
+        text = f"{e.text} Held elsewhere: {', '.join(map(str, where))}." if where else e.text
+        raise NotTradable(e.status, e.reason, text) from None
 
 
 def _rules(scene: Scene) -> Rules:

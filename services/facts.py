@@ -21,6 +21,7 @@ from domain.checks.facts import (
     Facts,
     LastTarget,
     Money,
+    NotTraded,
     PlannedLeg,
     signed,
 )
@@ -30,9 +31,10 @@ from domain.checks.rules import Rules, Subject
 from domain.enums import AssetClass, CheckMode, MarketPosition, Side, TickerType, WhenClosed
 from domain.messages import QuoteReport
 from domain.order_status import SignalStatus
-from models import Instrument, Order, Signal
+from models import BrokerAccount, Instrument, Signal
 from models.signal import WAITING
 from services import totals
+from services.closing import read_closing
 from services.registry import AccountRef, Snapshot
 
 OF_EXITS_TOO = ("price_deviation", "spread_limit")
@@ -125,32 +127,37 @@ def _position(text: str | None) -> MarketPosition | None:
     return MarketPosition(text) if text else None
 
 
-# As one row looked up: of `exists` PostgreSQL may make a hash of all orders.
-_ITS_ORDER = sa.select(Order.id).where(Order.signal_id == Signal.id).limit(1).correlate(Signal).scalar_subquery()
-_LAST = (
-    sa.select(Signal.id, Signal.position, Signal.position_size, Signal.received_at)
-    .where(
-        Signal.name == sa.bindparam("name"),
-        Signal.account_id == sa.bindparam("account_id"),
-        Signal.id < sa.bindparam("rowid"),
-        Signal.status.not_in([*REFUSED, SignalStatus.WAITING, SignalStatus.REROUTED])
-        # What was canceled at the broker had orders; what was refused had none.
-        | (Signal.status.in_(REFUSED) & _ITS_ORDER.is_not(None)),
-    )
+_OF_NAME = (
+    sa.select(Signal.id, Signal.position, Signal.position_size, Signal.received_at, Signal.status, Signal.account_id)
+    .where(Signal.name == sa.bindparam("name"), Signal.id < sa.bindparam("rowid"))
     .order_by(Signal.received_at.desc(), Signal.id.desc())
     .limit(1)
 )
+# A strategy knows nothing of accounts, so its last alert counts wherever it was traded.
+_LAST = (
+    _OF_NAME.add_columns(BrokerAccount.name.label("account"))
+    .outerjoin(BrokerAccount, BrokerAccount.id == Signal.account_id)
+    .where(Signal.status.not_in([*REFUSED, SignalStatus.WAITING, SignalStatus.REROUTED]))
+)
+_CAME_TO_NOTHING = _OF_NAME.where(Signal.status.in_(REFUSED), Signal.id > sa.bindparam("after"))
 
 
 def _last(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
-    """Return the last signal of the name that was not refused."""
+    """Return the last signal of the name that was traded, and one after it that should have led to this one's start."""
     if facts.previous is None:  # then there is nothing to hold against it
         return {}
-    given = {"name": facts.subject.name, "account_id": account.id, "rowid": facts.rowid}
+    given = {"name": facts.subject.name, "rowid": facts.rowid}
     row = session.execute(_LAST, given).one_or_none()
-    if row is None:
-        return {}
-    return {"last": LastTarget(row.id, signed(_position(row.position), row.position_size), row.received_at)}
+    target = None if row is None else signed(_position(row.position), row.position_size)
+    found: dict[str, Any] = {}
+    if row is not None:
+        elsewhere = None if row.account_id == account.id else row.account
+        found["last"] = LastTarget(row.id, target, row.received_at, elsewhere)
+    if facts.previous != (target or Decimal(0)):
+        lost = session.execute(_CAME_TO_NOTHING, {**given, "after": row.id if row else 0}).one_or_none()
+        if lost is not None and signed(_position(lost.position), lost.position_size) == facts.previous:
+            found["not_traded"] = NotTraded(lost.id, lost.status)
+    return found
 
 
 def _newer_waiting(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
@@ -181,6 +188,7 @@ Reader = Callable[[Session, Facts, AccountRef, set[str]], dict[str, Any]]
 # Which checks need which part; each part is one statement.
 READERS: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("missed_alert",), _last),
+    (("reduce_only",), read_closing),
     (("duplicate",), _newer_waiting),
     (("open_positions",), totals.open_books),
     (("daily_loss",), totals.results),

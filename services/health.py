@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from extensions import database_time, db
 from models import Worker
 from services.broker_keys import unreadable
+from services.stranded import list_stranded
 
 HEARTBEAT = 10  # seconds
 STALE = 30
@@ -23,11 +24,12 @@ STALE = 30
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at, with the outcome in words."""
+    """One thing that was looked at, with the outcome in words; `warns` only: the desk trades all the same."""
 
     name: str
     ok: bool
     text: str
+    warns: bool = False
 
 
 def check_health() -> list[Check]:
@@ -51,6 +53,18 @@ def check_keys() -> Check:
         text = f"those of {', '.join(names)} cannot be read; give back the CREDENTIALS_KEY they were set with"
         return Check("keys", False, text)
     return Check("keys", True, "all that are stored can be read")
+
+
+def check_stranded() -> Check:
+    """Tell whether the alerts of all that is held go to the account that holds it; else no exit would reach it."""
+    try:
+        found = list_stranded()
+    except SQLAlchemyError as e:
+        db.session.rollback()
+        return Check("positions", False, f"cannot be looked at ({type(e).__name__})")
+    if found:
+        return Check("positions", False, f"no exit reaches {'; '.join(map(str, found))}", warns=True)
+    return Check("positions", True, "all are at the accounts to which their alerts go")
 
 
 def head_revision() -> str | None:

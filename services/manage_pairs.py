@@ -17,6 +17,7 @@ from models import Instrument, Pair
 from services import check_rules
 from services.manage_stocks import find_account
 from services.registry import bump_version
+from services.stranded import refuse_to_strand
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,10 @@ def _fill(session: Session, pair: Pair, form: PairForm, *, is_new: bool) -> None
     pair.activity = form.activity
     pair.notes = form.notes
     pair.contracts = form.contracts
-    pair.account_id = find_account(session, form.account)
+    account_id = find_account(session, form.account)
+    if not is_new:
+        refuse_to_strand(session, form.name, pair.account_id, account_id)
+    pair.account_id = account_id
     pair.leg_policy = form.leg_policy or pair.leg_policy or LegPolicy.TOGETHER
     pair.on_leg_failure = form.on_leg_failure or pair.on_leg_failure or FailurePolicy.UNWIND
     pair.leg_timeout = form.leg_timeout or pair.leg_timeout

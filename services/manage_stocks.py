@@ -19,6 +19,7 @@ from extensions import db, transaction
 from models import BrokerAccount, Instrument, Pair
 from services import check_rules
 from services.registry import bump_version
+from services.stranded import refuse_to_strand
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +124,10 @@ def _fill(session: Session, stock: Instrument, form: StockForm, *, is_new: bool)
     stock.order_type = form.order_type
     stock.time_in_force = form.time_in_force
     stock.extended_hours = form.extended_hours
-    stock.account_id = find_account(session, form.account)
+    account_id = find_account(session, form.account)
+    if not is_new:
+        refuse_to_strand(session, form.symbol, stock.account_id, account_id)
+    stock.account_id = account_id
     if is_new:
         session.add(stock)
     elif form.activity is Activity.ACTIVE:

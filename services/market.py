@@ -31,7 +31,7 @@ from services.asking import (
 
 # Seconds. A worker asks again every 5 to 10 s, so that planning seldom has to wait for an answer; what it sends
 # meanwhile is counted as spent, and the broker has the last word on money anyway.
-ACCOUNT_TTL = SESSION_TTL = 15.0
+ACCOUNT_TTL = 15.0
 ASSET_TTL = 600.0
 HOLDINGS_TTL = 2.0
 QUOTE_TTL = 1.0  # where a check goes by the quote
@@ -99,7 +99,7 @@ class Market:
         self, account_id: int, known: Known, symbols: Sequence[str], quotes: Need, *, sells: bool
     ) -> BrokerFacts:
         now = time.monotonic()
-        stale = now - known.account_at > ACCOUNT_TTL or now - known.session_at > SESSION_TTL
+        stale = now - known.account_at > ACCOUNT_TTL or known.is_session_old
         stale = stale or any(now - known.assets_at.get(symbol, -1e9) > ASSET_TTL for symbol in symbols)
         if quotes is not Need.NONE:
             known.wanted.update(dict.fromkeys(symbols, now))
@@ -148,7 +148,7 @@ class Market:
         known = self._known.get(account_id)
         if known is None:
             raise BrokerUnavailable("the account was left")
-        if now - known.session_at > SESSION_TTL:
+        if known.is_session_old:
             ask_session(known)
         if now - known.account_at > ACCOUNT_TTL:
             ask_account(known)

@@ -36,6 +36,7 @@ from services.desk_book import Book
 from services.registry import InstrumentTerms, Snapshot
 
 ZERO = Decimal(0)
+AT_TARGET = "at target"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +200,7 @@ def _pair_plan(scene: Scene, book: Book, instruments: Sequence[InstrumentTerms],
         if quantity > 0 or not to_target
     ]
     if not legs:
-        raise NotTradable(SignalStatus.CANCELED, "at target", f"{name} is where the alert wants it already.")
+        raise NotTradable(SignalStatus.CANCELED, AT_TARGET, f"{name} is where the alert wants it already.")
     return _with_policy(scene, Plan(legs=legs))
 
 
@@ -246,7 +247,7 @@ def _to_target(scene: Scene, book: Book, symbol: str, *, allow_none: bool = Fals
     scene.see("sizing", True, text, target=target, held=held, working=coming)
     if missing == 0 and not allow_none:
         text = f"The book holds {plain_text(held)} {symbol} as the alert wants it."
-        raise NotTradable(SignalStatus.CANCELED, "at target", text)
+        raise NotTradable(SignalStatus.CANCELED, AT_TARGET, text)
     return (Side.BUY if missing > 0 else Side.SELL), abs(missing)
 
 

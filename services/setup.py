@@ -19,6 +19,7 @@ from services import manage_secrets, manage_users, registry
 from services.broker_accounts import EXTERNAL, PAPER, SIMULATOR
 from services.broker_keys import Keys, store_keys, stored_key_id
 from services.health import check_keys
+from services.stranded import list_stranded
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ def prepare_database(config: Config) -> FirstSecrets:
         passphrase = _first_passphrase(session, config.webhook_passphrase)
     if not (keys := check_keys()).ok:  # told only: a desk that did not start would lose the alerts of all accounts
         logger.critical("keys of accounts: %s", keys.text)
+    for each in list_stranded():
+        logger.warning("no exit reaches %s", each)
     return FirstSecrets(password, passphrase)
 
 

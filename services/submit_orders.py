@@ -29,6 +29,7 @@ from services import crash_points, registry, stops
 from services.account_holding import WAIT, parts_of, send_in_parts
 from services.book import Locked, fail_order, lock_order
 from services.claims import GUARD, Claim, drop_lease, make_claim, start_sending, take_lease
+from services.late_exits import fit_exits
 from services.order_moves import move_order
 from services.send_orders import send_now
 
@@ -213,6 +214,8 @@ def _begin_sending(claims: Sequence[Claim], brokers: Mapping[int, Broker], worke
     with transaction() as session:
         held = [(claim, lock_order(session, claim.order_id)) for claim in claims]
         fit = [_may_be_sent(session, claim, locked, worker) for claim, locked in held]
+        if all(fit) and _came_to_nothing([locked for _, locked in held], session, worker):
+            return []
         parts = [_parts(session, locked, brokers[claim.account_id]) for claim, locked in held]
         if all(fit) and any(each.must_wait for each in parts):
             return _put_off([locked for _, locked in held], session, worker)
@@ -242,6 +245,17 @@ def _parts(session: Session, locked: Locked, broker: Broker) -> Parts:
     if broker.capabilities.reverses_in_one_order:
         return Parts(locked.order.quantity)
     return parts_of(session, locked.order, locked.now)
+
+
+def _came_to_nothing(held: Sequence[Locked], session: Session, worker: str) -> bool:
+    """End an exit when nothing has come of what it was to close; one that is too large by now is made smaller."""
+    why = fit_exits(session, held, worker)
+    if why is None:
+        return False
+    for locked in held:
+        if locked.order.status == S.CLAIMED:  # not ended together with the other leg
+            _end(session, locked, S.CANCELED, why, worker)
+    return True
 
 
 def _put_off(held: Sequence[Locked], session: Session, worker: str) -> list[Claim]:

@@ -173,8 +173,14 @@ def _broker_facts(session: Session, signal: Signal) -> BrokerFacts:
         )
     market = None
     if state is not None and state.heard_at is not None and state.is_open is not None:
-        market = SessionReport(is_open=state.is_open, at=state.heard_at, opens_at=state.opens_at)
+        market = SessionReport(
+            is_open=state.is_open, at=state.heard_at, opens_at=state.opens_at, closes_at=state.closes_at
+        )
     signal.trace = [*signal.trace, _heard(state)]
+    if market is not None and market.has_turned(signal.received_at):
+        text = f"The market was {'open' if market.is_open else 'closed'} then and was to change since; not judged."
+        signal.trace = [*signal.trace, step("market", True, text)]
+        market = None
     return broker_facts(
         able,
         assets={

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from domain.checks.facts import Facts, only_reduces
+from domain.checks.facts import Facts, LastTarget, NotTraded, only_reduces
 from domain.checks.rules import Rules
 from domain.checks.verdict import Finding, show, show_time
 from domain.enums import CheckMode, TickerType, WhenClosed
@@ -96,17 +96,23 @@ def position_missing(facts: Facts, rules: Rules) -> Finding | None:
 
 
 def missed_alert(facts: Facts, rules: Rules) -> Finding | None:
-    """The position before this alert must be where the last one led."""
+    """The position before this alert must be where the last traded one led."""
     last, previous = facts.last, facts.previous
     if previous is None:  # then nobody has looked for a last signal either
         return Finding(None, "The alert does not say where it starts from, so a missed alert would not be noticed.")
+    if facts.not_traded is not None:
+        return _after_nothing(facts.not_traded, last, previous)
     if last is None:
-        return Finding(True, f"It is the first signal of {facts.subject.name} that is not refused.")
+        return Finding(True, f"No signal of {facts.subject.name} was traded before it, at any account.")
     if last.target is None:
         text = f"The last signal, {last.rowid}, names no position, so a missed alert would not be noticed."
         return Finding(None, text)
     since = show_time(last.at)
     values = {"previous": previous, "last_target": last.target, "last_signal": last.rowid, "since": since}
+    if last.account is not None and last.target != 0:
+        values |= {"account": last.account}
+        text = f"Signal {last.rowid} led to {show(last.target)} at the account {last.account}, not at this one."
+        return Finding(False, text, values)
     if previous == last.target:
         return Finding(True, f"The position before, {show(previous)}, is where signal {last.rowid} led.", values)
     text = (
@@ -114,6 +120,16 @@ def missed_alert(facts: Facts, rules: Rules) -> Finding | None:
         f"alerts for {show(abs(previous - last.target))} were missed since {since}."
     )
     return Finding(False, text, values)
+
+
+def _after_nothing(lost: NotTraded, last: LastTarget | None, previous: Decimal) -> Finding:
+    """Return what is found of an alert that goes on from one that came to nothing."""
+    led = "" if last is None or last.target is None else f"; before it signal {last.rowid} led to {show(last.target)}"
+    text = (
+        f"The alert starts from {show(previous)}, where signal {lost.rowid} was to lead, "
+        f"but that one came to nothing ({lost.status}){led}."
+    )
+    return Finding(False, text, {"previous": previous, "not_traded": lost.rowid})
 
 
 def pyramiding(facts: Facts, rules: Rules) -> Finding | None:

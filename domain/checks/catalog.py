@@ -90,6 +90,13 @@ CHECKS: dict[str, CheckSpec] = {
         mode=WARN,
         text="The position before the alert must be the one that the last alert of that name aimed at.",
     ),
+    "reduce_only": CheckSpec(
+        title="Exits only close",
+        mode=REFUSE,
+        text="An alert that makes a position smaller by its own words (mar_pos) closes at most what is held: by the "
+        "desk's book with what is on its way, or by the account itself. More is not traded. Warn or off: as large "
+        "as the alert says, as for an account that is also traded by hand.",
+    ),
     "pyramiding": CheckSpec(
         title="Pyramiding", text="A position is not added to in its own direction; a partial exit is none."
     ),
@@ -97,7 +104,8 @@ CHECKS: dict[str, CheckSpec] = {
         title="Trading hours",
         choices=(WhenClosed.EXPIRE, WhenClosed.HOLD),
         text="An alert that comes while its exchange is closed expires, or is held until the next open; its "
-        "lifetime counts from there. An alert may name its own choice, and is then held to it.",
+        "lifetime counts from there. An alert may name its own choice, and is then held to it. Also while this "
+        "is off an alert is not traded when the broker says that its market is closed; the choice then counts too.",
     ),
     "price_deviation": CheckSpec(
         title="Price deviation",

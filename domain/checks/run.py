@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from domain.checks import alert_rules, limit_rules, market_rules
+from domain.checks import alert_rules, exit_rules, limit_rules, market_rules
 from domain.checks.catalog import CHECKS
-from domain.checks.facts import Facts
+from domain.checks.facts import Facts, PlannedLeg
 from domain.checks.rules import Rules
 from domain.checks.verdict import Check, Finding
 from domain.enums import CheckMode
 from domain.order_status import SignalStatus
 from domain.trace import step
 
-NOT_JUDGED, WARNING, HELD = "not judged", "warning", "held"
+NOT_JUDGED, WARNING, HELD, CLIPPED = "not judged", "warning", "held", "clipped"
 
 
 class Refusal(NamedTuple):
@@ -27,11 +27,12 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The steps for the trace, and what stands against trading now."""
+    """The steps for the trace, what stands against trading now, and the legs that may be traded in place of others."""
 
     steps: tuple[dict[str, Any], ...] = ()
     refusal: Refusal | None = None
     hold_until: datetime | None = None
+    legs: tuple[PlannedLeg, ...] = ()
 
     @property
     def goes_on(self) -> bool:
@@ -51,6 +52,7 @@ BEFORE_SIZING: Mapping[str, tuple[Check, str]] = {
     "trading_hours": (alert_rules.trading_hours, "market closed"),
     "price_deviation": (market_rules.price_deviation, "price deviation"),
 }
+AT_SIZING: Mapping[str, tuple[Check, str]] = {"reduce_only": (exit_rules.reduce_only, "nothing to close")}
 AFTER_SIZING: Mapping[str, tuple[Check, str]] = {
     "max_quantity": (limit_rules.max_quantity, "too large"),
     "max_notional": (limit_rules.max_notional, "too large"),
@@ -67,6 +69,11 @@ OF_ENTRIES = ("stop", "exclusivity")  # done again when the legs turn out to be 
 def before_sizing(facts: Facts, rules: Rules) -> Outcome:
     """Do the checks that need no sized legs."""
     return _run(BEFORE_SIZING, facts, rules)
+
+
+def at_sizing(facts: Facts, rules: Rules) -> Outcome:
+    """Do the checks that may make the sized legs smaller."""
+    return _run(AT_SIZING, facts, rules)
 
 
 def after_sizing(facts: Facts, rules: Rules, *, was_exit: bool) -> Outcome:
@@ -93,6 +100,8 @@ def _run(checks: Mapping[str, tuple[Check, str]], facts: Facts, rules: Rules) ->
             continue
         steps.append(_step(name, finding, mode))
         if finding.ok is False and mode is CheckMode.REFUSE:
+            if finding.legs:
+                return Outcome(tuple(steps), legs=finding.legs)
             if finding.hold_until is not None:
                 return Outcome(tuple(steps), None, finding.hold_until)
             return Outcome(tuple(steps), Refusal(SignalStatus.CANCELED, reason, finding.text))
@@ -107,4 +116,6 @@ def _step(name: str, finding: Finding, mode: CheckMode) -> dict[str, Any]:
         values["outcome"] = WARNING
     elif finding.hold_until is not None:
         values["outcome"] = HELD
+    elif finding.legs:
+        values["outcome"] = CLIPPED
     return step(name.replace("_", " "), finding.ok is not False, finding.text, **values)

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from extensions import transaction
-from models import ForeignOrder, Position, PositionDifference, Signal
+from models import BrokerAccount, ForeignOrder, Position, PositionDifference, Signal
 from tests import book_rows
 from tests.dashboard.support import plain_text, scalars
 from tests.dashboard.trading import account_said, add_drifted_pair, add_orphan, drift_state, journal, send
@@ -227,3 +227,14 @@ def test_a_pair_with_an_unknown_outcome_says_why_nothing_is_proposed(app, member
     page = member.get("/positions")
     assert "nothing is proposed: the outcome of an order is not known" in plain_text(page)
     assert "Send this order" not in page.text
+
+
+def test_what_no_exit_reaches_is_told_above_all(app, member):
+    make_stock(app, "LNT")
+    book_rows.add(app, book_rows.position("LNT", "10", "50"))
+    assert "No exit reaches" not in plain_text(member.get("/positions"))
+    with app.app_context(), transaction() as session:
+        session.execute(sa.update(BrokerAccount).values(is_default=False))
+        session.execute(sa.update(BrokerAccount).where(BrokerAccount.name == "external").values(is_default=True))
+    text = plain_text(member.get("/positions"))
+    assert "No exit reaches 10 LNT of LNT at paper; its alerts go to external." in text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.checks.catalog import CHECKS
 from domain.checks.facts import BookLine, LastTarget, MeanSlip, PlannedLeg, is_exit, only_reduces
 from domain.checks.hours import Session
-from domain.checks.run import AFTER_SIZING, BEFORE_SIZING, Outcome, after_sizing, before_sizing
+from domain.checks.run import AFTER_SIZING, AT_SIZING, BEFORE_SIZING, Outcome, after_sizing, before_sizing
 from domain.enums import MarketPosition, Scope, Side, StopLevel, WhenClosed
 from domain.stops import StopInForce
 from tests.domain.checks_support import NOW, OFF, REFUSE, WARN, held, pair, rule, rules, single
@@ -43,7 +43,7 @@ def test_the_checks_of_a_usual_signal_all_pass():
 
 def test_every_check_but_those_of_the_registry_is_done_somewhere():
     elsewhere = {"registered", "active", "hedge", "sizing", "quote_age"}
-    assert set(BEFORE_SIZING) | set(AFTER_SIZING) == set(CHECKS) - elsewhere
+    assert set(BEFORE_SIZING) | set(AT_SIZING) | set(AFTER_SIZING) == set(CHECKS) - elsewhere
 
 
 def test_the_first_refusal_ends_the_checks_and_says_why():

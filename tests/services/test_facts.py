@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from domain.checks.facts import LastTarget, PlannedLeg
+from domain.checks.facts import LastTarget, NotTraded, PlannedLeg
 from domain.checks.run import after_sizing, before_sizing
 from domain.enums import CheckMode, MarketPosition, Scope, Side, StopLevel
 from extensions import database_time, db, reading, transaction
@@ -182,23 +182,36 @@ def at(position, size):
     return {"position": position, "position_size": D(size)}
 
 
-def test_the_last_target_is_that_of_the_last_signal_that_was_not_refused(desk):
+def test_the_last_target_is_that_of_the_last_signal_that_was_traded(desk):
     assert look(desk.alert("AAA", **FLAT_BEFORE, **at(MarketPosition.LONG, 10))).last is None
     desk.work()
     first = look(desk.alert("AAA", **FLAT_BEFORE, **at(MarketPosition.LONG, 20)))
     assert first.last == LastTarget(1, D(10), first.last.at)
     assert look(1).last is None  # nor is it its own forerunner
     assert look(desk.alert("AAA", **FLAT_BEFORE)).last.rowid == 1  # one that waits has led nowhere yet
-    with transaction() as session:
-        session.execute(sa.update(Signal).where(Signal.id == 2).values(status="canceled"))
-    assert look(desk.alert("AAA", **FLAT_BEFORE)).last.rowid == 1
-    add(order(desk, "AAA", "AAA", signal_id=2, status="CANCELED"))  # it was not refused: its order was canceled
-    assert look(desk.alert("AAA", **FLAT_BEFORE)).last.target == 20
+    add(order(desk, "AAA", "AAA", signal_id=2, status="REJECTED"))
+    for status in ("canceled", "error"):  # nor does what came to nothing lead anywhere, had it orders or not
+        with transaction() as session:
+            session.execute(sa.update(Signal).where(Signal.id == 2).values(status=status))
+        assert look(desk.alert("AAA", **FLAT_BEFORE)).last.rowid == 1
+    goes_on = {"previous_position": MarketPosition.LONG, "previous_position_size": D(20)}
+    facts = look(desk.alert("AAA", Side.SELL, **goes_on))
+    assert (facts.last.rowid, facts.not_traded) == (1, NotTraded(2, "error"))
     assert look(desk.alert("BBB-2*CCC", **FLAT_BEFORE)).last is None
 
 
+def test_the_last_target_counts_at_whichever_account_it_was_traded(desk):
+    desk.alert("AAA", **FLAT_BEFORE, **at(MarketPosition.LONG, 10))
+    desk.work()
+    assert look(desk.alert("AAA", **FLAT_BEFORE)).last.account is None
+    with transaction() as session:
+        session.execute(sa.update(Signal).where(Signal.id == 1).values(account_id=other_account()))
+    assert look(desk.alert("AAA", **FLAT_BEFORE)).last.account == "external"
+
+
 def test_a_flat_target_is_zero_and_a_missing_one_is_none(desk):
-    desk.alert("AAA", **FLAT_BEFORE, position=MarketPosition.FLAT)
+    add(position(desk, "AAA", "AAA", "10"))
+    desk.alert("AAA", Side.SELL, **FLAT_BEFORE, position=MarketPosition.FLAT)
     desk.work()
     assert look(desk.alert("AAA", **FLAT_BEFORE)).last.target == 0
     desk.work()
