@@ -128,7 +128,7 @@ def _remove(form: Form) -> ResponseReturnValue | None:
 
 
 def _read_keys(form: Form) -> Keys:
-    return Keys(key_id=form.secret("key_id", MAX_KEY), secret_key=form.secret("secret_key", MAX_KEY))
+    return Keys(key_id=form.key_id("key_id", MAX_KEY), secret_key=form.secret("secret_key", MAX_KEY))
 
 
 def _page(form: Form) -> str:
