@@ -13,6 +13,7 @@ from services.queries import CRITICAL_HOURS, DeskState
 
 PLACES = 4  # decimals of prices in lists, so that their points stand one below the other
 LONG_COMMENT = 18  # characters a comment's column shows
+ENDED_BADLY = (SignalStatus.ERROR, SignalStatus.CANCELED, SignalStatus.CRITICAL)  # their lists say why
 Line = tuple[str, str]  # what it is, and its text
 
 
@@ -36,6 +37,7 @@ class SignalRow:
     status: str
     look: str
     reason: tuple[Line, ...]
+    why: str
     position: str
     comment: str
     long_comment: bool
@@ -61,6 +63,7 @@ def signal_row(row: Signal, now: datetime) -> SignalRow:
         status=status,
         look=LOOK[status],
         reason=reason_lines(row),
+        why=(row.status_reason or row.error_text or "") if status in ENDED_BADLY else "",
         position=position_text(row),
         comment=row.comment or "",
         long_comment=len(row.comment or "") > LONG_COMMENT,
