@@ -11,6 +11,7 @@ from limits import parse
 
 from resources.schemas.brokerage import ContactIn, DisclosuresIn, IdentityIn
 from services import follow_accounts, throttle
+from simulators.alpaca.keys import BROKER_KEY, BROKER_SECRET
 from tests.brokerage_desk import TAX_ID, brokerage_app, let_pass, simulated_alpaca
 from tests.conftest import closing_app
 from tests.factories import bearer, dump_tables, exact, log_in, make_config, make_user
@@ -45,6 +46,14 @@ def people(app, client):
 
 def sign_up(client, headers, **more):
     return client.post(SIGN_UP, json={**BODY, **more}, headers=headers)
+
+
+def test_the_sign_up_that_the_readme_shows_works_with_the_keys_that_it_names(pytestconfig, client, people):
+    text = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+    assert f"APCA_BROKER_API_KEY={BROKER_KEY} APCA_BROKER_API_SECRET={BROKER_SECRET}\n" in text
+    body = text.partition("/v3/accounts/signup -H")[2].partition("-d '")[2].partition("'")[0]
+    answer = client.post(SIGN_UP, data=body, content_type="application/x-www-form-urlencoded", headers=people["anna"])
+    assert answer.status_code == 201
 
 
 def test_a_name_an_email_and_a_password_open_an_account(client, people, alpaca):
