@@ -1,10 +1,11 @@
-"""`make run`: set up what is missing, say where to go, then run web and worker until Ctrl-C."""
+"""`make run`: set up what is missing, say where to go, then keep web and worker running until Ctrl-C."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import shlex
 import socket
 import sys
 from pathlib import Path
@@ -32,17 +33,16 @@ def main() -> NoReturn:
     except ConfigError as e:
         sys.exit(f"The desk cannot start. {e}")
     print(_banner(config, made, simulator), flush=True)
-    # Honcho numbers the ports of its processes from this one; the programs come from our own environment.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ["PYTHONUNBUFFERED"] = "1"
     os.chdir(ROOT)
-    command = [sys.executable, "-m", "honcho", "start", "--port", str(config.port), *PROCESSES]
+    command = [sys.executable, "supervisor.py", *PROCESSES]
     if simulator is not None:
         os.environ |= {
             "SIMULATOR_PORT": str(simulator),
             "SIMULATOR_STATE": str(config.instance_dir / "alpaca-sim.json"),
         }
-        command = [*command[:3], "--app-root", str(ROOT), "--procfile", str(SIMULATED), *command[3:], "venue"]
+        command += ["venue", "--procfile", str(SIMULATED)]
     os.execv(sys.executable, command)  # noqa: S606 - the shell would only stand between Ctrl-C and the processes
 
 
@@ -64,10 +64,19 @@ def _check_port(setting: str, host: str, port: int) -> None:
         except OSError as e:
             if e.errno != errno.EADDRINUSE:
                 raise ConfigError(f"{setting}: cannot listen on {host}:{port} ({e.strerror}).") from None
-            other = f"http://{host}:{port + 1}" if setting == SIMULATOR_SETTING else port + 1
-            raise ConfigError(
-                f"{setting}: {port} is taken by another program; try {setting}={other} make run"
-            ) from None
+            raise ConfigError(f"{setting}: {port} is taken by another program; try {_again(setting, port)}") from None
+
+
+def _again(setting: str, port: int) -> str:
+    """Return the command that was given, with another port and all that was said before."""
+    other = f"http://127.0.0.1:{port + 1}" if setting == SIMULATOR_SETTING else str(port + 1)
+    words = {
+        name: os.environ[name]
+        for name in (SIMULATOR_SETTING, "PORT", "HOST", "BROKER", "INSTANCE_DIR")
+        if name in os.environ
+    }
+    words[setting] = other
+    return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in words.items()), "make run"])
 
 
 def _simulator(config: Config) -> int | None:

@@ -15,6 +15,7 @@ from services import manage_secrets, manage_users
 from services.health import check_health, check_keys, check_stranded
 from services.reseal import reseal_all
 from services.setup import prepare_database
+from services.unwatched import check_accounts
 
 users = AppGroup("users", help="Add, list, change and delete users.")
 secret_group = AppGroup("secrets", help="Change the webhook passphrase; encrypt stored keys anew.")
@@ -35,8 +36,8 @@ def setup_command() -> None:
 @click.command("health")
 @with_appcontext
 def health_command() -> None:
-    """Check database, migrations, worker, stored keys and positions; exit code 1 when something is wrong."""
-    checks = [*check_health(), check_keys(), check_stranded()]
+    """Check database, migrations, worker, stored keys, accounts and positions; exit code 1 when something is wrong."""
+    checks = [*check_health(), check_keys(), check_accounts(), check_stranded()]
     for check in checks:
         word = "ok  " if check.ok else "warn" if check.warns else "FAIL"
         click.echo(f"{word} {check.name}: {check.text}")

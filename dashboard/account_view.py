@@ -11,6 +11,7 @@ from dashboard.words import Moment, moment, money
 from domain.enums import Environment, Route
 from models import AccountState
 from services.broker_accounts import KnownAccount
+from services.unwatched import Unwatched
 
 ENVIRONMENTS = (
     (Environment.PAPER, "Paper", "Play money at Alpaca, at real prices. Its key ids usually begin with PK."),
@@ -56,12 +57,12 @@ class AccountCard:
     word: str
 
 
-def account_card(known: KnownAccount, now: datetime) -> AccountCard:
-    """Return an account ready to be shown."""
+def account_card(known: KnownAccount, now: datetime, away: Unwatched | None) -> AccountCard:
+    """Return an account ready to be shown; `away` when it is not in step with its broker."""
     account, state = known.account, known.state
     environment, external = Environment(account.environment), account.route == Route.EXTERNAL
     heard = state.heard_at if state else None
-    trading, trading_look = _trading(known)
+    trading, trading_look = _trading(known, away)
     silence = _silence(known)
     return AccountCard(
         id=account.id,
@@ -84,9 +85,9 @@ def account_card(known: KnownAccount, now: datetime) -> AccountCard:
         heard=moment(heard, now) if heard else None,
         late=heard is not None and (now - heard).total_seconds() > LATE,
         silence=silence,
-        stream=_stream(state),
+        stream=_stream(state, away),
         stream_heard=moment(state.stream_heard_at, now) if state and state.stream_heard_at else None,
-        trouble=_trouble(state),
+        trouble=_trouble(state, away),
         deeds=_deeds(known),
         word=f"{account.revision}-{account.live_enabled}-{account.is_default}",
     )
@@ -105,7 +106,7 @@ def _what(known: KnownAccount) -> str:
     }[Environment(account.environment)]
 
 
-def _trading(known: KnownAccount) -> tuple[str, str]:
+def _trading(known: KnownAccount, away: Unwatched | None) -> tuple[str, str]:
     account = known.account
     if account.route == Route.EXTERNAL:
         return "left to your executor", "canceled"
@@ -113,6 +114,8 @@ def _trading(known: KnownAccount) -> tuple[str, str]:
         return "no keys, nothing is sent", "waiting"
     if not account.may_trade:
         return "live trading is off, nothing is sent", "waiting"
+    if away is not None:
+        return "not in step, nothing is watched", "error"
     return ("trades real money", "critical") if account.live_enabled else ("trades play money", "filling")
 
 
@@ -136,16 +139,18 @@ def _amount(state: AccountState | None, value: Decimal | None, silence: str) -> 
     return Figure(f"{money(value)} {state.currency or ''}".strip())
 
 
-def _stream(state: AccountState | None) -> str:
+def _stream(state: AccountState | None, away: Unwatched | None) -> str:
     if state is None or (state.stream_heard_at is None and state.stream_trouble is None):
         return ""
+    if away is not None and state.stream_trouble is None:
+        return "of no use while the account cannot be read"
     return state.stream_trouble or "connected"
 
 
-def _trouble(state: AccountState | None) -> str:
-    if state is None:
-        return ""
-    return "; ".join(text for text in (state.trouble, f"blocked: {state.blocked}" if state.blocked else None) if text)
+def _trouble(state: AccountState | None, away: Unwatched | None) -> str:
+    blocked = f"blocked: {state.blocked}" if state and state.blocked else None
+    why = state.trouble if state and state.trouble else away.why if away else None
+    return "; ".join(text for text in (why, blocked) if text)
 
 
 def _deeds(known: KnownAccount) -> frozenset[str]:

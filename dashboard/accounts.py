@@ -17,6 +17,7 @@ from services import broker_accounts
 from services.broker_accounts import AccountForm
 from services.broker_keys import Keys
 from services.check_account import check_account
+from services.unwatched import unwatched_by_account
 
 bp = Blueprint("accounts", __name__)
 
@@ -120,12 +121,13 @@ def _remove(form: Form) -> ResponseReturnValue | None:
 
 
 def _read_keys(form: Form) -> Keys:
-    return Keys(key_id=form.secret("key_id", MAX_KEY), secret_key=form.secret("secret_key", MAX_KEY))
+    return Keys(key_id=form.key_id("key_id", MAX_KEY), secret_key=form.secret("secret_key", MAX_KEY))
 
 
 def _page(form: Form) -> str:
     now = database_time()
-    cards = [account_card(known, now) for known in broker_accounts.list_accounts()]
+    away = unwatched_by_account()
+    cards = [account_card(known, now, away.get(known.account.id)) for known in broker_accounts.list_accounts()]
     shown = form.deed in ("", "add") or any(form.subject == card.name and form.deed in card.deeds for card in cards)
     return render_template(
         "accounts.html",

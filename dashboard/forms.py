@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,8 @@ from services.manage_users import authenticate
 
 MAX_REASON = 200
 MAX_PASSWORD = 128
+LABELS = {"key_id": "Key id", "password": "Your password", "scope": "What it covers"}  # where the name says too little
+KEY_ID = re.compile("[AP]K[A-Z0-9]{4,30}")  # Alpaca's; its secrets are longer and hold small letters
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -48,6 +51,13 @@ class Form:
             self.messages[name] = "is needed"
         elif len(text) > most:
             self.messages[name] = f"is too long; at most {most} characters are allowed"
+        return text
+
+    def key_id(self, name: str, most: int) -> str:
+        """Return the id of a key; it is kept unless it may be the secret, typed in the wrong field."""
+        text = self.secret(name, most)
+        if KEY_ID.fullmatch(text):
+            self.typed[name] = text
         return text
 
     def reason(self) -> str:
@@ -105,6 +115,11 @@ class Form:
             self.status = 400
         return None
 
+    @property
+    def refusals(self) -> list[str]:
+        """Return what is wrong in sentences, each with the name of its field."""
+        return [text if name == "form" else _sentence(name, text) for name, text in self.messages.items()]
+
     def answer(self, page: str) -> ResponseReturnValue:
         """Return the page with the status of what happened."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
@@ -117,6 +132,11 @@ class Form:
     def value(self, name: str, default: str = "") -> str:
         """Return what was typed in a field."""
         return self.typed.get(name, default)
+
+
+def _sentence(name: str, text: str) -> str:
+    label = LABELS.get(name, name.replace("_", " ").capitalize())
+    return f"{label} {text}" if text[:1].islower() else f"{label}: {text}"
 
 
 def sent_form() -> Form:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from dashboard.alarms import order_alarm
 from dashboard.detail import Fact, FillLine, Move, fill_line, purpose_text, terms_text
 from dashboard.words import ORDER_LOOK, Moment, moment, number, price, signed_money
 from domain.enums import Purpose
 from domain.order_status import CLOSED, OrderStatus
 from models import Order
 from services.order_queries import OrderRecord
+from services.unwatched import Unwatched
+
+Away = Mapping[int, Unwatched]
 
 # What is said of an open order while the desk has no reason of its own.
 ORDER_MEANING = {
@@ -69,11 +73,13 @@ class OrderDetail:
     synthetic: bool
 
 
-def order_row(order: Order, now: datetime) -> OrderRow:
-    """Return an order as a line of the list."""
+def order_row(order: Order, now: datetime, away: Away) -> OrderRow:
+    """Return an order as a line of the list; `away` are the accounts whose brokers cannot be read, by number."""
     status = OrderStatus(order.status)
     asked = order.cancel_reason if status not in CLOSED else None
-    reason = order.reason or asked or ORDER_MEANING.get(status, "")
+    alarm = order_alarm(status, away.get(order.account_id))
+    told = order.reason or asked or ""
+    reason = "; ".join(text for text in (alarm, told) if text) or ORDER_MEANING.get(status, "")
     return OrderRow(
         id=order.id,
         signal_id=order.signal_id,
@@ -94,15 +100,16 @@ def order_row(order: Order, now: datetime) -> OrderRow:
     )
 
 
-def order_detail(record: OrderRecord, now: datetime) -> OrderDetail:
+def order_detail(record: OrderRecord, now: datetime, away: Away) -> OrderDetail:
     """Return an order with its fills and moves ready to be shown."""
     order = record.order
+    row = order_row(order, now, away)
     return OrderDetail(
-        row=order_row(order, now),
+        row=row,
         cancel_asked=order.cancel_requested_at is not None and order.status not in CLOSED,
         both_legs=order.signal_id is not None and "-" in order.name,
         is_manual=order.status == OrderStatus.MANUAL,
-        groups=(("Order", _order(record)), ("At the broker", _broker(order)), ("Result", _result(record))),
+        groups=(("Order", _order(record)), ("At the broker", _broker(order)), ("Result", _result(record, row.reason))),
         fills=tuple(fill_line(fill) for fill in record.fills),
         moves=_moves(record),
         synthetic=any(fill.synthetic for fill in record.fills),
@@ -139,14 +146,14 @@ def _broker(order: Order) -> tuple[Fact, ...]:
     )
 
 
-def _result(record: OrderRecord) -> tuple[Fact, ...]:
+def _result(record: OrderRecord, reason: str) -> tuple[Fact, ...]:
     order = record.order
     filled = f"{number(order.filled_quantity)} of {number(order.quantity)}"
     realised = sum((fill.realised for fill in record.fills), Decimal(0)) if record.fills else None
     commission = sum((fill.commission for fill in record.fills), Decimal(0)) if record.fills else None
     return (
         Fact("Status", order.status),
-        Fact("Reason", order.reason or ORDER_MEANING.get(OrderStatus(order.status), "")),
+        Fact("Reason", reason),
         Fact("Filled", filled),
         Fact("Average price", price(order.average_price)),
         Fact("Commission", number(commission, 2)),
@@ -172,6 +179,6 @@ def _moves(record: OrderRecord) -> tuple[Move, ...]:
     )
 
 
-def order_rows(orders: Sequence[Order], now: datetime) -> list[OrderRow]:
+def order_rows(orders: Sequence[Order], now: datetime, away: Away) -> list[OrderRow]:
     """Return the lines of a list."""
-    return [order_row(order, now) for order in orders]
+    return [order_row(order, now, away) for order in orders]

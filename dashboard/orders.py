@@ -16,6 +16,7 @@ from services import order_queries, queries
 from services.cancel_orders import cancel_order
 from services.paging import account_names
 from services.tend_legs import resolve_order
+from services.unwatched import unwatched_by_account
 
 bp = Blueprint("orders", __name__)
 
@@ -39,7 +40,7 @@ def orders() -> ResponseReturnValue:
         show=SHOW,
         accounts=list(accounts.values()),
         names=queries.latest_names(NAMES),
-        rows=order_rows(page.rows, now) if page else [],
+        rows=order_rows(page.rows, now, unwatched_by_account()) if page else [],
         older=page.next_after if page else None,
         nothing=_nothing(filters),
     )
@@ -90,7 +91,7 @@ def _page(order_id: str, form: Form) -> str:
     except NotFound:
         abort(404)
     now = database_time()
-    return render_template("order.html", now=now, order=order_detail(record, now), form=form)
+    return render_template("order.html", now=now, order=order_detail(record, now, unwatched_by_account()), form=form)
 
 
 def _number(text: str) -> int:

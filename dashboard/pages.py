@@ -67,7 +67,7 @@ def dashboard() -> ResponseReturnValue:
     return render_template(
         "dashboard.html",
         now=state.now,
-        health=health(state, current_app.config["DESK"].signal_lifetime),
+        health=health(state),
         counts=status_counts(queries.count_by_status(today)),
         today=f"{today:%Y-%m-%d}",
         names=names if name is None or name in names else [name, *names],

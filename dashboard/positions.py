@@ -14,6 +14,7 @@ from dashboard.result_view import result_lines, slip_lines
 from dashboard.viewer import actor, admins_only, members_only
 from dashboard.words import Moment, moment, number
 from domain.errors import NotFound
+from domain.order_status import CLOSED
 from extensions import database_time
 from services.broker_view import AccountView
 from services.heal import heal
@@ -100,7 +101,8 @@ def _warnings(view: AccountView, now: datetime) -> list[Warn]:
         )
         for each in view.differences
     ]
-    working = view.foreign_orders
+    # One that has ended without a fill has changed nothing.
+    working = [order for order in view.foreign_orders if order.status not in CLOSED or order.filled_quantity]
     for order in working[:MOST_FOREIGN]:
         text = (
             f"{account}: an order that is not the desk's, {order.side} {number(order.quantity)} {order.symbol}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ from dashboard.position_view import Figure, gain
 from dashboard.words import money, number, price, sign_look, signed, signed_money
 from domain.slippage import Slippage
 from services import pnl, slippage
-from services.pnl import Group, ResultFilter
+from services.pnl import Group, Line, ResultFilter
 from services.slippage import SlippageFilter
 
 PERIODS = ((1, "Today, UTC"), (7, "7 days"), (30, "30 days"))
@@ -18,9 +19,10 @@ SLIPPAGE_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class ResultLine:
-    """What one period brought in one currency."""
+    """What one period brought in one currency; `money` tells real from play money where there are both."""
 
     period: str
+    money: str
     currency: str
     realised: Figure
     commission: str
@@ -33,9 +35,10 @@ class SlipLine:
     """How the fills of one stock or pair met the prices of its alerts."""
 
     name: str
-    side: str
     signals: str
     quantity: str
+    buy: Figure
+    sell: Figure
     average: Figure
     best: str
     worst: str
@@ -43,56 +46,72 @@ class SlipLine:
 
 
 def result_lines(now: datetime) -> list[ResultLine]:
-    """Return the results of the periods; none where nothing was traded in any of them."""
-    lines = []
-    for days, label in PERIODS:
-        first = now.date() - timedelta(days=days - 1)
-        for total in pnl.report(ResultFilter(group=Group.DAY, first_day=first, last_day=now.date())).totals:
-            lines.append(
-                ResultLine(
-                    label,
-                    total.currency or "not known",
-                    gain(total.realised),
-                    money(total.commission),
-                    gain(total.net),
-                    number(total.traded),
-                )
-            )
-    return lines
-
-
-def result_today(now: datetime) -> list[Figure]:
-    """Return what today has brought after commission, for each currency."""
-    today = ResultFilter(group=Group.DAY, first_day=now.date(), last_day=now.date())
-    totals = pnl.report(today).totals
+    """Return the results of the periods, real money first; none where nothing was traded in any of them."""
+    found = [(label, total) for days, label in PERIODS for total in _totals(now, days)]
+    mixed = _is_mixed([total for _, total in found])
+    found.sort(key=lambda each: not each[1].real_money)  # the periods keep their order
     return [
-        Figure(f"{signed_money(total.net)} {total.currency or ''}".strip(), sign_look(total.net))
-        for total in totals
-        if total.traded or total.net or len(totals) == 1
+        ResultLine(
+            label,
+            _kind(total) if mixed else "",
+            total.currency or "not known",
+            gain(total.realised),
+            money(total.commission),
+            gain(total.net),
+            number(total.traded),
+        )
+        for label, total in found
     ]
 
 
+def result_today(now: datetime) -> list[Figure]:
+    """Return what today has brought after commission, for each currency, real money first."""
+    totals = _totals(now, 1)
+    shown = [total for total in totals if total.traded or total.net or len(totals) == 1]
+    mixed = _is_mixed(shown)
+    return [
+        Figure(
+            " ".join(word for word in (signed_money(total.net), total.currency, _kind(total) if mixed else "") if word),
+            sign_look(total.net),
+        )
+        for total in shown
+    ]
+
+
+def _totals(now: datetime, days: int) -> Sequence[Line]:
+    first = now.date() - timedelta(days=days - 1)
+    return pnl.report(ResultFilter(group=Group.DAY, first_day=first, last_day=now.date())).totals
+
+
+def _is_mixed(totals: Sequence[Line]) -> bool:
+    return len({total.real_money for total in totals}) > 1
+
+
+def _kind(total: Line) -> str:
+    return "real money" if total.real_money else "play money"
+
+
 def slip_lines(now: datetime) -> list[SlipLine]:
-    """Return the slippage of the last days by name and side; both sides together where both were traded."""
+    """Return the slippage of the last days by name."""
     since = datetime(now.year, now.month, now.day, tzinfo=UTC) - timedelta(days=SLIPPAGE_DAYS - 1)
-    lines = []
-    for row in slippage.report(SlippageFilter(since=since)).names:
-        sides = [("buy", row.buy), ("sell", row.sell)]
-        if row.buy and row.sell:
-            sides.append(("both", row.both))
-        lines += [_slip_line(row.name, side, row.currency or "", found) for side, found in sides if found]
-    return lines
+    return [
+        SlipLine(
+            row.name,
+            str(row.both.signals),
+            number(row.both.quantity),
+            _average(row.buy),
+            _average(row.sell),
+            _average(row.both),
+            signed(row.both.best, 2),
+            signed(row.both.worst, 2),
+            Figure(f"{signed_money(row.both.money)} {row.currency or ''}".strip(), sign_look(row.both.money)),
+        )
+        for row in slippage.report(SlippageFilter(since=since)).names
+        if row.both
+    ]
 
 
-def _slip_line(name: str, side: str, currency: str, found: Slippage) -> SlipLine:
-    average = f"+{price(found.average)}" if found.average > 0 else price(found.average)
-    return SlipLine(
-        name,
-        side,
-        str(found.signals),
-        number(found.quantity),
-        Figure(average, sign_look(found.average)),
-        signed(found.best, 2),
-        signed(found.worst, 2),
-        Figure(f"{signed_money(found.money)} {currency}".strip(), sign_look(found.money)),
-    )
+def _average(found: Slippage | None) -> Figure:
+    if found is None:
+        return Figure()
+    return Figure(f"+{price(found.average)}" if found.average > 0 else price(found.average), sign_look(found.average))

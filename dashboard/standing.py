@@ -1,18 +1,21 @@
-"""What stands on every page: stops in force, positions that differ, and news of what was done."""
+"""What stands on every page: nobody watching, stops in force, positions that differ, and news of what was done."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Flask, g, get_flashed_messages, request, url_for
+from flask import Flask, current_app, g, get_flashed_messages, request, url_for
 
-from dashboard.viewer import current_viewer
-from dashboard.words import moment, scope_words
+from dashboard.alarms import broker_alarm, worker_alarm
+from dashboard.viewer import current_viewer, may_read
+from dashboard.words import Moment, moment, scope_words
 from domain.enums import StopLevel
 from extensions import database_time
 from models import Stop
 from services.broker_view import count_differences
+from services.queries import desk_state
 from services.stops import list_stops
+from services.unwatched import list_unwatched
 
 STOPPED = {
     StopLevel.ENTRIES: "no entries",
@@ -29,8 +32,10 @@ class Banner:
     key: str
     look: str
     text: str
-    link: str
-    label: str
+    link: str = ""
+    label: str = ""
+    since: Moment | None = None
+    urgent: bool = False
 
 
 def init_app(app: Flask) -> None:
@@ -44,13 +49,40 @@ def without_database() -> None:
 
 
 def banners() -> list[Banner]:
-    """Return what people who are logged in must know on whatever page they are."""
-    if current_viewer() is None or g.get("without_banners"):
+    """Return what people must know on whatever page they are; visitors are told of a silent worker alone."""
+    if g.get("without_banners") or not may_read():
         return []
+    found = _worker_banner()
+    return found if current_viewer() is None else found + _inner_banners()
+
+
+def _worker_banner() -> list[Banner]:
+    state = desk_state()
+    if state.worker_ok or not state.worker_needed:
+        return []
+    text = worker_alarm(state, current_app.config["DESK"].signal_lifetime)
+    return [Banner("banner-worker", "bad", text, urgent=True)]
+
+
+def _inner_banners() -> list[Banner]:
+    accounts = url_for("accounts.accounts")
+    found = [
+        Banner(
+            f"banner-away-{account.account_id}",
+            "bad",
+            broker_alarm(account),
+            accounts,
+            "Show accounts",
+            moment(account.since) if account.since else None,
+            urgent=True,
+        )
+        for account in list_unwatched()
+        if account.at_stake
+    ]
     stops = list_stops(in_force=True)
-    found = [_stop_banner(stop) for stop in stops[:MOST_STOPS]]
+    found += [_stop_banner(stop) for stop in stops[:MOST_STOPS]]
     controls = url_for("controls.controls")
-    if more := len(stops) - len(found):
+    if (more := len(stops) - MOST_STOPS) > 0:
         text = "1 more stop is in force." if more == 1 else f"{more} more stops are in force."
         found.append(Banner("banner-stops", "stop", text, controls, "Show controls"))
     if differing := count_differences():

@@ -9,11 +9,11 @@ from dashboard.words import LOOK, MEANING, WAITS_OUTSIDE, Moment, held, maybe, m
 from domain.enums import Route
 from domain.order_status import SignalStatus
 from models import Signal
-from services.health import STALE
 from services.queries import CRITICAL_HOURS, DeskState
 
 PLACES = 4  # decimals of prices in lists, so that their points stand one below the other
 LONG_COMMENT = 18  # characters a comment's column shows
+ENDED_BADLY = (SignalStatus.ERROR, SignalStatus.CANCELED, SignalStatus.CRITICAL)  # their lists say why
 Line = tuple[str, str]  # what it is, and its text
 
 
@@ -37,6 +37,7 @@ class SignalRow:
     status: str
     look: str
     reason: tuple[Line, ...]
+    why: str
     position: str
     comment: str
     long_comment: bool
@@ -62,6 +63,7 @@ def signal_row(row: Signal, now: datetime) -> SignalRow:
         status=status,
         look=LOOK[status],
         reason=reason_lines(row),
+        why=(row.status_reason or row.error_text or "") if status in ENDED_BADLY else "",
         position=position_text(row),
         comment=row.comment or "",
         long_comment=len(row.comment or "") > LONG_COMMENT,
@@ -117,7 +119,7 @@ def position_text(row: Signal) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The desk's line of health, and the sentence of the banner when something is wrong."""
+    """The desk's line of health, and how many signals need a person."""
 
     ok: bool
     needed: bool
@@ -127,45 +129,27 @@ class Health:
     route: str
     account: str
     waiting: int
-    alarm: str | None
     critical: str | None
 
 
-def health(state: DeskState, lifetime: int) -> Health:
-    """Return the health line; a worker that is needed and silent gives an alarm."""
+def health(state: DeskState) -> Health:
+    """Return the health line."""
     age = state.worker_age
     seconds = None if age is None else age.total_seconds()
-    ok = seconds is not None and seconds < STALE
-    needed = state.route == Route.DESK or state.waiting > 0
     critical = None
     if state.critical:
         signals = "1 signal needs" if state.critical == 1 else f"{state.critical} signals need"
         critical = f"{signals} a person: critical error in the last {CRITICAL_HOURS} hours."
     return Health(
-        ok=ok,
-        needed=needed,
+        ok=state.worker_ok,
+        needed=state.worker_needed,
         worker="not running",
         worker_age="" if seconds is None else span(seconds),
         seen=maybe(state.worker_seen),
         route="orders by this desk" if state.route == Route.DESK else "left to your own executor",
         account=state.account,
         waiting=state.waiting,
-        alarm=_alarm(state, lifetime) if needed and not ok else None,
         critical=critical,
-    )
-
-
-def _alarm(state: DeskState, lifetime: int) -> str:
-    if state.worker_age is not None:
-        what = f"The worker was not heard from for {span(state.worker_age.total_seconds())}."
-    elif state.worker_stopped is not None:
-        what = f"The worker stopped at {moment(state.worker_stopped).clock} UTC."
-    else:
-        what = "The worker is not running."
-    waiting = {0: "No signal waits", 1: "1 signal waits"}.get(state.waiting, f"{state.waiting} signals wait")
-    return (
-        f"{what} Alerts are stored, but no order is sent. {waiting} now; "
-        f"a signal unsent after {lifetime} s is canceled as expired."
     )
 
 

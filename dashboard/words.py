@@ -91,6 +91,11 @@ def signed(value: Decimal | None, decimals: int = 0) -> str:
     return f"+{text}" if value is not None and value > 0 else text
 
 
+def count(number: int, one: str, more: str = "") -> str:
+    """Return how many there are of something."""
+    return f"1 {one}" if number == 1 else f"{number} {more or one + 's'}"
+
+
 CENT, PLACE = Decimal("0.01"), Decimal("0.0001")
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 USERNAME = "demo"
 REQUEST_SECONDS = 15
+ELSEWHERE = "Was it started with other settings, as `PORT=5077 make run`? Then give the same: `PORT=5077 make demo`."
 
 
 class Stop(Exception):
@@ -67,13 +68,13 @@ class Desk:
         except (OSError, http.client.HTTPException) as e:
             reason = getattr(e, "reason", None) or e
             words = getattr(reason, "strerror", None) or str(reason) or type(e).__name__
-            raise Stop(f"No desk answers at {self.url} ({words}). Start it with `make run`, or give --url.") from None
+            raise Stop(f"No desk answers at {self.url} ({words}). Start it with `make run`. {ELSEWHERE}") from None
         try:
             answer = json.loads(text, parse_float=Decimal)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise Stop(f"What answers at {self.url} is not this desk. Give the right address with --url.")
+            raise Stop(f"What answers at {self.url} is not this desk. {ELSEWHERE}")
         if status == 429 or (status >= 500 and path != "/readyz"):
             raise Stop(f"The desk answers {status} to {method} {path}: {in_words(answer)}")
         return status, answer
@@ -89,7 +90,7 @@ class Desk:
     def check_ready(self) -> None:
         """Return when web, database and worker are well."""
         if self.call("GET", "/healthz")[1].get("status") != "ok":
-            raise Stop(f"What answers at {self.url} is not this desk. Give the right address with --url.")
+            raise Stop(f"What answers at {self.url} is not this desk. {ELSEWHERE}")
         for check in self.call("GET", "/readyz")[1].get("checks", []):
             if not check["ok"]:
                 how = " Start it with `make run`." if check["name"] == "worker" else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -10,9 +10,10 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from domain.enums import Environment
 from domain.exact import EXACT, round8
 from extensions import db
-from models import DailyResult, Instrument
+from models import BrokerAccount, DailyResult, Instrument
 from services.manage_stocks import find_account
 from services.paging import account_names
 from services.position_queries import PositionFilter, ValuedPosition, list_positions
@@ -40,7 +41,7 @@ class ResultFilter:
 
 @dataclass(slots=True)
 class Line:
-    """Results of one group in one currency; `traded` in shares.
+    """Results of one group in one currency, of real money or of play money; `traded` in shares.
 
     `unrealised` is what closing all positions now would gain, None where a symbol lacks a quote or where the group
     is a day. A stock that is no longer registered has no currency: None.
@@ -48,6 +49,7 @@ class Line:
 
     key: str
     currency: str | None
+    real_money: bool
     realised: Decimal = Decimal(0)  # before commission
     commission: Decimal = Decimal(0)
     traded: Decimal = Decimal(0)
@@ -76,52 +78,57 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The lines in order of their keys, and one total for each currency: money of two is never added up."""
+    """The lines in order of their keys, and one total for each currency, real money first.
+
+    Neither money of two currencies nor real and play money is ever added up.
+    """
 
     lines: list[Line]
     totals: list[Line]
 
 
 class _Sums:
-    """Lines and totals while they are added up."""
+    """Lines and totals while they are added up; `live` are the accounts of real money."""
 
-    def __init__(self) -> None:
-        self.lines: dict[tuple[str, str | None], Line] = {}
-        self.totals: dict[str | None, Line] = {}
+    def __init__(self, live: Collection[int]) -> None:
+        self._live = live
+        self.lines: dict[tuple[str, str, bool], Line] = {}
+        self.totals: dict[tuple[str, bool], Line] = {}
 
-    def of(self, key: str, currency: str | None) -> Line:
-        return self.lines.setdefault((key, currency), Line(key, currency))
+    def of(self, key: str, currency: str | None, account_id: int) -> Line:
+        real = account_id in self._live
+        return self.lines.setdefault((key, currency or "", not real), Line(key, currency, real))
 
-    def total(self, currency: str | None) -> Line:
-        return self.totals.setdefault(currency, Line("total", currency))
+    def total(self, currency: str | None, account_id: int) -> Line:
+        real = account_id in self._live
+        return self.totals.setdefault((currency or "", not real), Line("total", currency, real))
 
 
 def report(wanted: ResultFilter) -> Report:
     """Return the results that were asked for; raises InvalidInput."""
     accounts = account_names()
-    sums = _Sums()
+    live = sa.select(BrokerAccount.id).where(BrokerAccount.environment == Environment.LIVE)
+    sums = _Sums(db.session.execute(live).scalars().all())
     key_of = _key_maker(wanted.group, accounts)
     for row in db.session.execute(_daily_results(wanted)):
         if wanted.group is Group.PAIR and row.name == row.symbol:
             continue
         key = key_of(row.account_id, row.name, row.symbol, row.day)
-        for line in (sums.of(key, row.currency), sums.total(row.currency)):
+        for line in (sums.of(key, row.currency, row.account_id), sums.total(row.currency, row.account_id)):
             line.add_result(row.realised, row.commission, row.traded)
     for held in list_positions(PositionFilter(account=wanted.account, name=wanted.name), None).rows:
         position = held.position
         if wanted.group is Group.PAIR and position.name == position.symbol:
             continue
-        sums.total(held.currency).add_position(held)
+        sums.total(held.currency, position.account_id).add_position(held)
         if wanted.group is not Group.DAY:
-            sums.of(key_of(position.account_id, position.name, position.symbol, ""), held.currency).add_position(held)
+            key = key_of(position.account_id, position.name, position.symbol, "")
+            sums.of(key, held.currency, position.account_id).add_position(held)
     if wanted.group is Group.DAY:
         for line in sums.lines.values():
             line.unrealised = None
-    order = sorted(sums.lines, key=lambda of: (of[0], of[1] or ""))
-    return Report(
-        [sums.lines[of] for of in order],
-        [sums.totals[currency] for currency in sorted(sums.totals, key=lambda of: of or "")],
-    )
+    totals = sorted(sums.totals, key=lambda of: (of[1], of[0]))
+    return Report([sums.lines[of] for of in sorted(sums.lines)], [sums.totals[of] for of in totals])
 
 
 def _key_maker(group: Group, accounts: dict[int, str]) -> Callable[[int, str, str, str], str]:

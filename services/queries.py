@@ -9,10 +9,14 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import defer, selectinload
 
+from domain.enums import Route
 from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
 from extensions import database_time, db
 from models import BrokerAccount, Order, OrderEvent, Signal, Worker
+from models.order import OPEN
+from models.signal import UNBALANCED
+from services.health import STALE
 
 ANONYMOUS_ROWS = 5
 ANONYMOUS_WAITING_ROWS = 20
@@ -78,6 +82,18 @@ class DeskState:
     worker_stopped: datetime | None
     waiting: int
     critical: int  # of the last CRITICAL_HOURS
+    open_orders: int
+    unbalanced: int  # pairs whose legs do not hedge each other
+
+    @property
+    def worker_ok(self) -> bool:
+        """Tell whether a worker was heard from lately."""
+        return self.worker_age is not None and self.worker_age.total_seconds() < STALE
+
+    @property
+    def worker_needed(self) -> bool:
+        """Tell whether a worker has anything to do here; not where another program executes all."""
+        return self.route == Route.DESK or bool(self.waiting or self.open_orders or self.unbalanced)
 
     @property
     def worker_age(self) -> timedelta | None:
@@ -100,6 +116,8 @@ def desk_state() -> DeskState:
             sa.select(sa.func.max(Worker.stopped_at)).scalar_subquery().label("stopped"),
             waiting.scalar_subquery().label("waiting"),
             critical.scalar_subquery().label("critical"),
+            sa.select(sa.func.count()).select_from(Order).where(OPEN).scalar_subquery().label("open_orders"),
+            sa.select(sa.func.count()).select_from(Signal).where(UNBALANCED).scalar_subquery().label("unbalanced"),
         ).where(BrokerAccount.is_default)
     ).one()
     return DeskState(
@@ -110,6 +128,8 @@ def desk_state() -> DeskState:
         worker_stopped=row.stopped,
         waiting=row.waiting,
         critical=row.critical,
+        open_orders=row.open_orders,
+        unbalanced=row.unbalanced,
     )
 
 

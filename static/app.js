@@ -32,8 +32,25 @@ const desk = (() => {
 
   const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
+  /** Name the cells of tables by their columns: on a narrow screen each row stands alone. */
+  function label(root) {
+    for (const table of root.querySelectorAll(".scroll table")) {
+      const heads = [...(table.tHead?.rows[0]?.cells ?? [])].map((head) => head.textContent.trim());
+      for (const row of table.querySelectorAll("tbody > tr, tfoot > tr")) {
+        let column = 0;
+        for (const cell of row.cells) {
+          const name = cell.textContent.trim() && cell.colSpan === 1 ? heads[column] : "";
+          if (cell.dataset.label !== name) cell.dataset.label = name;
+          cell.classList.toggle("blank", !cell.textContent.trim());
+          column += cell.colSpan;
+        }
+      }
+    }
+  }
+
   /** Fill in what only the browser knows; to be called for new content. */
   function dress(root) {
+    label(root);
     for (const element of root.querySelectorAll("[data-local]")) {
       fill(element, local.format(new Date(element.dataset.local)));
     }
@@ -94,6 +111,12 @@ const desk = (() => {
     const button = event.target instanceof Element && event.target.closest("[data-copy]");
     if (button) copy(button);
   });
+
+  const refused = document.querySelector(".refusal");
+  if (refused) {
+    refused.focus({ preventScroll: true });
+    refused.scrollIntoView({ block: "center" });
+  }
 
   setNow(document.querySelector("[data-now]")?.dataset.now);
   dress(document);

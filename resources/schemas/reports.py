@@ -22,13 +22,14 @@ from services.slippage import Report as SlippageReport
 
 
 class ResultLine(Out):
-    """Results in one currency; realised before commission, `net` after it, `traded` in shares.
+    """Results in one currency, of real or play money; realised before commission, `net` after it, `traded` in shares.
 
     `unrealised` is null where a held symbol lacks a quote, named in `without_quote`, and where the group is a day.
     """
 
     key: str
     currency: str | None
+    real_money: bool
     realised: OutNumber
     commission: OutNumber
     net: OutNumber
@@ -42,6 +43,7 @@ class ResultLine(Out):
         return cls(
             key=line.key,
             currency=line.currency,
+            real_money=line.real_money,
             realised=line.realised,
             commission=line.commission,
             net=line.net,
@@ -52,7 +54,7 @@ class ResultLine(Out):
 
 
 class ResultsOut(Out):
-    """Results by group, and a total for each currency."""
+    """Results by group, and a total for each currency, that of real money apart from that of play money."""
 
     group: Group
     lines: list[ResultLine]

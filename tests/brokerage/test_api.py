@@ -5,13 +5,22 @@ import re
 import uuid
 
 from services import follow_accounts
-from tests.brokerage.calls import BODY, LIST, sign_up
+from simulators.alpaca.keys import BROKER_KEY, BROKER_SECRET
+from tests.brokerage.calls import BODY, LIST, SIGN_UP, sign_up
 from tests.brokerage.desk import TAX_ID, let_pass
 from tests.conftest import closing_app
 from tests.factories import bearer, dump_tables, exact, log_in, make_config
 
 TAKEN = {"message": "Email already registered", "error": "exists"}
 GONE = {"message": "item not found.", "error": "not_found"}
+
+
+def test_the_sign_up_that_the_readme_shows_works_with_the_keys_that_it_names(pytestconfig, client, people):
+    text = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+    assert f"APCA_BROKER_API_KEY={BROKER_KEY} APCA_BROKER_API_SECRET={BROKER_SECRET}\n" in text
+    body = text.partition("/v3/accounts/signup -H")[2].partition("-d '")[2].partition("'")[0]
+    answer = client.post(SIGN_UP, data=body, content_type="application/x-www-form-urlencoded", headers=people["anna"])
+    assert answer.status_code == 201
 
 
 def test_a_name_an_email_and_a_password_open_an_account(client, people, alpaca):

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from models import AccountState, BrokerAccount
 from services import broker_accounts
+from services.broker_keys import Keys
 from tests import book_rows
 from tests.dashboard.support import plain_text, scalars
 from tests.dashboard.trading import HOSTILE, journal, send
@@ -130,17 +131,40 @@ def test_a_wrong_account_gets_its_message_and_is_not_added(app, member, keys, fi
     assert response.status_code == 400
     assert told in message(response, field)
     assert dump_tables(app, *NOWHERE) == before
-    assert shows_a_key(response.text) == []
+    assert keys.secret_key not in response.text
     assert ADMIN_PASSWORD not in response.text
     assert "<img src=x" not in response.text
-    for typed in ("key_id", "secret_key"):  # what was typed there does not come back
-        assert "value=" not in response.text.split(f'name="{typed}"')[-1].split(">")[0]
+    form = response.text.split('id="add"')[1]
+    typed = fields.get("key_id", keys.key_id)
+    assert f' value="{typed if typed.startswith("PK") else ""}"' in form.split('name="key_id"')[1].split(">")[0]
+    assert "value=" not in form.split('name="secret_key"')[1].split(">")[0]
 
 
 def test_what_was_typed_beside_the_keys_comes_back(member):
     response = add_by_form(member, WRONG_KEYS, name="real", environment="live")
     assert 'value="real"' in response.text
     assert 'value="live" checked' in response.text
+
+
+def test_a_secret_in_the_field_of_the_key_id_does_not_come_back(member):
+    swapped = Keys(key_id=PAPER_KEYS.secret_key, secret_key=PAPER_KEYS.key_id)
+    assert shows_a_key(add_by_form(member, swapped).text) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "fields", "told"),
+    [
+        (PAPER_KEYS, {"password": "wrong"}, "Not done. Your password is wrong."),
+        (PAPER_KEYS, {"name": ""}, "Not done. Name is needed."),
+        (WRONG_KEYS, {}, "Not done. Key id: Alpaca does not accept these keys for paper"),
+    ],
+)
+def test_what_is_wrong_stands_above_the_form_with_the_name_of_its_field(member, keys, fields, told):
+    response = add_by_form(member, keys, **fields)
+    form = response.text.split('id="add"')[1]
+    assert told in plain_text(type("Part", (), {"text": form}))
+    assert 'role="alert" tabindex="-1"' in form
+    assert response.text.count('aria-current="page"') == 1
 
 
 def test_an_unknown_environment_is_refused(app, member):

@@ -1,16 +1,19 @@
 """What people do with orders, stops and hedges, in Chromium, on a running desk."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
 from extensions import announce_now, transaction
-from models import Position
-from services import broker_keys
+from models import Position, Worker
+from services import broker_keys, heard
+from tests import book_rows
 from tests.dashboard.support import add_signal
-from tests.dashboard.trading import HOSTILE, add_drifted_pair, add_order, count_stops, journal, set_stop
+from tests.dashboard.trading import HOSTILE, account_said, add_drifted_pair, add_order, count_stops, journal, set_stop
 from tests.factories import ADMIN_PASSWORD
-from tests.keyed_broker import LIVE_KEYS, FrontDoor, add
+from tests.keyed_broker import LIVE_KEYS, PAPER_KEYS, FrontDoor, add
 
 pytestmark = pytest.mark.browser
 
@@ -180,3 +183,41 @@ def test_live_trading_is_switched_on_and_off(own_desk, visit):
     card.locator("button:text-is('Switch off')").click()
     expect(card).to_contain_text("live trading is off, nothing is sent")
     assert [entry[1] for entry in journal(app)] == ["add account", "live trading on", "live trading off"]
+
+
+def test_an_account_that_is_refused_is_told_where_one_looks(own_desk, visit):
+    there = visit(own_desk, expected=("status of 401",), viewport={"width": 390, "height": 700})
+    there.page.goto("/accounts")
+    there.page.fill("#add-name", "anna")
+    there.page.fill("#add-key_id", PAPER_KEYS.key_id)
+    there.page.fill("#add-secret_key", PAPER_KEYS.secret_key)
+    there.page.fill("#add-password", "not this one")
+    there.page.click("button:text('Try the keys and add')")
+    told = there.page.locator("#add .refusal")
+    expect(told).to_be_focused()
+    expect(told).to_be_in_viewport()
+    expect(told).to_contain_text("Not done. Your password is wrong.")
+    expect(there.page.locator("#add-key_id")).to_have_value(PAPER_KEYS.key_id)
+    expect(there.page.locator("#add-secret_key")).to_have_value("")
+    expect(there.page.locator("nav [aria-current=page]")).to_have_text("Accounts")
+
+
+def test_a_broker_that_goes_away_and_comes_back_is_told_on_open_pages(own_desk, visit):
+    app = own_desk.app()
+    now = datetime.now(UTC)
+    book_rows.add(app, Worker(name="w", started_at=now - timedelta(hours=1), seen_at=now + timedelta(hours=1)))
+    add_order(app, status="ACCEPTED", sent_at=now)
+    book_rows.add(app, account_said(synced_until=now))
+    there = visit(own_desk)
+    there.page.goto("/orders")
+    there.wait_until_live()
+    banner = there.page.locator("[data-key=banner-away-1]")
+    expect(banner).to_have_count(0)
+    with app.app_context():
+        heard.set_state(1, trouble="Alpaca refuses the keys", heard_at=now - timedelta(minutes=4))
+    expect(banner).to_contain_text("paper is not in step with its broker: Alpaca refuses the keys.")
+    expect(banner).to_contain_text("Nobody watches 1 open order there")
+    expect(banner).to_contain_text("Last heard 4 min ago.")
+    with app.app_context():
+        heard.set_state(1, trouble=None, heard_at=datetime.now(UTC))
+    expect(banner).to_have_count(0)

@@ -1,5 +1,7 @@
 """How pages look, measured: width, contrast, motion, and files that are there."""
 
+from decimal import Decimal
+
 import pytest
 from playwright.sync_api import expect
 
@@ -82,6 +84,15 @@ def filled_desk(desk):
         add_signal(app, status=status, comment=f"A comment that is much too long for its column, {status}")
     add_signal(app, ticker="W" * 128, name=None, status="error", error_text="W" * 900)
     add_filled_pair(app)
+    add_signal(
+        app,
+        status="canceled",
+        status_reason="a long 100 was to be closed, but nothing is held of it in this book",
+        ticker="NYSE:BRK.B-1.25*NYSE:GOOGL", ticker_type="pair", name="BRK.B-GOOGL", symbol1="BRK.B", symbol2="GOOGL",
+        age=90_000, previous_position="short", previous_position_size=1250, position="long", position_size=1250,
+        quantity=Decimal(2500), price=Decimal("-1234.5678"), fill_price=Decimal("-1234.5678"), slip=Decimal("-12.3456"),
+        comment="Close entry(s) order Long",
+    )  # fmt: skip
     trade(app)
     add_accounts(app)
     return desk
@@ -113,10 +124,40 @@ def test_no_page_scrolls_sideways(filled_desk, visit, width):
         assert there.page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
-def test_tables_scroll_inside_their_frame(filled_desk, visit):
-    there = visit(filled_desk, viewport={"width": 380, "height": 800})
+CUT = """
+() => [...document.querySelectorAll(".scroll")].filter((frame) => frame.scrollWidth > frame.clientWidth)
+  .map((frame) => `${frame.getAttribute("aria-label")}: ${frame.scrollWidth - frame.clientWidth} pixels`)
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_table_is_cut_on_a_phone_or_a_laptop(filled_desk, visit, width):
+    there = visit(filled_desk, viewport={"width": width, "height": 800})
+    for path in ["/", "/signals", "/signals/11", "/signals/12", *EXECUTION]:
+        there.page.goto(path)
+        assert there.page.evaluate(CUT) == [], path
+
+
+def test_on_a_phone_each_cell_says_what_it_is(filled_desk, visit):
+    there = visit(filled_desk, viewport={"width": 390, "height": 800})
+    there.page.goto("/orders?show=all")
+    row = there.page.locator("tr[data-key=o1]")
+    told = row.locator("td[data-label=Status]").evaluate("cell => getComputedStyle(cell, '::before').content")
+    assert told == '"Status"'
+    for part in (row.locator(".badge"), there.page.locator("td.act a").first):
+        box = part.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    there.page.goto("/positions")
+    for name in ("Value", "Unrealised", "Realised"):
+        assert there.page.locator(f"td[data-label={name}]").first.is_visible()
+
+
+def test_tables_scroll_inside_their_frame_and_show_that_they_do(filled_desk, visit):
+    there = visit(filled_desk, viewport={"width": 768, "height": 800})
     frame = there.page.locator(".scroll").first
     assert frame.evaluate("frame => frame.scrollWidth > frame.clientWidth")
+    assert "gradient" in frame.evaluate("frame => getComputedStyle(frame).backgroundImage")
     frame.focus()
     there.page.keyboard.press("End")
     assert frame.get_attribute("aria-label")

@@ -63,6 +63,23 @@ def test_every_status_has_its_look_and_its_reason(app, member, status, look):
     assert "told by the desk" in line
 
 
+@pytest.mark.parametrize(
+    ("status", "fields", "shown"),
+    [
+        ("error", {"status_reason": "the ticker is not known"}, True),
+        ("error", {"error_text": "leg 2 was rejected"}, True),
+        ("canceled", {"status_reason": "older than its lifetime"}, True),
+        ("critical err", {"status_reason": "one leg without the other"}, True),
+        ("filled", {"status_reason": "all is filled"}, False),
+    ],
+)
+@pytest.mark.parametrize("page", ["/", "/signals"])
+def test_beside_a_bad_end_stands_why(app, member, page, status, fields, shown):
+    add_signal(app, status=status, **fields)
+    (why,) = fields.values()
+    assert (f'<span class="why" title="{why}"><bdi>{why}</bdi></span>' in member.get(page).text) is shown
+
+
 def test_a_status_without_a_reason_is_explained(app, member):
     add_signal(app, status="waiting")
     add_signal(app, status="waiting", external=True)

@@ -143,7 +143,7 @@ def test_results_are_added_up_by_period(app, member):
     assert "30 days USD +111.00 1.50 +109.50 6" in text
 
 
-def test_slippage_is_weighted_by_name_and_side(app, member):
+def test_slippage_is_weighted_and_has_one_row_a_name(app, member):
     make_stock(app, "LNT")
     now = datetime.now(UTC)
     for side, slip, filled, age in (
@@ -154,9 +154,42 @@ def test_slippage_is_weighted_by_name_and_side(app, member):
     ):
         book_rows.add(app, book_rows.filled_signal("LNT", side, slip, filled, received_at=now - timedelta(days=age)))
     text = plain_text(member.get("/positions"))
-    assert "LNT buy 2 40 -0.125 +0.10 -0.20 -5.00 USD" in text
-    assert "LNT sell 1 10 +0.05 +0.05 +0.05 +0.50 USD" in text
-    assert "LNT both 3 50" in text
+    assert "LNT 3 50 -0.125 +0.05 -0.09 +0.10 -0.20 -4.50 USD" in text  # one row: buys, sells, both
+
+
+def test_foreign_orders_that_ended_without_a_fill_are_not_pointed_out(app, member):
+    for number, (status, filled) in enumerate((("CANCELED", 0), ("CANCELED", 2), ("ACCEPTED", 0))):
+        order = ForeignOrder(
+            account_id=1,
+            broker_order_id=str(number),
+            symbol=f"{status}{filled}",
+            side="buy",
+            quantity=Decimal(5),
+            filled_quantity=Decimal(filled),
+            status=status,
+        )
+        book_rows.add(app, order)
+    text = plain_text(member.get("/positions"))
+    assert "CANCELED0" not in text
+    assert "5 CANCELED2, CANCELED, 2 filled" in text
+    assert "5 ACCEPTED0, ACCEPTED, 0 filled" in text
+
+
+def test_real_and_play_money_are_never_added_up(app, member):
+    make_stock(app, "LNT")
+    live = BrokerAccount(name="real", broker="alpaca", environment="live", live_enabled=True)
+    (number,) = book_rows.add(app, live)
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    book_rows.add(
+        app,
+        book_rows.result(today, realised="100", traded=Decimal(2)),
+        book_rows.result(today, realised="-7", traded=Decimal(1), account_id=number),
+    )
+    text = plain_text(member.get("/positions"))
+    real, play = "Today, UTC real money USD -7.00 0.00 -7.00 1", "Today, UTC play money USD +100.00 0.00 +100.00 2"
+    assert text.index(real) < text.index("30 days real money") < text.index(play)
+    assert "+93" not in text
+    assert "Result today -7.00 USD real money +100.00 USD play money" in plain_text(member.get("/"))
 
 
 def test_healing_makes_a_signal_that_the_desk_trades(app, member):

@@ -182,7 +182,8 @@ def test_without_a_server_it_says_so(environment):
     code, out, complaint = run_demo({**environment, "PORT": str(port)})
     assert (code, out) == (1, "")
     assert complaint == (
-        f"No desk answers at http://127.0.0.1:{port} (Connection refused). Start it with `make run`, or give --url.\n"
+        f"No desk answers at http://127.0.0.1:{port} (Connection refused). Start it with `make run`. Was it started with "
+        "other settings, as `PORT=5077 make run`? Then give the same: `PORT=5077 make demo`.\n"
     )
 
 

@@ -1,5 +1,6 @@
-"""`make run` without make: the first start, the second one, and what stops it."""
+"""`make run` without make: the first start, the second one, what stops it, and what does not."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,21 @@ class Run:
                 assert time.monotonic() < end, self.text()
                 assert self.process.poll() is None, self.text()
                 time.sleep(0.1)
+
+    def wait_until(self, question: Callable[[], object]) -> None:
+        """Wait until it is so."""
+        end = time.monotonic() + PATIENCE
+        while not question():
+            assert time.monotonic() < end, self.text()
+            time.sleep(0.1)
+
+    def only(self, word: str) -> psutil.Process | None:
+        """Return the process started by the desk whose command line has this word, if it runs now."""
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):  # it may end meanwhile
+                if any(word in part for part in child.cmdline()):
+                    return child
+        return None
 
     def stop(self) -> list[psutil.Process]:
         """Press Ctrl-C and return the processes that are left over."""
@@ -117,9 +133,64 @@ def test_a_taken_port_is_one_clear_line(pytestconfig: pytest.Config, folder: Pat
         other.listen()
         run = Run(pytestconfig.rootpath, folder, port)
         assert run.process.wait(PATIENCE) == 1
-    assert (
-        run.text() == f"The desk cannot start. PORT: {port} is taken by another program; try PORT={port + 1} make run\n"
-    )
+    hint = f"PORT={port + 1} INSTANCE_DIR={folder / 'instance'} make run"
+    assert run.text() == f"The desk cannot start. PORT: {port} is taken by another program; try {hint}\n"
+
+
+def test_a_taken_port_of_the_simulator_is_told_with_all_that_was_given(
+    pytestconfig: pytest.Config, folder: Path, port: int
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        given = {"BROKER": "alpaca-sim", "ALPACA_SIMULATOR_URL": f"http://127.0.0.1:{taken}"}
+        run = Run(pytestconfig.rootpath, folder, port, **given)
+        assert run.process.wait(PATIENCE) == 1
+    hint = f"ALPACA_SIMULATOR_URL=http://127.0.0.1:{taken + 1} PORT={port} BROKER=alpaca-sim INSTANCE_DIR="
+    assert f"ALPACA_SIMULATOR_URL: {taken} is taken by another program; try {hint}" in run.text()
+    assert run.text().endswith(" make run\n")
+
+
+def test_a_worker_that_is_killed_is_started_again_and_trades_on(
+    pytestconfig: pytest.Config, folder: Path, port: int
+) -> None:
+    run = Run(pytestconfig.rootpath, folder, port)
+    run.wait_until_ready()
+    password = run.text().split("admin / ")[1].split()[0]
+    token = post(run.url + "/v3/login", {"username": "admin", "password": password})[1]["access_token"]
+    post(run.url + "/v3/regstock", {"symbol": "LNT", "active": 1}, token)
+    worker = run.only("worker.py")
+    worker.kill()
+    run.wait_until(lambda: f"worker (process {worker.pid}) was killed by SIGKILL; it is started again" in run.text())
+    body = {**alert(run.text()), "ticker": "LNT", "order_action": "buy", "order_contracts": "1", "order_price": "60"}
+    body = {name: value for name, value in body.items() if "{{" not in value}
+    assert post(run.url + "/v3/webhook", body)[1]["rowid"] == 1
+    run.wait_until(lambda: get(run.url + "/v3/signal/1")["order_status"] == "filled")
+
+    web = run.only("gunicorn")
+    web.kill()
+    run.wait_until(lambda: f"web (process {web.pid}) was killed by SIGKILL" in run.text())
+    assert run.wait_until_ready()["status"] == "ready"
+    assert run.stop() == []
+    assert run.process.returncode == 0
+
+
+def test_the_simulator_runs_beside_the_desk_and_comes_back(
+    pytestconfig: pytest.Config, folder: Path, port: int
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        venue = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    run = Run(pytestconfig.rootpath, folder, port, BROKER="alpaca-sim", ALPACA_SIMULATOR_URL=venue)
+    assert run.wait_until_ready()["status"] == "ready"
+    assert f"Orders go to the Alpaca simulator at {venue}: no real money." in run.text()
+    run.wait_until(lambda: "alpaca is in step, open for orders" in run.text())
+    before = run.only("simulators.alpaca")
+    before.kill()
+    run.wait_until(lambda: run.only("simulators.alpaca") not in (None, before))
+    assert f"venue (process {before.pid}) was killed by SIGKILL" in run.text()
+    assert run.stop() == []
 
 
 def test_an_unwritable_folder_is_one_clear_line(pytestconfig: pytest.Config, folder: Path, port: int) -> None:
@@ -137,7 +208,13 @@ def test_a_database_that_cannot_be_used_is_one_clear_line(pytestconfig: pytest.C
     assert len(run.text().splitlines()) == 1
 
 
-def post(url: str, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+def post(url: str, body: dict[str, Any], token: str | None = None) -> tuple[int, dict[str, Any]]:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=10) as answer:
         return answer.status, json.load(answer)
+
+
+def get(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found

@@ -190,6 +190,15 @@ def test_money_of_two_currencies_is_never_added_up(app, client, user_headers):
     assert [(line["currency"], line["realised"]) for line in answer["totals"]] == [(None, 1), ("EUR", 7), ("USD", 5)]
 
 
+def test_real_money_and_play_money_have_totals_of_their_own(app, client, user_headers):
+    (live,) = rows.add(app, BrokerAccount(name="real", broker="alpaca", environment="live"))
+    rows.add(app, rows.result("2026-11-18", realised="5"), rows.result("2026-11-18", realised="-2", account_id=live))
+    answer = get(client, "/v3/pnl", user_headers, group="day")
+    for part in ("lines", "totals"):
+        assert {(line["real_money"], line["realised"]) for line in answer[part]} == {(True, -2), (False, 5)}
+    assert answer["totals"][0]["real_money"] is True
+
+
 def test_sums_are_exact_where_floats_are_not(app, client, user_headers):
     rows.add(
         app, *(rows.result(f"2026-{month:02}-{day:02}", "LNT", "0.1") for month in range(1, 4) for day in range(1, 11))

@@ -93,6 +93,7 @@ def test_health_names_what_is_wrong(run):
         ["ok", "migrations:"],
         ["FAIL", "worker:"],
         ["ok", "keys:"],
+        ["ok", "accounts:"],
         ["ok", "positions:"],
     ]
 
