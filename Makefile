@@ -22,7 +22,7 @@ run: $(VENV)/.run ## set up what is missing and start the desk
 	@exec $(BIN)/python run.py
 
 test: $(VENV)/.dev ## run every test that this machine can run
-	@$(BIN)/python -m pytest -q -n 2
+	@$(BIN)/python -m pytest -q -n 3
 	@if [ -f tests/newman/run_collection.py ]; then exec $(BIN)/python tests/newman/run_collection.py; fi
 
 check: ## what must pass before a change goes in: lint, and every test without exception
