@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 from domain.checks.catalog import TARGET
 from domain.checks.rules import Subject
 from domain.closing import Aim, closable, closing_share, spare_holding
-from domain.enums import CheckMode, MarketPosition, Purpose, Side, Source, TickerType
+from domain.enums import CheckMode, LegPolicy, MarketPosition, Purpose, Side, Source, TickerType
 from domain.exact import plain_text
-from domain.order_status import OrderStatus
+from domain.order_status import IN_FLIGHT, OrderStatus
 from domain.trace import step
 from models import Order, Position, Signal
 from models.order import OPEN
 from services import registry
+from services.account_holding import PATIENCE
 from services.book import Locked
 from services.closing import read_promised, read_unbooked
 from services.order_moves import note
@@ -29,6 +30,29 @@ from services.order_moves import note
 logger = logging.getLogger(__name__)
 
 ZERO = Decimal(0)
+UNSENT = (OrderStatus.QUEUED, *IN_FLIGHT, OrderStatus.MANUAL)
+
+
+def entry_is_unsettled(session: Session, locked: Locked) -> bool:
+    """Tell whether the leg of a pair that goes first must wait, for what it closes has a leg that may yet be refused.
+
+    Were it closed half-way, that refusal would be traded back into a position. Legs that go together wait for both
+    symbols anyway; nothing waits for longer than PATIENCE.
+    """
+    signal, order = locked.signal, locked.order
+    if signal is None or not signal.leg_quantity2 or signal.leg_policy == LegPolicy.TOGETHER:
+        return False
+    if order.created_at + PATIENCE <= locked.now or order.generation > 1 or order.leg != (signal.lead_leg or 1):
+        return False
+    account_id, name = signal.account_id or 0, str(signal.name)
+    if not _is_judged(session, signal, _with_attached(session, signal, [order])):
+        return False
+    pending = sa.exists().where(
+        Order.account_id == account_id, Order.name == name, Order.signal_id < signal.id, Order.status.in_(UNSENT)
+    )
+    return bool(session.execute(sa.select(pending)).scalar_one()) or any(
+        read_promised(session, account_id, name, before=signal.id).values()
+    )
 
 
 def fit_exits(session: Session, held: Sequence[Locked], actor: str) -> str | None:
@@ -40,9 +64,7 @@ def fit_exits(session: Session, held: Sequence[Locked], actor: str) -> str | Non
     signal = held[0].signal
     if signal is None:
         return None
-    orders = [locked.order for locked in held]
-    attached = sa.select(Order).where(Order.signal_id == signal.id, Order.attached, Order.status == OrderStatus.QUEUED)
-    orders += [order for order in session.execute(attached).scalars() if order not in orders]
+    orders = _with_attached(session, signal, [locked.order for locked in held])
     if not _is_judged(session, signal, orders):
         return None
     legs = [(order.leg, order.symbol, Side(order.side), order.quantity) for order in orders]
@@ -66,6 +88,11 @@ def fit_exits(session: Session, held: Sequence[Locked], actor: str) -> str | Non
         signal.leg_quantity1, signal.leg_quantity2 = most[1], most[2]
     logger.warning("signal %s: %s", signal.id, text)
     return None
+
+
+def _with_attached(session: Session, signal: Signal, orders: list[Order]) -> list[Order]:
+    attached = sa.select(Order).where(Order.signal_id == signal.id, Order.attached, Order.status == OrderStatus.QUEUED)
+    return orders + [order for order in session.execute(attached).scalars() if order not in orders]
 
 
 def _is_judged(session: Session, signal: Signal, orders: Sequence[Order]) -> bool:

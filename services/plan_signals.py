@@ -146,7 +146,7 @@ def _plan(desk: Desk, *, fast: bool) -> list[Claim] | None:
             signal.status, signal.status_reason = SignalStatus.CRITICAL, "planning failed; the log says why"
         else:
             signal.status = SignalStatus.CREATED
-            if fast and signal.account_id in desk.ready and not plan.waits and not _must_queue(orders, book):
+            if fast and signal.account_id in desk.ready and not plan.waits and not _must_queue(orders, book, plan):
                 claims = _send_at_once(scene, orders, desk)
             else:
                 add_orders(session, orders, "planned", desk.worker)
@@ -266,9 +266,11 @@ def _make_orders(scene: Scene, plan: Plan, desk: Desk) -> list[Order]:
     return orders
 
 
-def _must_queue(orders: Sequence[Order], book: Book) -> bool:
-    """Tell whether earlier orders of these symbols are still on their way to the broker."""
-    symbols = {order.symbol for order in orders}
+def _must_queue(orders: Sequence[Order], book: Book, plan: Plan) -> bool:
+    """Tell whether earlier orders of these symbols are on their way to the broker, or legs of the pair still work."""
+    symbols, name = {order.symbol for order in orders}, orders[0].name
+    if plan.policy is not LegPolicy.TOGETHER and any(order.name == name for order in book.working):
+        return True
     return any(order.symbol in symbols and order.status in PENDING for order in book.working)
 
 

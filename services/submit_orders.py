@@ -29,7 +29,7 @@ from services import crash_points, registry, stops
 from services.account_holding import WAIT, parts_of, send_in_parts
 from services.book import Locked, fail_order, lock_order
 from services.claims import GUARD, Claim, drop_lease, make_claim, start_sending, take_lease
-from services.late_exits import fit_exits
+from services.late_exits import entry_is_unsettled, fit_exits
 from services.order_moves import move_order
 from services.send_orders import send_now
 
@@ -214,11 +214,12 @@ def _begin_sending(claims: Sequence[Claim], brokers: Mapping[int, Broker], worke
     with transaction() as session:
         held = [(claim, lock_order(session, claim.order_id)) for claim in claims]
         fit = [_may_be_sent(session, claim, locked, worker) for claim, locked in held]
-        if all(fit) and _came_to_nothing([locked for _, locked in held], session, worker):
+        if all(fit) and not _exit_goes_on([locked for _, locked in held], session, worker):
             return []
         parts = [_parts(session, locked, brokers[claim.account_id]) for claim, locked in held]
         if all(fit) and any(each.must_wait for each in parts):
-            return _put_off([locked for _, locked in held], session, worker)
+            why = "waits, for all that is held is spoken for by other orders"
+            return _put_off([locked for _, locked in held], session, worker, why, WAIT)
         for number, (_, locked) in enumerate(held):
             if all(fit) and parts[number].now == 0:
                 text = f"fractions of {locked.order.symbol} cannot be sold short"
@@ -247,23 +248,26 @@ def _parts(session: Session, locked: Locked, broker: Broker) -> Parts:
     return parts_of(session, locked.order, locked.now)
 
 
-def _came_to_nothing(held: Sequence[Locked], session: Session, worker: str) -> bool:
-    """End an exit when nothing has come of what it was to close; one that is too large by now is made smaller."""
+def _exit_goes_on(held: Sequence[Locked], session: Session, worker: str) -> bool:
+    """Put an exit off whose entry may yet fail on one leg, end one that closes nothing, clip one that is too large."""
+    if entry_is_unsettled(session, held[0]):
+        _put_off(held, session, worker, "waits until both legs of its entry are settled", SIBLING_WAIT)
+        return False
     why = fit_exits(session, held, worker)
     if why is None:
-        return False
+        return True
     for locked in held:
         if locked.order.status == S.CLAIMED:  # not ended together with the other leg
             _end(session, locked, S.CANCELED, why, worker)
-    return True
+    return False
 
 
-def _put_off(held: Sequence[Locked], session: Session, worker: str) -> list[Claim]:
-    """Queue orders again of which one would close what other orders are about to close."""
+def _put_off(held: Sequence[Locked], session: Session, worker: str, why: str, wait: timedelta) -> list[Claim]:
+    """Queue orders again that must not go before others have come to something."""
     for locked in held:
         drop_lease(locked.order)
-        locked.order.next_at = locked.now + WAIT
-        move_order(session, locked.order, S.QUEUED, "waits, for all that is held is spoken for by other orders", worker)
+        locked.order.next_at = locked.now + wait
+        move_order(session, locked.order, S.QUEUED, why, worker)
     return []
 
 

@@ -91,6 +91,15 @@ class Desk:
             if not (claims is not None or self.submit() or self.cancel()):
                 return
 
+    def work_off(self) -> None:
+        """Work until nothing is queued any more; what is put off for a moment is due at once."""
+        for _ in range(10):
+            self.work()
+            with transaction() as session:
+                queued = sa.update(Order).where(Order.status == "QUEUED").values(next_at=Order.created_at)
+                if not session.execute(queued).rowcount:  # type: ignore[attr-defined]
+                    return
+
     def look_up(self) -> bool:
         """Look up the next unknown outcome at once, whenever it is due."""
         with transaction() as session:

@@ -33,6 +33,7 @@ STEP = st.tuples(
 )
 REFUSED_ENTRY = [("LNT", "enter", Side.BUY, 10, "LNT", "work"), ("LNT", "leave", Side.SELL, 10, None, "work")]
 WAITED_BEHIND_IT = [("LNT", "enter", Side.BUY, 10, "LNT", "plan"), ("LNT", "leave", Side.SELL, 10, None, "plan")]
+HALF_REFUSED = [("MA-3*V", "enter", Side.BUY, 1, "V", "plan"), ("MA-3*V", "leave", Side.SELL, 1, None, "plan")]
 
 
 @pytest.fixture
@@ -86,6 +87,8 @@ def exits_only_close() -> None:
 @given(steps=st.lists(STEP, min_size=2, max_size=9), policy=st.sampled_from(LegPolicy))
 @example(steps=REFUSED_ENTRY, policy=LegPolicy.TOGETHER)
 @example(steps=WAITED_BEHIND_IT, policy=LegPolicy.TOGETHER)
+@example(steps=HALF_REFUSED, policy=LegPolicy.LEG1_FIRST)
+@example(steps=HALF_REFUSED, policy=LegPolicy.ATTACHED)
 def test_no_sequence_of_alerts_and_refusals_makes_an_exit_open_a_position(
     venues: Path,
     context: Flask,
@@ -104,7 +107,7 @@ def test_no_sequence_of_alerts_and_refusals_makes_an_exit_open_a_position(
                 desk.plan()
                 if way == "submit":
                     desk.submit()
-        desk.work()
+        desk.work_off()
         exits_only_close()
     finally:
         desk.close()

@@ -242,7 +242,7 @@ def test_a_pair_s_exit_that_waited_behind_a_rejected_entry_is_none(desk: Desk, c
     desk.plan()
     assert desk.orders(exit_)
     desk.tell(Kind.REJECT, 1, symbol="KO", reason="no")
-    desk.work()
+    desk.work_off()
     assert held(desk) == {}
     assert outcome(desk, exit_)[0] == "canceled"
 
@@ -281,6 +281,6 @@ def test_a_leg_that_is_still_to_follow_counts_as_held(desk: Desk, context: Flask
     exit_ = leave(desk, ticker="KO-2*PEP", price="1")
     desk.plan()
     assert {(o.symbol, o.quantity) for o in desk.orders(exit_)} >= {("KO", D(10))}
-    desk.work()
+    desk.work_off()
     assert held(desk) == {}
     assert outcome(desk, exit_)[0] == "filled"
