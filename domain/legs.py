@@ -30,7 +30,7 @@ def next_moves(plan: PairPlan, orders: Sequence[LegOrder], *, timed_out: bool) -
         lacking = follow.part(follow.want - follow.ordered)
         ending = any(o.cancel_requested for o in follow.open)  # first its cancel must be done: it may yet be filled
         if lacking > 0 and not ending:
-            return [Send(follow.number, follow.plan.side, lacking, Purpose.SIGNAL, len(follow.forward))]
+            return [Send(follow.number, follow.plan.side, lacking, Purpose.SIGNAL, 0)]
     broken = _broken(plan, lead, follow)
     if not broken and (rest := _after_closing(plan, lead, follow)):
         return rest

@@ -137,6 +137,19 @@ def test_leg_2_follows_the_partial_fills_of_leg_1(desk: Desk) -> None:
     assert [o.quantity for o in desk.orders(rowid) if o.leg == 2] == [15, 21]
 
 
+def test_leg_2_follows_each_part_at_once_however_many_there_are(desk: Desk) -> None:
+    trade_by(LegPolicy.LEG1_FIRST)
+    desk.tell(Kind.PARTIAL, symbol="MA", quantity=Decimal(1))
+    rowid = desk.alert("MA-3*V", quantity="20")
+    desk.work()
+    first = desk.orders(rowid)[0]
+    for part in range(2, 8):
+        desk.venue.fill_rest("paper", first.client_order_id, Decimal(1))
+        desk.poll()
+        desk.work()
+        assert held(desk) == {"MA": part, "V": -3 * part}
+
+
 def test_attached_leg_2_follows_leg_1_at_the_broker(desk: Desk) -> None:
     trade_by(LegPolicy.ATTACHED)
     desk.tell(Kind.PARTIAL, symbol="MA", quantity=Decimal(5))
