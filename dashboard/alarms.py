@@ -17,8 +17,8 @@ WHEN_AWAY = {
 }
 
 
-def worker_alarm(state: DeskState, lifetime: int) -> str:
-    """Return what it means that no worker runs, and what goes on without one."""
+def worker_alarm(state: DeskState, lifetime: int, *, with_stakes: bool) -> str:
+    """Return what it means that no worker runs, and to people who are logged in what goes on without one."""
     if state.worker_age is not None:
         what = f"The worker was not heard from for {span(state.worker_age.total_seconds())}."
     elif state.worker_stopped is not None:
@@ -26,7 +26,7 @@ def worker_alarm(state: DeskState, lifetime: int) -> str:
     else:
         what = "The worker is not running."
     stakes = _stakes((state.open_orders, *ORDERS), (state.unbalanced, *PAIRS))
-    alone = f"Nobody watches {stakes}: look at the broker. " if stakes else ""
+    alone = f"Nobody watches {stakes}: look at the broker. " if stakes and with_stakes else ""
     return (
         f"{what} Alerts are stored, but no order is sent. {alone}{_waiting(state.waiting)} now; "
         f"a signal unsent after {lifetime} s is canceled as expired."

@@ -50,7 +50,7 @@ def without_database() -> None:
 
 def banners() -> list[Banner]:
     """Return what people must know on whatever page they are; visitors are told of a silent worker alone."""
-    if g.get("without_banners") or not may_read():
+    if g.get("without_banners") or not may_read() or request.blueprint == "auth":
         return []
     found = _worker_banner()
     return found if current_viewer() is None else found + _inner_banners()
@@ -60,7 +60,8 @@ def _worker_banner() -> list[Banner]:
     state = desk_state()
     if state.worker_ok or not state.worker_needed:
         return []
-    text = worker_alarm(state, current_app.config["DESK"].signal_lifetime)
+    lifetime = current_app.config["DESK"].signal_lifetime
+    text = worker_alarm(state, lifetime, with_stakes=current_viewer() is not None)
     return [Banner("banner-worker", "bad", text, urgent=True)]
 
 

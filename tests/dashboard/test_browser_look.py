@@ -149,6 +149,7 @@ def test_on_a_phone_each_cell_says_what_it_is(filled_desk, visit):
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
     there.page.goto("/positions")
+    assert there.page.locator("tbody th").first.evaluate("cell => getComputedStyle(cell).justifyContent") == "start"
     for name in ("Value", "Unrealised", "Realised"):
         assert there.page.locator(f"td[data-label={name}]").first.is_visible()
 

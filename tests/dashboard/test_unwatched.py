@@ -145,3 +145,12 @@ def test_a_silent_worker_is_told_on_each_page_with_what_goes_on_without_it(app, 
     text = plain_text(member.get(page))
     assert "The worker was not heard from for 5 min." in text
     assert "Nobody watches 3 open orders and 1 pair out of balance: look at the broker. No signal waits now;" in text
+
+
+def test_visitors_hear_of_a_silent_worker_but_not_of_orders(app, client):
+    add_order(app, status="ACCEPTED", sent_at=ago(400))
+    add_worker(app, silent=300)
+    text = plain_text(client.get("/signals"))
+    assert "The worker was not heard from for 5 min." in text
+    assert "open order" not in text
+    assert "The worker" not in plain_text(client.get("/login"))
