@@ -47,7 +47,7 @@ class AlpacaBroker:
 
     def __init__(self, settings: AlpacaSettings, account: str, clock: Clock = time) -> None:
         self._settings, self._account = settings, account
-        self._client = AlpacaClient(settings, clock)
+        self._client = AlpacaClient(settings, clock, account)
         self._orders = OrderBook(self._client)
         self._market = AlpacaMarket(self._client, settings.feed)
 

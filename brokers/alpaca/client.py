@@ -30,13 +30,14 @@ class AlpacaClient:
     Reads raise BrokerUnavailable, writes any of the errors of `brokers.errors`.
     """
 
-    def __init__(self, settings: AlpacaSettings, clock: Clock = time) -> None:
+    def __init__(self, settings: AlpacaSettings, clock: Clock = time, account: str = "") -> None:
         keys = (settings.key_id, settings.secret_key)
         trading = TradingClient(*keys, url_override=settings.trading_url, raw_data=True)
         data = RESTClient(settings.data_url, *keys, raw_data=True)
         self._trading_budget, self._data_budget = RateBudget(clock), RateBudget(clock)
         self._trading = hold(trading, self._trading_budget)
         self._data = hold(data, self._data_budget)
+        self._account = account
         self._on_trial = settings.on_trial
         self._refused = threading.Lock()
         self._refused_until = 0.0
@@ -110,7 +111,8 @@ class AlpacaClient:
         with self._refused:
             self._refused_until = time.monotonic() + SILENT_SECONDS if refused else 0.0
             if refused and not self._was_refused and not self._on_trial:
-                logger.critical("%s; nothing is sent until its keys are set right", error)
+                why = str(error).rstrip(".")
+                logger.critical("account %s: %s; nothing is sent until its keys are set right", self._account, why)
             self._was_refused = refused
 
 
