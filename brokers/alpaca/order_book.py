@@ -60,6 +60,8 @@ class OrderBook:
         """
         found = self._list("open", None) | self._list("all", since)
         orders = [order for order in found.values() if self._is_readable(order)]
+        if found and not orders:  # it is not one that is odd, it is how they are written
+            raise BrokerUnavailable("none of Alpaca's orders can be read")
         fills = self._executions.of(orders)
         reports = [self._settled(self.translate(order, fills.get(str(order["id"]), ())), order) for order in orders]
         return sorted(reports, key=lambda report: report.at)
