@@ -87,8 +87,9 @@ class Venue:
     def ends_at_flat(self, move):
         """Tell whether an order ends just where what the leg closes is closed."""
         leg = self.plan.legs[move.leg - 1]
-        coming = sum((o.quantity for o in self.orders if o.leg == move.leg and o.is_open), self.net(move.leg))
-        return coming + move.quantity * (1 if move.side is leg.side else -1) == leg.closes
+        working = [o for o in self.orders if o.leg == move.leg and o.is_open and o.side is move.side]
+        coming = sum((o.quantity - o.filled for o in working), move.quantity)
+        return self.net(move.leg) + coming * (1 if move.side is leg.side else -1) == leg.closes
 
     def cancel(self, order):
         assert order.is_open, "only what is open is canceled"
