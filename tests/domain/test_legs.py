@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.crossing import AccountHolding, replanned, split
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
-from domain.leg import MOST_FIXES, UNSETTLED, Cancel, Leg, LegOrder, LegPlan, PairPlan, Send
+from domain.leg import MOST_FIXES, UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send
 from domain.legs import imbalance, leg_states, next_moves, next_part, single_state
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
 from domain.rollup import roll_up
@@ -136,7 +135,7 @@ class Venue:
         """Let one thing happen to one open order; `choose` picks from a list."""
         order = choose([order for order in self.orders if order.is_open])
         if order.status is S.QUEUED:
-            event = choose(["fill", "part", "accept", "fail", "doubt", "crosses"])
+            event = choose(["fill", "part", "accept", "fail", "doubt"])
         elif order.status is S.UNKNOWN:
             event = choose(["fill", "part", "accept", "end", "absent", "manual"])
         elif order.status is S.MANUAL:
@@ -150,28 +149,9 @@ class Venue:
             self.follow_up(timed_out=True)
         self.follow_up()
 
-    def cross(self, order, choose):
-        """Let the account turn out to hold less of the other direction than an order is about to close."""
-        plan = self.plan.legs[order.leg - 1]
-        held = order.quantity * choose([D("0.25"), D("0.5"), D(1)])
-        parts = split(order.side, order.quantity, AccountHolding(-order.side.sign * held), plan.step)
-        if parts.later == 0:  # there is no rest that could follow
-            return
-        if order.purpose is Purpose.SIGNAL and self.plan.policy is not ATTACHED:
-            others = [o for o in self.orders if o.id != order.id]
-            coming = Leg(order.leg, plan, [o for o in others if o.leg == order.leg]).ordered
-            legs = list(self.plan.legs)
-            legs[order.leg - 1] = replanned(plan, coming, parts, plan.step)
-            self.plan = replace(self.plan, legs=tuple(legs))
-            self.change(order, quantity=parts.now)
-        elif order.purpose is not Purpose.SIGNAL:
-            self.change(order, quantity=parts.now)
-
     def do(self, event, order, choose):
         """Change an order as the event says."""
-        if event == "crosses":
-            self.cross(order, choose)
-        elif event == "by hand":
+        if event == "by hand":
             for each in self.orders:
                 if each.is_open and not each.cancel_requested:
                     self.cancel(each)
@@ -241,7 +221,7 @@ def _closing(leg, share):
     return replace(made, quantity=whole) if whole > made.closes else leg
 
 
-@settings(max_examples=500 * int(os.environ.get("LONGER", "1")), deadline=None)
+@settings(max_examples=500 * int(os.environ.get("LONGER", "1")), deadline=None, derandomize="LONGER" not in os.environ)
 @given(plan=PLANS | REVERSALS, data=st.data(), events=st.integers(0, 12))
 def test_whatever_becomes_of_the_orders_a_pair_comes_to_an_end_that_is_told_as_it_is(plan, data, events):
     venue = Venue(plan)
