@@ -154,11 +154,13 @@ class Leg:
 
         What lacks less than a step is left, but of a closing, for fractions are held and not opened.
         """
+        closing = self.plan.closes - self.ordered
+        if 0 < closing <= lacking:
+            return closing
         if lacking < self.plan.step:
             return Decimal(0)
-        closing = self.plan.closes - self.ordered
         if closing > 0:
-            return min(lacking, closing)
+            return lacking
         return self._opened(lacking) if self.closed_first else Decimal(0)
 
     def part_back(self, excess: Decimal) -> Decimal:

@@ -438,3 +438,9 @@ def test_a_single_opens_what_it_has_closed_the_other_way():
     assert single_state(plan, 1, [closed, order(2, 1, "REJECTED", quantity="6")]).status is S.REJECTED
     assert single_state(plan, 1, [closed, order(2, 1, "FILLED", quantity="6")]).status is S.FILLED
     assert next_part(plan, 1, [order(1, 1, "CANCELED", "3", quantity="4")]) is None
+
+
+def test_a_hedge_closes_a_fraction_that_is_less_than_a_step():
+    follow = LegPlan(side=Side.BUY, quantity=D("0.375"), step=D("0.25"), closes=D("0.125"))
+    assert Leg(1, follow, []).part(D("0.125")) == D("0.125")
+    assert Leg(1, follow, []).part(D("0.1")) == 0
