@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
-from domain.leg import MOST_FIXES, UNSETTLED, Cancel, LegOrder, LegPlan, PairPlan, Send
+from domain.leg import MOST_FIXES, UNSETTLED, Cancel, Leg, LegOrder, LegPlan, PairPlan, Send
 from domain.legs import imbalance, leg_states, next_moves, next_part, single_state
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
 from domain.rollup import roll_up
