@@ -11,7 +11,7 @@ from commands import register_commands
 from config import Config
 from extensions import engine_options, init_extensions
 from logs import configure_logging
-from services import wake
+from services import change_feed
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -33,7 +33,7 @@ def create_app(config: Config | None = None) -> Flask:
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies, x_host=0, x_port=0
         )
     init_extensions(app)
-    wake.init_app(app)
+    change_feed.init_app(app)
     resources.init_app(app)
     dashboard.init_app(app)
     register_commands(app)

@@ -27,10 +27,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import create_app
 from config import Config, ConfigError
 from extensions import db
-from services import housekeeping
-from services.account_follower import AccountFollower
-from services.pipeline import PATIENCE, Pipeline, Stop
-from services.wake import WORK, make_waker, wake_no_worker
+from services.change_feed import WORK, make_waker, wake_no_worker
+from services.worker import housekeeping
+from services.worker.account_follower import AccountFollower
+from services.worker.pipeline import PATIENCE, Pipeline, Stop
 
 logger = logging.getLogger("worker")
 

@@ -12,8 +12,10 @@ from bench.report import Spread, machine, ratios, show, table
 from bench.support import DATABASES, Desk, Failure, Stage, make_desk, run, stage
 from domain.order_status import SignalStatus
 from extensions import db
-from services import plan_signals, submit_orders, sync_broker
-from services.queries import SignalFilter, list_signals
+from services.execution import submit_orders
+from services.planning import plan_signals
+from services.reconciliation import sync_broker
+from services.reports.signal_queries import SignalFilter, list_signals
 
 SHORT = 1000
 PAGE = 20  # rows of a list

@@ -27,9 +27,10 @@ from app import create_app
 from config import ROOT, Config
 from domain.enums import Activity
 from extensions import db
-from services import manage_pairs, manage_stocks
+from services.catalog import pairs as catalog_pairs
+from services.catalog import stocks as catalog_stocks
 from services.setup import prepare_database
-from tests.pgcluster import DISK, Cluster, ClusterError, find_binaries
+from tests.support.pgcluster import DISK, Cluster, ClusterError, find_binaries
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 DATABASES = (POSTGRESQL, SQLITE)
@@ -179,11 +180,11 @@ class Desk:
         """Make stocks and pairs (leg 1, leg 2, hedge ratio) tradable."""
         with self.app.app_context():
             for symbol in stocks:
-                manage_stocks.put_stock(manage_stocks.StockForm(symbol=symbol, activity=Activity.ACTIVE))
+                catalog_stocks.put_stock(catalog_stocks.StockForm(symbol=symbol, activity=Activity.ACTIVE))
             for symbol1, symbol2, ratio in pairs:
                 form: dict[str, Any] = {"symbol1": symbol1, "symbol2": symbol2, "hedge_ratio": Decimal(ratio)}
-                manage_pairs.put_pair(manage_pairs.PairForm(**form))
-                manage_pairs.put_pair(manage_pairs.PairForm(**form, activity=Activity.ACTIVE))
+                catalog_pairs.put_pair(catalog_pairs.PairForm(**form))
+                catalog_pairs.put_pair(catalog_pairs.PairForm(**form, activity=Activity.ACTIVE))
 
     def start_web(self, factory: str = "app:create_app()") -> Child:
         """Start gunicorn as the Procfile does, and return when it answers."""

@@ -22,7 +22,7 @@ from domain.enums import Side
 from domain.order_status import OrderStatus
 from extensions import db
 from models import Order, OrderEvent
-from services.receive_signal import receive_signal
+from services.intake.receive import receive_signal
 
 YARDSTICK = 1.0  # seconds of raw commits before each round
 PATIENCE = 120  # seconds for one round

@@ -9,10 +9,10 @@ from flask.cli import AppGroup
 
 from commands.common import actor, run
 from domain.enums import Environment
-from services import broker_accounts
-from services.broker_accounts import AccountForm, KnownAccount
-from services.broker_keys import Keys
-from services.check_account import check_account
+from services.accounts import broker_accounts
+from services.accounts.broker_accounts import AccountForm, KnownAccount
+from services.accounts.broker_keys import Keys
+from services.accounts.check_account import check_account
 
 account_group = AppGroup("accounts", help="Add broker accounts, set their keys, switch live trading, ask the broker.")
 ENVIRONMENTS = click.Choice([environment.value for environment in Environment])

@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from domain.brokerage import meaning
-from services.brokerage import all_accounts, owner_names
+from services.account_opening.brokerage import all_accounts, owner_names
 
 brokerage_group = AppGroup("brokerage", help="Look at the accounts that people have opened at the brokerage.")
 

@@ -11,11 +11,12 @@ from flask.cli import AppGroup, with_appcontext
 
 from commands.common import actor, run
 from domain.enums import Role
-from services import manage_secrets, manage_users
+from services.accounts.rotate_credentials import reseal_all
 from services.health import check_health, check_keys, check_stranded
-from services.reseal import reseal_all
+from services.identity import passphrases
+from services.identity import users as identity_users
+from services.reports.unmonitored_accounts import check_accounts
 from services.setup import prepare_database
-from services.unwatched import check_accounts
 
 users = AppGroup("users", help="Add, list, change and delete users.")
 secret_group = AppGroup("secrets", help="Change the webhook passphrase; encrypt stored keys anew.")
@@ -51,14 +52,14 @@ def health_command() -> None:
 @click.password_option()
 def add_user(username: str, admin: bool, password: str) -> None:
     """Add a user."""
-    run(lambda: manage_users.create_user(username, password, Role.ADMIN if admin else Role.USER))
+    run(lambda: identity_users.create_user(username, password, Role.ADMIN if admin else Role.USER))
     click.echo(f"User {username} added.")
 
 
 @users.command("list")
 def list_users() -> None:
     """List users with their roles."""
-    for user in manage_users.list_users(None):
+    for user in identity_users.list_users(None):
         click.echo(f"{user.username}\t{user.role}")
 
 
@@ -67,7 +68,7 @@ def list_users() -> None:
 @click.password_option()
 def set_password(username: str, password: str) -> None:
     """Set a user's password; ends the user's sessions and tokens."""
-    run(lambda: manage_users.change_user(username, password))
+    run(lambda: identity_users.change_user(username, password))
     click.echo(f"Password of {username} changed; older sessions and tokens are ended.")
 
 
@@ -76,7 +77,7 @@ def set_password(username: str, password: str) -> None:
 @click.confirmation_option(prompt="Delete this user?")
 def delete_user(username: str) -> None:
     """Delete a user; the last admin stays."""
-    run(lambda: manage_users.delete_user(username))
+    run(lambda: identity_users.delete_user(username))
     click.echo(f"User {username} deleted.")
 
 
@@ -91,7 +92,7 @@ def delete_user(username: str) -> None:
 def change_passphrase(value: str | None, keep_old_hours: int) -> None:
     """Change the webhook passphrase."""
     new = value or secrets.token_urlsafe(32)
-    run(lambda: manage_secrets.set_passphrase(new, timedelta(hours=keep_old_hours)))
+    run(lambda: passphrases.set_passphrase(new, timedelta(hours=keep_old_hours)))
     if not value:
         click.echo(f"webhook passphrase (shown only now): {new}")
     click.echo(f"Changed; older passphrases end {f'in {keep_old_hours} h' if keep_old_hours else 'now'}.")

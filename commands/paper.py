@@ -18,7 +18,7 @@ from brokers.paper.pricing import STEP
 from brokers.paper.venue import PaperVenue
 from domain.messages import SessionReport
 from domain.ticker import TickerError, parse_symbol
-from services.accounts import paper_settings
+from services.accounts.connections import paper_settings
 
 ACCOUNT = "paper"
 

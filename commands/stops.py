@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 from commands.common import actor, run
 from domain.enums import Scope, StopLevel
 from models import Stop
-from services import stops
+from services.execution import stops
 
 stop_group = AppGroup("stop", help="Stop entries, cancel working orders, close positions; release stops.")
 SCOPES = click.Choice([scope.value for scope in Scope])

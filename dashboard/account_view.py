@@ -10,8 +10,8 @@ from dashboard.position_view import LATE, Figure
 from dashboard.words import Moment, moment, money
 from domain.enums import Environment, Route
 from models import AccountState
-from services.broker_accounts import KnownAccount
-from services.unwatched import Unwatched
+from services.accounts.broker_accounts import KnownAccount
+from services.reports.unmonitored_accounts import UnmonitoredAccount
 
 ENVIRONMENTS = (
     (Environment.PAPER, "Paper", "Play money at Alpaca, at real prices. Its key ids usually begin with PK."),
@@ -57,7 +57,7 @@ class AccountCard:
     word: str
 
 
-def account_card(known: KnownAccount, now: datetime, away: Unwatched | None) -> AccountCard:
+def account_card(known: KnownAccount, now: datetime, away: UnmonitoredAccount | None) -> AccountCard:
     """Return an account ready to be shown; `away` when it is not in step with its broker."""
     account, state = known.account, known.state
     environment, external = Environment(account.environment), account.route == Route.EXTERNAL
@@ -106,7 +106,7 @@ def _what(known: KnownAccount) -> str:
     }[Environment(account.environment)]
 
 
-def _trading(known: KnownAccount, away: Unwatched | None) -> tuple[str, str]:
+def _trading(known: KnownAccount, away: UnmonitoredAccount | None) -> tuple[str, str]:
     account = known.account
     if account.route == Route.EXTERNAL:
         return "left to your executor", "canceled"
@@ -139,7 +139,7 @@ def _amount(state: AccountState | None, value: Decimal | None, silence: str) -> 
     return Figure(f"{money(value)} {state.currency or ''}".strip())
 
 
-def _stream(state: AccountState | None, away: Unwatched | None) -> str:
+def _stream(state: AccountState | None, away: UnmonitoredAccount | None) -> str:
     if state is None or (state.stream_heard_at is None and state.stream_trouble is None):
         return ""
     if away is not None and state.stream_trouble is None:
@@ -147,7 +147,7 @@ def _stream(state: AccountState | None, away: Unwatched | None) -> str:
     return state.stream_trouble or "connected"
 
 
-def _trouble(state: AccountState | None, away: Unwatched | None) -> str:
+def _trouble(state: AccountState | None, away: UnmonitoredAccount | None) -> str:
     blocked = f"blocked: {state.blocked}" if state and state.blocked else None
     why = state.trouble if state and state.trouble else away.why if away else None
     return "; ".join(text for text in (why, blocked) if text)

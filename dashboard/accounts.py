@@ -13,11 +13,11 @@ from dashboard.viewer import actor, admins_only, members_only
 from domain.enums import Environment
 from domain.errors import AlreadyExists, Conflict, InvalidInput
 from extensions import database_time
-from services import broker_accounts
-from services.broker_accounts import AccountForm
-from services.broker_keys import Keys
-from services.check_account import check_account
-from services.unwatched import unwatched_by_account
+from services.accounts import broker_accounts
+from services.accounts.broker_accounts import AccountForm
+from services.accounts.broker_keys import Keys
+from services.accounts.check_account import check_account
+from services.reports.unmonitored_accounts import unwatched_by_account
 
 bp = Blueprint("accounts", __name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dashboard.words import count, moment, span
 from domain.order_status import CLOSED, OrderStatus
-from services.queries import DeskState
-from services.unwatched import Unwatched
+from services.reports.signal_queries import DeskState
+from services.reports.unmonitored_accounts import UnmonitoredAccount
 
 ORDERS, POSITIONS, PAIRS = ("open order",), ("open position",), ("pair out of balance", "pairs out of balance")
 # What is still true of an open order whose broker cannot be read.
@@ -33,7 +33,7 @@ def worker_alarm(state: DeskState, lifetime: int, *, with_stakes: bool) -> str:
     )
 
 
-def broker_alarm(account: Unwatched) -> str:
+def broker_alarm(account: UnmonitoredAccount) -> str:
     """Return which account is not in step, why, and what is at stake there."""
     stakes = _stakes((account.open_orders, *ORDERS), (account.books, *POSITIONS), (account.unbalanced, *PAIRS))
     alone = f" Nobody watches {stakes} there: look at the broker." if stakes else ""
@@ -42,7 +42,7 @@ def broker_alarm(account: Unwatched) -> str:
     return f"{account.name} is not in step with its broker: {account.why}.{alone}{waits}{never}"
 
 
-def order_alarm(status: OrderStatus, account: Unwatched | None) -> str:
+def order_alarm(status: OrderStatus, account: UnmonitoredAccount | None) -> str:
     """Return what is to be said of an open order at an account; empty where it is in step with its broker."""
     if account is None or status in CLOSED:
         return ""

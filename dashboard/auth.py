@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from dashboard import viewer
 from domain.errors import NotAuthenticated, TooMany
-from services.manage_users import authenticate
+from services.identity.users import authenticate
 
 bp = Blueprint("auth", __name__)
 

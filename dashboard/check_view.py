@@ -16,8 +16,8 @@ from domain.enums import CheckMode, Scope
 from domain.errors import InvalidInput
 from domain.ticker import TickerError, normalise_name
 from models import CheckRule
-from services import check_rules
-from services.check_rules import InForce, RuleForm
+from services.catalog import check_limits
+from services.catalog.check_limits import InForce, RuleForm
 
 MAX_NAME = 129
 LIMIT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,8})?")
@@ -102,7 +102,7 @@ def lines_for(look: Look) -> list[CheckLine]:
         return []
     asked = {} if look.scope is Scope.DESK else {str(look.scope): look.name}
     try:
-        return [_line(found) for found in check_rules.in_force(**asked)]
+        return [_line(found) for found in check_limits.in_force(**asked)]
     except InvalidInput as e:
         look.message = "; ".join(e.fields.values())
         return []

@@ -14,12 +14,12 @@ from domain.checks.catalog import CHECKS
 from domain.enums import CheckMode, Scope, StopLevel
 from domain.errors import Conflict, NotFound
 from extensions import database_time
-from services.check_rules import clear_rule, list_rules, set_rule
-from services.journal_queries import list_journal
-from services.manage_pairs import list_pairs
-from services.manage_stocks import list_stocks
+from services.catalog.check_limits import clear_rule, list_rules, set_rule
+from services.catalog.pairs import list_pairs
+from services.catalog.stocks import list_stocks
+from services.execution.stops import StopForm, list_stops, release_stop, set_stop
 from services.paging import account_names
-from services.stops import StopForm, list_stops, release_stop, set_stop
+from services.reports.journal_queries import list_journal
 
 bp = Blueprint("controls", __name__)
 

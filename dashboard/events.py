@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Flask, Response, current_app
 
 from dashboard.viewer import current_viewer, may_read
-from services.wake import make_waker
+from services.change_feed import make_waker
 
 logger = logging.getLogger(__name__)
 bp = Blueprint("events", __name__)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from domain.order_status import SignalStatus
 from domain.ticker import TickerError, normalise_name
-from services.queries import SignalFilter
+from services.reports.signal_queries import SignalFilter
 
 NAMES = ("ticker", "status", "from", "to")
 

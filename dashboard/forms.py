@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from dashboard.viewer import current_viewer
 from domain.errors import BrokerAway, Conflict, InvalidInput, NotAuthenticated, NotFound, TooMany
-from services.manage_users import authenticate
+from services.identity.users import authenticate
 
 MAX_REASON = 200
 MAX_PASSWORD = 128

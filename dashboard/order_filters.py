@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from domain.order_status import OrderStatus
 from domain.ticker import TickerError, normalise_name
-from services.order_queries import OrderFilter
+from services.reports.order_queries import OrderFilter
 
 NAMES = ("name", "symbol", "status", "account", "show")
 SHOW = {"open": "open orders", "all": "all orders"}

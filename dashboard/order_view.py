@@ -13,10 +13,10 @@ from dashboard.words import ORDER_LOOK, Moment, moment, number, price, signed_mo
 from domain.enums import Purpose
 from domain.order_status import CLOSED, OrderStatus
 from models import Order
-from services.order_queries import OrderRecord
-from services.unwatched import Unwatched
+from services.reports.order_queries import OrderRecord
+from services.reports.unmonitored_accounts import UnmonitoredAccount
 
-Away = Mapping[int, Unwatched]
+Away = Mapping[int, UnmonitoredAccount]
 
 # What is said of an open order while the desk has no reason of its own.
 ORDER_MEANING = {

@@ -12,11 +12,11 @@ from dashboard.viewer import actor, admins_only, members_only
 from domain.errors import NotFound
 from domain.order_status import OrderStatus
 from extensions import database_time
-from services import order_queries, queries
-from services.cancel_orders import cancel_order
+from services.execution.cancel_orders import cancel_order
+from services.execution.leg_timeouts import resolve_order
 from services.paging import account_names
-from services.tend_legs import resolve_order
-from services.unwatched import unwatched_by_account
+from services.reports import order_queries, signal_queries
+from services.reports.unmonitored_accounts import unwatched_by_account
 
 bp = Blueprint("orders", __name__)
 
@@ -39,7 +39,7 @@ def orders() -> ResponseReturnValue:
         statuses=list(OrderStatus),
         show=SHOW,
         accounts=list(accounts.values()),
-        names=queries.latest_names(NAMES),
+        names=signal_queries.latest_names(NAMES),
         rows=order_rows(page.rows, now, unwatched_by_account()) if page else [],
         older=page.next_after if page else None,
         nothing=_nothing(filters),

@@ -21,11 +21,11 @@ from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
 from domain.ticker import TickerError, normalise_name
 from extensions import database_time
-from services import order_queries, position_queries, queries
-from services.edit_signal import cancel_signal
-from services.queries import SignalFilter
-from services.stops import list_stops
-from services.tend_legs import settle_signal
+from services.execution.leg_timeouts import settle_signal
+from services.execution.stops import list_stops
+from services.interventions.edit_signal import cancel_signal
+from services.reports import order_queries, position_queries, signal_queries
+from services.reports.signal_queries import SignalFilter
 
 bp = Blueprint("pages", __name__)
 
@@ -60,20 +60,20 @@ def dashboard() -> ResponseReturnValue:
         name = normalise_name(request.args["ticker"]) if request.args.get("ticker") else None
     except TickerError as e:
         abort(400, e.reason)
-    state = queries.desk_state()
+    state = signal_queries.desk_state()
     today = datetime(state.now.year, state.now.month, state.now.day, tzinfo=UTC)
-    rows = queries.list_signals(SignalFilter(name=name), _at_most(RECENT))
-    names = list(queries.latest_names(TABS))
+    rows = signal_queries.list_signals(SignalFilter(name=name), _at_most(RECENT))
+    names = list(signal_queries.latest_names(TABS))
     return render_template(
         "dashboard.html",
         now=state.now,
         health=health(state),
-        counts=status_counts(queries.count_by_status(today)),
+        counts=status_counts(signal_queries.count_by_status(today)),
         today=f"{today:%Y-%m-%d}",
         names=names if name is None or name in names else [name, *names],
         name=name,
         rows=[signal_row(row, state.now) for row in rows],
-        empty=not rows and not queries.has_signals(),
+        empty=not rows and not signal_queries.has_signals(),
         strip=_strip(state.now) if current_viewer() is not None else None,
         **_guide(),
     )
@@ -100,7 +100,7 @@ def signals() -> ResponseReturnValue:
     limit = _at_most(PAGE, filters.wanted.status)
     if not filters.messages:
         try:
-            rows = list(queries.list_signals(filters.wanted, limit + 1, filters.after))
+            rows = list(signal_queries.list_signals(filters.wanted, limit + 1, filters.after))
         except InvalidInput:
             filters.messages["after"] = "This page of the list does not exist any more."
     now = database_time()
@@ -110,7 +110,7 @@ def signals() -> ResponseReturnValue:
         now=now,
         filters=filters,
         statuses=list(SignalStatus),
-        names=queries.latest_names(TABS),
+        names=signal_queries.latest_names(TABS),
         rows=[signal_row(row, now) for row in rows[:limit]],
         more=more,
         older=rows[limit - 1].id if more and current_viewer() is not None else None,
@@ -152,11 +152,11 @@ def signal_deed(rowid: str) -> ResponseReturnValue:
 
 def _signal_page(rowid: str, form: Form) -> str:
     try:
-        row = queries.get_signal(_rowid(rowid))
+        row = signal_queries.get_signal(_rowid(rowid))
     except NotFound:
         abort(404)
     now = database_time()
-    shown = detail(row, queries.list_order_events(row.id), now)
+    shown = detail(row, signal_queries.list_order_events(row.id), now)
     return render_template("signal.html", now=now, signal=shown, form=form)
 
 
@@ -185,4 +185,4 @@ def _guide() -> dict[str, object]:
 def _at_most(rows: int, status: SignalStatus | None = None) -> int:
     if current_viewer() is not None:
         return rows
-    return queries.ANONYMOUS_WAITING_ROWS if status is SignalStatus.WAITING else queries.ANONYMOUS_ROWS
+    return signal_queries.ANONYMOUS_WAITING_ROWS if status is SignalStatus.WAITING else signal_queries.ANONYMOUS_ROWS

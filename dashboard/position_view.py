@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from dashboard.words import Moment, moment, money, number, price, sign_look, signed, signed_money
 from domain.enums import Route, Side
-from services.broker_view import AccountView
-from services.drift import PairDrift
-from services.holdings import AccountHoldings, Book, Sum
-from services.position_queries import ValuedPosition
+from services.reports.account_views import AccountView
+from services.reports.drift import PairDrift
+from services.reports.holdings import AccountHoldings, Book, Sum
+from services.reports.position_queries import ValuedPosition
 
 LATE = 120  # seconds after which what a broker said is pointed out as old
 

@@ -16,10 +16,10 @@ from dashboard.words import Moment, moment, number
 from domain.errors import NotFound
 from domain.order_status import CLOSED
 from extensions import database_time
-from services.broker_view import AccountView
-from services.heal import heal
-from services.holdings import read_holdings
-from services.stranded import list_stranded
+from services.catalog.orphaned_positions import list_stranded
+from services.interventions.heal import heal
+from services.reports.account_views import AccountView
+from services.reports.holdings import read_holdings
 
 bp = Blueprint("positions", __name__)
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from dashboard.position_view import Figure, gain
 from dashboard.words import money, number, price, sign_look, signed, signed_money
 from domain.slippage import Slippage
-from services import pnl, slippage
-from services.pnl import Group, Line, ResultFilter
-from services.slippage import SlippageFilter
+from services.reports import pnl, slippage
+from services.reports.pnl import Group, Line, ResultFilter
+from services.reports.slippage import SlippageFilter
 
 PERIODS = ((1, "Today, UTC"), (7, "7 days"), (30, "30 days"))
 SLIPPAGE_DAYS = 30

@@ -11,7 +11,7 @@ from flask import Flask, Request, Response, g
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 from sqlalchemy.exc import SQLAlchemyError
 
-from services import web_sessions
+from services.identity import web_sessions
 
 logger = logging.getLogger(__name__)
 

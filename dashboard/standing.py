@@ -12,10 +12,10 @@ from dashboard.words import Moment, moment, scope_words
 from domain.enums import StopLevel
 from extensions import database_time
 from models import Stop
-from services.broker_view import count_differences
-from services.queries import desk_state
-from services.stops import list_stops
-from services.unwatched import list_unwatched
+from services.execution.stops import list_stops
+from services.reports.account_views import count_differences
+from services.reports.signal_queries import desk_state
+from services.reports.unmonitored_accounts import list_unwatched
 
 STOPPED = {
     StopLevel.ENTRIES: "no entries",

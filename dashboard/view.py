@@ -9,7 +9,7 @@ from dashboard.words import LOOK, MEANING, WAITS_OUTSIDE, Moment, held, maybe, m
 from domain.enums import Route
 from domain.order_status import SignalStatus
 from models import Signal
-from services.queries import CRITICAL_HOURS, DeskState
+from services.reports.signal_queries import CRITICAL_HOURS, DeskState
 
 PLACES = 4  # decimals of prices in lists, so that their points stand one below the other
 LONG_COMMENT = 18  # characters a comment's column shows

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
 
 from models import User
-from services.manage_users import find_user_by_id
+from services.identity.users import find_user_by_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from bench.venues import PAPER, VENUES
 from config import ROOT
 from faults.rehearsal import rehearse
 from faults.report import lacking, tell
-from tests.pgcluster import DISK, find_binaries
+from tests.support.pgcluster import DISK, find_binaries
 
 LONG, SHORT = 200, 10  # faults on each database
 

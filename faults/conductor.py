@@ -23,7 +23,7 @@ from faults.scene import Scene
 from faults.tickets import Action
 from models import Order, Signal
 from models.signal import UNBALANCED
-from services import cancel_orders
+from services.execution import cancel_orders
 
 TICK = 0.02
 MOST_TICKETS = 4  # out at a time

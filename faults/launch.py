@@ -23,7 +23,9 @@ import worker
 from brokers.alpaca.broker import AlpacaBroker
 from brokers.alpaca.capabilities import CAPABILITIES
 from faults.tickets import Tickets
-from services import cancel_orders, claims, crash_points, pipeline, submit_orders
+from services import failpoints
+from services.execution import cancel_orders, claims, submit_orders
+from services.worker import pipeline
 
 FOLDER = "FAULTS_TICKETS"  # names the folder of the tickets
 LEASE = timedelta(seconds=8)
@@ -45,7 +47,7 @@ def listen() -> None:
             raise SystemExit(f"faults.launch: {module.__name__}.{name} is no more; tell SHORTER what took its place")
         setattr(module, name, value)
     AlpacaBroker.capabilities = replace(CAPABILITIES, settle_seconds=8.0, poll_seconds=1.0, state_seconds=3.0)
-    crash_points.install(Tickets(Path(os.environ[FOLDER])).reach)
+    failpoints.install(Tickets(Path(os.environ[FOLDER])).reach)
 
 
 def create_app() -> Flask:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from faults.launch import LEASE
 from faults.venues import Told, make_told, told_for
-from services.crash_points import POINTS
+from services.failpoints import POINTS
 
 
 class Sort(StrEnum):

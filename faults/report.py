@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.report import percentile, table
 from faults.rehearsal import Outcome
-from services.crash_points import POINTS
+from services.failpoints import POINTS
 
 MOST_VIOLATIONS = 50  # shown
 

@@ -22,7 +22,7 @@ from brokers.paper.settings import PaperSettings
 from brokers.paper.store import Store
 from brokers.paper.venue import PaperVenue
 from config import Config
-from services.accounts import paper_settings
+from services.accounts.connections import paper_settings
 
 LONG_HANG = 10.0  # seconds: outlives the lease of a rehearsal
 

@@ -155,10 +155,10 @@ def own_database(app: Flask) -> Iterator[None]:
 
 def add_passphrase(life: timedelta) -> tuple[str, datetime]:
     """Put a passphrase in force beside the others; returns it and its end."""
-    from services import manage_secrets
+    from services.identity import passphrases
 
     passphrase = secrets.token_urlsafe(32)
-    manage_secrets.add_passphrase(passphrase, life)
+    passphrases.add_passphrase(passphrase, life)
     return passphrase, datetime.now(UTC) + life
 
 
@@ -166,22 +166,22 @@ def add_user() -> tuple[str, str]:
     """Add a user who may set stops and return name and password; one who has the name already is left alone."""
     from domain.enums import Role
     from domain.errors import AlreadyExists
-    from services import manage_users
+    from services.identity import users
 
     password = secrets.token_urlsafe(24)
     for username in (USERNAME, f"{USERNAME}-{secrets.token_hex(4)}"):
         with contextlib.suppress(AlreadyExists):
-            manage_users.create_user(username, password, Role.ADMIN)
+            users.create_user(username, password, Role.ADMIN)
             return username, password
     raise Stop("No user could be added for this run; give --password.")
 
 
 def delete_user(app: Flask, username: str) -> None:
     """Delete the user made for this run."""
-    from services import manage_users
+    from services.identity import users
 
     try:
         with own_database(app):
-            manage_users.delete_user(username)
+            users.delete_user(username)
     except Stop as e:
         print(f"{e} Delete the user yourself: flask users delete {username}", file=sys.stderr)

@@ -64,7 +64,7 @@ class Rehearsal:
 def rehearsal(config: Config, account: str, run: str) -> Iterator[Rehearsal]:
     """Yield the paper broker of this folder's settings; the order that is not the desk's is ended afterwards."""
     from brokers.paper.venue import PaperVenue
-    from services.accounts import paper_settings
+    from services.accounts.connections import paper_settings
 
     venue = PaperVenue(paper_settings(config))
     rehearsed = Rehearsal(venue, account, run)

@@ -9,11 +9,11 @@ from resources.base import Access, ApiResource, endpoint
 from resources.schemas.actions import HealIn, HealOut, ReasonIn, StopIn, StopList, StopOut, WhatIfIn, WhatIfOut
 from resources.schemas.orders import OrderOut
 from resources.schemas.signals import SignalOut
-from services import cancel_orders, stops, tend_legs
-from services.heal import heal
-from services.order_queries import get_order, get_record
-from services.queries import get_signal
-from services.what_if import what_if
+from services.execution import cancel_orders, leg_timeouts, stops
+from services.interventions.heal import heal
+from services.planning.what_if import what_if
+from services.reports.order_queries import get_order, get_record
+from services.reports.signal_queries import get_signal
 
 
 class Stops(ApiResource):
@@ -49,7 +49,7 @@ class OrderResolve(ApiResource):
     def post(self, order: str, body: ReasonIn) -> OrderOut:
         """Say that a MANUAL order is not at the broker, where no look-up can tell."""
         row = get_order(order)
-        tend_legs.resolve_order(row.id, body.reason, _actor())
+        leg_timeouts.resolve_order(row.id, body.reason, _actor())
         return OrderOut.of(get_record(str(row.id)))
 
 
@@ -58,7 +58,7 @@ class SignalSettle(ApiResource):
     def post(self, rowid: str, body: ReasonIn) -> SignalOut:
         """Close a 'critical err' that a person has dealt with."""
         number = _number(rowid)
-        tend_legs.settle_signal(number, body.reason, _actor())
+        leg_timeouts.settle_signal(number, body.reason, _actor())
         return SignalOut.of(get_signal(number))
 
 

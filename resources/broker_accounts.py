@@ -15,8 +15,8 @@ from resources.schemas.broker_accounts import (
     ReasonQuery,
 )
 from resources.schemas.users import Message
-from services import broker_accounts
-from services.check_account import check_account
+from services.accounts import broker_accounts
+from services.accounts.check_account import check_account
 
 TAG = "broker accounts"
 

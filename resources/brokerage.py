@@ -15,8 +15,8 @@ from resources.schemas.brokerage import (
     SignUpIn,
     SignUpOut,
 )
-from services import brokerage
-from services.open_account import EmailRegistered, sign_up
+from services.account_opening import brokerage
+from services.account_opening.open_account import EmailRegistered, sign_up
 
 TAG = "brokerage accounts"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resources.base import Access, ApiResource, endpoint
 from resources.schemas.orders import FillPage, FillQuery
-from services.order_queries import list_fills
+from services.reports.order_queries import list_fills
 
 
 class Fills(ApiResource):

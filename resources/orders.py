@@ -13,7 +13,7 @@ from resources.schemas.orders import (
     OrderPage,
     OrderQuery,
 )
-from services.order_queries import (
+from services.reports.order_queries import (
     EventFilter,
     FillFilter,
     get_order,

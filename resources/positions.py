@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resources.base import Access, ApiResource, endpoint
 from resources.schemas.positions import PositionPage, PositionQuery
-from services.position_queries import list_positions
+from services.reports.position_queries import list_positions
 
 
 class Positions(ApiResource):

@@ -15,8 +15,8 @@ from resources.schemas.reports import (
     SlippageList,
     SlippageQuery,
 )
-from services import broker_view, drift, pnl, slippage
-from services.journal_queries import list_journal
+from services.reports import account_views, drift, pnl, slippage
+from services.reports.journal_queries import list_journal
 
 
 class Results(ApiResource):
@@ -38,7 +38,7 @@ class Reconciliation(ApiResource):
     def get(self, query: ReconciliationQuery) -> ReconciliationOut:
         """Show what the brokers said last, and what does not agree with our book."""
         return ReconciliationOut(
-            accounts=[AccountStateOut.of(view) for view in broker_view.list_accounts(query.account)]
+            accounts=[AccountStateOut.of(view) for view in account_views.list_accounts(query.account)]
         )
 
 

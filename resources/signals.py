@@ -13,8 +13,14 @@ from resources.base import Access, ApiResource, endpoint, has_token, item_count
 from resources.schemas.fields import name_in_path
 from resources.schemas.signals import SignalList, SignalOut, SignalPage, SignalQuery, SignalRowOut
 from resources.schemas.users import Message
-from services.edit_signal import delete_signal
-from services.queries import ANONYMOUS_ROWS, ANONYMOUS_WAITING_ROWS, SignalFilter, get_signal, list_signals
+from services.interventions.edit_signal import delete_signal
+from services.reports.signal_queries import (
+    ANONYMOUS_ROWS,
+    ANONYMOUS_WAITING_ROWS,
+    SignalFilter,
+    get_signal,
+    list_signals,
+)
 
 
 class Signal(ApiResource):

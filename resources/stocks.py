@@ -6,20 +6,20 @@ from resources.base import Access, ApiResource, endpoint, item_count
 from resources.schemas.fields import symbol_in_path
 from resources.schemas.registry import StockIn, StockList, StockOut
 from resources.schemas.users import Message
-from services import manage_stocks
+from services.catalog import stocks
 
 
 class StockRegister(ApiResource):
     @endpoint(Access.FRESH, "stocks", body=StockIn, answers={201: Message}, errors=(400, 401))
     def post(self, body: StockIn) -> Message:
         """Register a stock."""
-        manage_stocks.create_stock(body.form())
+        stocks.create_stock(body.form())
         return Message(message="Stock created successfully.")
 
     @endpoint(Access.FRESH, "stocks", body=StockIn, answers={200: StockOut, 201: StockOut}, errors=(400, 401))
     def put(self, body: StockIn) -> tuple[StockOut, int]:
         """Change a stock, or register it."""
-        stock, is_new = manage_stocks.put_stock(body.form())
+        stock, is_new = stocks.put_stock(body.form())
         return StockOut.of(stock), 201 if is_new else 200
 
 
@@ -27,7 +27,7 @@ class Stocks(ApiResource):
     @endpoint(Access.READ, "stocks", answers={200: StockList}, errors=(400, 401))
     def get(self, number_of_items: str) -> StockList:
         """List stocks, newest first; 0 = all."""
-        rows = manage_stocks.list_stocks(item_count(number_of_items))
+        rows = stocks.list_stocks(item_count(number_of_items))
         return StockList(stocks=[StockOut.of(row) for row in rows])
 
 
@@ -35,10 +35,10 @@ class Stock(ApiResource):
     @endpoint(Access.READ, "stocks", answers={200: StockOut}, errors=(401, 404))
     def get(self, symbol: str) -> StockOut:
         """Show a stock."""
-        return StockOut.of(manage_stocks.get_stock(symbol_in_path(symbol)))
+        return StockOut.of(stocks.get_stock(symbol_in_path(symbol)))
 
     @endpoint(Access.ADMIN, "stocks", answers={200: Message}, errors=(401, 403, 404, 409))
     def delete(self, symbol: str) -> Message:
         """Delete a stock that is no leg of a pair."""
-        manage_stocks.delete_stock(symbol_in_path(symbol))
+        stocks.delete_stock(symbol_in_path(symbol))
         return Message(message="Item deleted")

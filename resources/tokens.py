@@ -13,7 +13,7 @@ from models import User
 from resources.base import Access, ApiResource, client_address, endpoint
 from resources.errors import answer
 from resources.schemas.users import LoginIn, LoginOut, Message, RefreshOut
-from services import manage_users, tokens
+from services.identity import tokens, users
 
 
 class UserLogin(ApiResource):
@@ -24,7 +24,7 @@ class UserLogin(ApiResource):
         minutes = min(tokens.ACCESS_MINUTES, most) if body.expire is None else body.expire
         if minutes > most:
             raise InvalidInput({"expire": f"must be at most {most} minutes"})
-        user = manage_users.authenticate(body.username, body.password, client_address())
+        user = users.authenticate(body.username, body.password, client_address())
         pair = tokens.issue_tokens(user, minutes)
         return LoginOut(access_token=pair.access_token, refresh_token=pair.refresh_token, expire=minutes)
 
@@ -75,6 +75,6 @@ def init_app(app: Flask) -> None:
 
 def _user_of(header: dict[str, Any], claims: dict[str, Any]) -> User | None:
     try:
-        return manage_users.find_user_by_id(int(claims["sub"]), int(claims["epoch"]))
+        return users.find_user_by_id(int(claims["sub"]), int(claims["epoch"]))
     except (KeyError, TypeError, ValueError):
         raise NotAuthenticated("The token is invalid.", "token_invalid") from None

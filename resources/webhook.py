@@ -9,10 +9,10 @@ from resources.base import Access, ApiResource, client_address, endpoint, requir
 from resources.body import json_body
 from resources.schemas.alerts import AlertIn, AlertOut, FillIn, SignalUpdateIn
 from resources.schemas.signals import UpdatedSignalOut
-from services.edit_signal import edit_signal
-from services.external_fill import apply_external_fill
-from services.manage_secrets import require_passphrase
-from services.receive_signal import Received, receive_signal
+from services.identity.passphrases import require_passphrase
+from services.intake.receive import Received, receive_signal
+from services.interventions.edit_signal import edit_signal
+from services.interventions.external_fill import apply_external_fill
 
 PROBLEMATIC = "problematic ticker!"
 

@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from extensions import database_time, db
 from models import Worker
-from services.broker_keys import unreadable
-from services.stranded import list_stranded
+from services.accounts.broker_keys import unreadable
+from services.catalog.orphaned_positions import list_stranded
 
 HEARTBEAT = 10  # seconds
 STALE = 30

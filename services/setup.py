@@ -15,11 +15,12 @@ from config import Config, ConfigError
 from domain.enums import Environment, Role, Route
 from extensions import transaction
 from models import BrokerAccount, User, WebhookSecret
-from services import manage_secrets, manage_users, registry
-from services.broker_accounts import EXTERNAL, PAPER, SIMULATOR
-from services.broker_keys import Keys, store_keys, stored_key_id
+from services.accounts.broker_accounts import EXTERNAL, PAPER, SIMULATOR
+from services.accounts.broker_keys import Keys, store_keys, stored_key_id
+from services.catalog import snapshots
+from services.catalog.orphaned_positions import list_stranded
 from services.health import check_keys
-from services.stranded import list_stranded
+from services.identity import passphrases, users
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def prepare_database(config: Config) -> FirstSecrets:
     """Bring the tables up to date, then make what the desk cannot do without. ConfigError: BROKER names no account."""
     upgrade()
     with transaction() as session:
-        registry.bump_version(session)  # several starts at once pass here one by one
+        snapshots.bump_version(session)  # several starts at once pass here one by one
         _accounts(session, config.broker)
         password = _first_admin(session, config.admin_password)
         passphrase = _first_passphrase(session, config.webhook_passphrase)
@@ -90,7 +91,7 @@ def _first_admin(session: Session, given: str) -> str | None:
     if session.execute(sa.select(User.id).limit(1)).first() is not None:
         return None
     password = given or secrets.token_urlsafe(18)
-    session.add(manage_users.new_user(ADMIN, password, Role.ADMIN))
+    session.add(users.new_user(ADMIN, password, Role.ADMIN))
     return None if given else password
 
 
@@ -99,5 +100,5 @@ def _first_passphrase(session: Session, given: str) -> str | None:
     if session.execute(sa.select(WebhookSecret.id).limit(1)).first() is not None:
         return None
     passphrase = given or secrets.token_urlsafe(32)
-    manage_secrets.put_in_force(session, passphrase, datetime.now(UTC))
+    passphrases.put_in_force(session, passphrase, datetime.now(UTC))
     return None if given else passphrase

@@ -29,12 +29,13 @@ from werkzeug.routing import Rule
 from app import create_app
 from config import Config
 from extensions import db
-from services import broker_keys, passwords
+from services.accounts import broker_keys
+from services.identity import passwords
 from services.setup import prepare_database
-from tests.factories import PASSPHRASE, USER_PASSWORD, bearer, log_in, make_config, make_env, make_user
-from tests.keyed_broker import FrontDoor
-from tests.left_out import pytest_terminal_summary, require
-from tests.pgcluster import MEMORY, Cluster, find_binaries
+from tests.support.factories import PASSPHRASE, USER_PASSWORD, bearer, log_in, make_config, make_env, make_user
+from tests.support.keyed_broker import FrontDoor
+from tests.support.left_out import pytest_terminal_summary, require
+from tests.support.pgcluster import MEMORY, Cluster, find_binaries
 
 __all__ = ["PASSPHRASE", "pytest_terminal_summary"]
 

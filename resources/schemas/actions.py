@@ -11,9 +11,9 @@ from domain.enums import Scope, StopLevel
 from models import Stop
 from resources.schemas.alerts import AlertIn
 from resources.schemas.fields import Closed, Out, OutNumber, Secret, show_iso
-from services.planning import Leg
-from services.stops import StopForm
-from services.what_if import After, WhatIf
+from services.execution.stops import StopForm
+from services.planning.plan_context import Leg
+from services.planning.what_if import After, WhatIf
 
 
 def _printable(text: str) -> str:

@@ -22,8 +22,8 @@ from resources.schemas.fields import (
     Time,
     Tolerant,
 )
-from services.edit_signal import SignalEdit
-from services.external_fill import ExternalFill
+from services.interventions.edit_signal import SignalEdit
+from services.interventions.external_fill import ExternalFill
 
 OF_THE_DESK = ("rowid", "order_id1", "order_id2", "stk_price1", "stk_price2", "fill_price", "slip")
 

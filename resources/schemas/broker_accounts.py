@@ -9,9 +9,9 @@ from pydantic import Field, StringConstraints
 from domain.enums import Environment
 from resources.schemas.actions import Reason
 from resources.schemas.fields import Closed, Out, OutNumber, show_iso
-from services.broker_accounts import AccountForm, KnownAccount
-from services.broker_keys import Keys
-from services.check_account import Check
+from services.accounts.broker_accounts import AccountForm, KnownAccount
+from services.accounts.broker_keys import Keys
+from services.accounts.check_account import Check
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 NewName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]

@@ -10,7 +10,7 @@ from domain.checks.rules import RuleRow
 from domain.enums import CheckMode, Scope
 from models import CheckRule
 from resources.schemas.fields import Blank, Closed, Number, Out, OutNumber, show_iso, symbol_in_path
-from services.check_rules import InForce, RuleForm
+from services.catalog.check_limits import InForce, RuleForm
 
 
 def _readable(text: str) -> str:

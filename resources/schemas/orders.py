@@ -10,8 +10,8 @@ from domain.enums import Purpose, Side
 from domain.order_status import OrderStatus
 from models import Fill, Order, OrderEvent
 from resources.schemas.fields import Limit, Name, Out, OutNumber, PageQuery, RowId, Symbol, TimeQuery, show_iso
-from services.order_queries import EventFilter, FillFilter, OrderFilter, OrderRecord
 from services.paging import Page
+from services.reports.order_queries import EventFilter, FillFilter, OrderFilter, OrderRecord
 
 AccountName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 

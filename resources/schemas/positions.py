@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from resources.schemas.fields import Limit, Name, Out, OutNumber, Symbol, Tolerant, show_iso
 from resources.schemas.orders import AccountName
 from services.paging import Page
-from services.position_queries import PositionFilter, PositionKey, ValuedPosition
+from services.reports.position_queries import PositionFilter, PositionKey, ValuedPosition
 
 PositionAfter = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}:[A-Z0-9._&!-]{1,129}:[A-Z0-9._&!-]{1,64}$")]
 

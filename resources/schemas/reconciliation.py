@@ -7,7 +7,7 @@ from datetime import datetime
 from models import AccountState, ForeignOrder, PositionDifference
 from resources.schemas.fields import Out, OutNumber, Tolerant, show_iso
 from resources.schemas.orders import AccountName
-from services.broker_view import AccountView
+from services.reports.account_views import AccountView
 
 
 class DifferenceOut(Out):

@@ -12,8 +12,8 @@ from domain.ticker import Pair as PairTicker
 from domain.ticker import TickerError, parse_ticker
 from models import Instrument, Pair
 from resources.schemas.fields import Blank, Closed, Out, OutNumber, Positive, Symbol
-from services.manage_pairs import PairForm
-from services.manage_stocks import StockForm
+from services.catalog.pairs import PairForm
+from services.catalog.stocks import StockForm
 
 
 def _no_yes(value: object) -> object:

@@ -13,12 +13,12 @@ from domain.slippage import Slippage
 from models import JournalEntry
 from resources.schemas.fields import Day, Name, NotNegative, Out, OutNumber, TimeQuery, Tolerant, show_iso
 from resources.schemas.orders import AccountName
-from services import pnl
-from services.drift import PairDrift
 from services.paging import Page
-from services.pnl import Group, Line, ResultFilter
-from services.slippage import NameSlippage, SlippageFilter
-from services.slippage import Report as SlippageReport
+from services.reports import pnl
+from services.reports.drift import PairDrift
+from services.reports.pnl import Group, Line, ResultFilter
+from services.reports.slippage import NameSlippage, SlippageFilter
+from services.reports.slippage import Report as SlippageReport
 
 
 class ResultLine(Out):

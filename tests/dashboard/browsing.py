@@ -12,7 +12,7 @@ from flask import Flask
 from playwright.sync_api import ConsoleMessage, Page, Request
 
 from app import create_app
-from tests.factories import ADMIN_PASSWORD, make_alert_body, make_config
+from tests.support.factories import ADMIN_PASSWORD, make_alert_body, make_config
 
 
 @dataclass(frozen=True)

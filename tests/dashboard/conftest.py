@@ -21,8 +21,8 @@ from app import create_app
 from extensions import db
 from tests.dashboard.browsing import Desk, Visit
 from tests.dashboard.support import log_in_page
-from tests.factories import make_config, make_env
-from tests.left_out import require
+from tests.support.factories import make_config, make_env
+from tests.support.left_out import require
 
 START_SECONDS = 30
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

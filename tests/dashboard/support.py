@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from extensions import db, transaction
 from models import BrokerAccount, Fill, Order, OrderEvent, Signal, Worker
-from tests.factories import ADMIN_PASSWORD
+from tests.support.factories import ADMIN_PASSWORD
 
 _TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]{64})"')
 _ROW = re.compile(r'<tr data-key="s(\d+)">')

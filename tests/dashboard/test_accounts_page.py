@@ -7,13 +7,13 @@ import pytest
 import sqlalchemy as sa
 
 from models import AccountState, BrokerAccount
-from services import broker_accounts
-from services.broker_keys import Keys
-from tests import book_rows
+from services.accounts import broker_accounts
+from services.accounts.broker_keys import Keys
 from tests.dashboard.support import plain_text, scalars
 from tests.dashboard.trading import HOSTILE, journal, send
-from tests.factories import ADMIN_PASSWORD, dump_tables
-from tests.keyed_broker import LIVE_KEYS, OTHER_KEYS, PAPER_KEYS, RENEWED_KEYS, WRONG_KEYS, add, shows_a_key
+from tests.support import book_rows
+from tests.support.factories import ADMIN_PASSWORD, dump_tables
+from tests.support.keyed_broker import LIVE_KEYS, OTHER_KEYS, PAPER_KEYS, RENEWED_KEYS, WRONG_KEYS, add, shows_a_key
 
 NOWHERE = ("rate_limits", "web_sessions")
 

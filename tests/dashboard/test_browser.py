@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.dashboard.support import add_filled_pair, add_signal, add_worker
-from tests.factories import ADMIN_PASSWORD, make_stock
+from tests.support.factories import ADMIN_PASSWORD, make_stock
 
 pytestmark = pytest.mark.browser
 

@@ -8,12 +8,13 @@ from playwright.sync_api import expect
 
 from extensions import announce_now, transaction
 from models import Position, Worker
-from services import broker_keys, heard
-from tests import book_rows
+from services.accounts import broker_keys
+from services.broker_state import account_state
 from tests.dashboard.support import add_signal
 from tests.dashboard.trading import HOSTILE, account_said, add_drifted_pair, add_order, count_stops, journal, set_stop
-from tests.factories import ADMIN_PASSWORD
-from tests.keyed_broker import LIVE_KEYS, PAPER_KEYS, FrontDoor, add
+from tests.support import book_rows
+from tests.support.factories import ADMIN_PASSWORD
+from tests.support.keyed_broker import LIVE_KEYS, PAPER_KEYS, FrontDoor, add
 
 pytestmark = pytest.mark.browser
 
@@ -214,10 +215,10 @@ def test_a_broker_that_goes_away_and_comes_back_is_told_on_open_pages(own_desk, 
     banner = there.page.locator("[data-key=banner-away-1]")
     expect(banner).to_have_count(0)
     with app.app_context():
-        heard.set_state(1, trouble="Alpaca refuses the keys", heard_at=now - timedelta(minutes=4))
+        account_state.set_state(1, trouble="Alpaca refuses the keys", heard_at=now - timedelta(minutes=4))
     expect(banner).to_contain_text("paper is not in step with its broker: Alpaca refuses the keys.")
     expect(banner).to_contain_text("Nobody watches 1 open order there")
     expect(banner).to_contain_text("Last heard 4 min ago.")
     with app.app_context():
-        heard.set_state(1, trouble=None, heard_at=datetime.now(UTC))
+        account_state.set_state(1, trouble=None, heard_at=datetime.now(UTC))
     expect(banner).to_have_count(0)

@@ -6,12 +6,12 @@ import pytest
 from playwright.sync_api import expect
 
 from domain.order_status import SignalStatus
-from services import broker_accounts, broker_keys
+from services.accounts import broker_accounts, broker_keys
 from services.setup import SIMULATOR_KEYS
-from tests import book_rows
 from tests.dashboard.support import add_filled_pair, add_signal
 from tests.dashboard.trading import account_said, trade
-from tests.keyed_broker import LIVE_KEYS, PAPER_KEYS, FrontDoor, add
+from tests.support import book_rows
+from tests.support.keyed_broker import LIVE_KEYS, PAPER_KEYS, FrontDoor, add
 
 pytestmark = pytest.mark.browser
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from models import CheckRule, Stop
 from tests.dashboard.support import plain_text, scalars
 from tests.dashboard.trading import count_stops, journal, send, set_stop
-from tests.factories import ADMIN_PASSWORD, make_pair, make_stock
+from tests.support.factories import ADMIN_PASSWORD, make_pair, make_stock
 
 
 def stop(client, **fields):

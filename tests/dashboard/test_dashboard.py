@@ -14,7 +14,7 @@ from tests.dashboard.support import (
     plain_text,
     shown_rows,
 )
-from tests.factories import PASSPHRASE
+from tests.support.factories import PASSPHRASE
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -5,11 +5,11 @@ import sqlalchemy as sa
 from markupsafe import escape
 
 from models import Order, PositionDifference, Signal
-from tests import book_rows
 from tests.dashboard.support import add_signal, form_token, log_in_page, plain_text, scalars
 from tests.dashboard.trading import HOSTILE, add_drifted_pair, add_order, drift_state, journal, send, set_stop, trade
-from tests.factories import ADMIN_PASSWORD, USER_PASSWORD, count_rows, make_user
-from tests.keyed_broker import LIVE_KEYS, OTHER_KEYS, RENEWED_KEYS, add
+from tests.support import book_rows
+from tests.support.factories import ADMIN_PASSWORD, USER_PASSWORD, count_rows, make_user
+from tests.support.keyed_broker import LIVE_KEYS, OTHER_KEYS, RENEWED_KEYS, add
 
 pytestmark = pytest.mark.usefixtures("front_door")
 

@@ -8,7 +8,7 @@ import pytest
 
 from dashboard import events
 from tests.dashboard.support import log_in_page
-from tests.factories import post_alert
+from tests.support.factories import post_alert
 
 PATIENCE = 5  # seconds
 CHANGED = b"data: changed\n\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.dashboard.support import form_token, is_logged_in, log_in_page, plain_text
-from tests.factories import ADMIN_PASSWORD, USER_PASSWORD, make_user
+from tests.support.factories import ADMIN_PASSWORD, USER_PASSWORD, make_user
 
 GENERIC = "The user name or the password is wrong."
 

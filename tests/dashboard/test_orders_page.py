@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from models import Order
-from tests import book_rows
 from tests.dashboard.support import add_signal, plain_text, scalars
 from tests.dashboard.trading import add_order, journal, send
+from tests.support import book_rows
 
 _ROW = re.compile(r'<tr data-key="o(\d+)">')
 

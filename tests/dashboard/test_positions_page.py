@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from extensions import transaction
 from models import BrokerAccount, ForeignOrder, Position, PositionDifference, Signal
-from tests import book_rows
 from tests.dashboard.support import plain_text, scalars
 from tests.dashboard.trading import account_said, add_drifted_pair, add_orphan, drift_state, journal, send
-from tests.factories import ADMIN_PASSWORD, make_pair, make_stock
+from tests.support import book_rows
+from tests.support.factories import ADMIN_PASSWORD, make_pair, make_stock
 
 
 def heal(app, client, password=ADMIN_PASSWORD, **fields):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.dashboard.support import form_token, is_logged_in, log_in_page
-from tests.factories import ADMIN_PASSWORD, post_alert
+from tests.support.factories import ADMIN_PASSWORD, post_alert
 
 PAGES = ["/", "/login", "/guide", "/signals", "/signals/99", "/nothing", "/v3/docs"]
 

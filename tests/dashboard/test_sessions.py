@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from domain.enums import Role
 from extensions import transaction
 from models import User, WebSession
-from services import manage_users
+from services.identity import users
 from tests.dashboard.support import form_token, is_logged_in, log_in_page, log_out_page, scalars, session_cookie
-from tests.factories import USER_PASSWORD, make_user
+from tests.support.factories import USER_PASSWORD, make_user
 
 WITHOUT_SESSION = ["/v3/signals/1", "/v3/openapi.json", "/v3/docs", "/v3/nothing", "/healthz", "/static/app.css"]
 
@@ -90,11 +90,9 @@ def test_a_change_of_the_user_ends_the_session(app, client, change):
     assert is_logged_in(client)
     with app.app_context():
         if change == "user":
-            manage_users.delete_user("reader")
+            users.delete_user("reader")
         else:
-            manage_users.change_user(
-                "reader", "another password of the reader", Role.ADMIN if change == "role" else None
-            )
+            users.change_user("reader", "another password of the reader", Role.ADMIN if change == "role" else None)
     assert not is_logged_in(client)
     assert stored_ids(app) == []
 
@@ -125,7 +123,7 @@ def test_programs_and_files_get_no_cookie_and_cost_no_session(app, member, monke
     def refuse(*args):
         raise AssertionError("a session was opened")
 
-    monkeypatch.setattr("services.web_sessions.load", refuse)
+    monkeypatch.setattr("services.identity.web_sessions.load", refuse)
     with member.get(path) as response:
         headers = response.headers
     assert "Set-Cookie" not in headers

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from models import AccountState, Worker
-from tests import book_rows
 from tests.dashboard.support import add_signal, add_worker, plain_text
 from tests.dashboard.trading import account_said, add_order
+from tests.support import book_rows
 
 REFUSED = "Alpaca refuses the keys"
 PAGES = ("/", "/signals", "/orders", "/positions", "/accounts", "/controls", "/guide")

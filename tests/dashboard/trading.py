@@ -12,11 +12,13 @@ from werkzeug.test import TestResponse
 from domain.enums import Scope, StopLevel
 from extensions import db
 from models import AccountState, DailyResult, ForeignOrder, JournalEntry, Order, PositionDifference, Stop
-from services import check_rules, drift, stops
-from services.check_rules import RuleForm
-from tests import book_rows
+from services.catalog import check_limits
+from services.catalog.check_limits import RuleForm
+from services.execution import stops
+from services.reports import drift
 from tests.dashboard.support import add_signal, form_token
-from tests.factories import make_pair, make_stock
+from tests.support import book_rows
+from tests.support.factories import make_pair, make_stock
 
 HOSTILE = "\"'><img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>{{7*7}}"
 
@@ -179,8 +181,8 @@ def trade(app: Flask) -> None:
         book_rows.filled_signal("AAPL", "buy", "-0.02", "12.5", received_at=now),
     )  # fmt: skip
     with app.app_context():
-        check_rules.set_rule(RuleForm(check="max_notional", limit=Decimal(25000)), "user anna")
-        check_rules.set_rule(
+        check_limits.set_rule(RuleForm(check="max_notional", limit=Decimal(25000)), "user anna")
+        check_limits.set_rule(
             RuleForm(check="open_positions", scope=Scope.ACCOUNT, scope_name="paper", limit=Decimal(8)), "user anna"
         )
     set_stop(app)

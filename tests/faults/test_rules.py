@@ -19,8 +19,8 @@ from faults.senders import Sent
 from faults.snapshot import Snapshot
 from faults.venues import PaperSide
 from tests.brokers.paper_support import make_settings
-from tests.desk import Desk, open_desk
-from tests.factories import make_pair, make_stock
+from tests.support.desk import Desk, open_desk
+from tests.support.factories import make_pair, make_stock
 
 SINGLE, PAIR, REFUSED = "LNT", "MA-3*V", "KO-0.5*PEP"
 

@@ -24,10 +24,10 @@ from faults.scene import hold_write_lock
 from faults.senders import Sent, bodies
 from faults.snapshot import Snapshot
 from faults.tickets import Action, Tickets
-from services import crash_points
-from services.crash_points import POINTS
-from tests.left_out import require
-from tests.pgcluster import find_binaries
+from services import failpoints
+from services.failpoints import POINTS
+from tests.support.left_out import require
+from tests.support.pgcluster import find_binaries
 
 TAKE = "import sys; from pathlib import Path; from faults.tickets import Tickets; Tickets(Path(sys.argv[1])).reach('x')"
 
@@ -46,19 +46,19 @@ def test_ten_faults_leave_both_books_in_agreement(pytestconfig: pytest.Config, d
 
 
 def test_every_crash_point_is_somewhere_in_the_services(pytestconfig: pytest.Config) -> None:
-    code = "".join(path.read_text() for path in (pytestconfig.rootpath / "services").glob("*.py"))
-    assert set(re.findall(r'crash_points\.reach\("([^"]+)"\)', code)) == set(POINTS)
+    code = "".join(path.read_text() for path in (pytestconfig.rootpath / "services").rglob("*.py"))
+    assert set(re.findall(r'failpoints\.reach\("([^"]+)"\)', code)) == set(POINTS)
 
 
 def test_a_crash_point_does_nothing_until_a_hook_is_installed() -> None:
     heard: list[str] = []
-    crash_points.reach(POINTS[0])
-    crash_points.install(heard.append)
+    failpoints.reach(POINTS[0])
+    failpoints.install(heard.append)
     try:
-        crash_points.reach(POINTS[1])
+        failpoints.reach(POINTS[1])
     finally:
-        crash_points.install(None)
-    crash_points.reach(POINTS[2])
+        failpoints.install(None)
+    failpoints.reach(POINTS[2])
     assert heard == [POINTS[1]]
 
 

@@ -81,6 +81,13 @@ def test_one_place_commits():
     assert len(lines_with(r"\bcommit\(", "extensions.py")) == 1
 
 
+def test_only_services_open_transactions():
+    opening = r"\btransaction\("
+    outside = ("app.py", "brokers", "commands", "dashboard", "domain", "models", "resources", "worker.py")
+    assert lines_with(opening, *outside) == []
+    assert len(lines_with(opening, "services")) > 20
+
+
 def test_money_is_never_a_float():
     assert lines_with(r"\bfloat\(", "domain", "services", "models") == []
 

@@ -11,8 +11,8 @@ import pytest
 
 from bench.load import MARK, Generator
 from bench.report import Spread, percentile, ratios
-from tests.left_out import require
-from tests.pgcluster import find_binaries
+from tests.support.left_out import require
+from tests.support.pgcluster import find_binaries
 
 PROGRAMS = ("webhook", "latency", "lists")
 

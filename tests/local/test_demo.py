@@ -27,13 +27,14 @@ from local.demo_session import (
     alert_bodies,
     exit_of_last_run,
 )
-from services import manage_secrets, manage_users, stops
-from services.broker_view import list_accounts
-from services.order_queries import FillFilter, list_fills
-from services.position_queries import PositionFilter, list_positions
-from services.registry import snapshot
+from services.catalog.snapshots import snapshot
+from services.execution import stops
+from services.identity import passphrases, users
+from services.reports.account_views import list_accounts
+from services.reports.order_queries import FillFilter, list_fills
+from services.reports.position_queries import PositionFilter, list_positions
 from tests.conftest import free_port
-from tests.factories import ADMIN_PASSWORD, PASSPHRASE, exact, make_env, make_stock
+from tests.support.factories import ADMIN_PASSWORD, PASSPHRASE, exact, make_env, make_stock
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"{pair['ticker1']}-{pair['ticker2']}" for pair in PAIRS]
@@ -143,23 +144,23 @@ def test_a_refusal_is_one_line(answer, words):
 
 
 def test_an_added_passphrase_leaves_the_others_in_force(context):
-    manage_secrets.add_passphrase("a passphrase for one run", timedelta(minutes=5))
+    passphrases.add_passphrase("a passphrase for one run", timedelta(minutes=5))
     assert [snapshot(fresh=True).accepts(text) for text in (PASSPHRASE, "a passphrase for one run")] == [True, True]
 
 
 def test_an_added_passphrase_ends(context):
-    manage_secrets.add_passphrase("a passphrase for one run", timedelta(seconds=-1))
+    passphrases.add_passphrase("a passphrase for one run", timedelta(seconds=-1))
     assert not snapshot(fresh=True).accepts("a passphrase for one run")
 
 
 def test_adding_the_passphrase_in_force_does_not_limit_it(context):
-    manage_secrets.add_passphrase(PASSPHRASE, timedelta(seconds=-1))
+    passphrases.add_passphrase(PASSPHRASE, timedelta(seconds=-1))
     assert snapshot(fresh=True).accepts(PASSPHRASE)
 
 
 def test_an_added_passphrase_must_not_be_too_easy(context):
     with pytest.raises(ConfigError, match="at least 16 characters"):
-        manage_secrets.add_passphrase("webhook", timedelta(minutes=5))
+        passphrases.add_passphrase("webhook", timedelta(minutes=5))
 
 
 def run_demo(env, *options):
@@ -222,7 +223,7 @@ def test_it_runs_again_and_again_and_leaves_no_user(app, database_url, live_serv
         assert [out.count(word) for word in (" stopped\n", "leg 1: traded back; leg 2: rejected")] == [1, 1], out
     assert "Registered, and there to stay: nothing new." in made[1]
     with app.app_context():
-        assert [user.username for user in manage_users.list_users(None)] == ["admin"]
+        assert [user.username for user in users.list_users(None)] == ["admin"]
         assert [stop.released_at is None for stop in stops.list_stops()] == [False, False]
         (held,) = list_positions(PositionFilter(), None).rows
         assert (held.position.name, held.position.quantity) == (HELD, 100)

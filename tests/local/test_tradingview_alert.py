@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from resources.schemas.alerts import AlertIn
-from tests.factories import PASSPHRASE, get_signal, make_pair, make_stock
+from tests.support.factories import PASSPHRASE, get_signal, make_pair, make_stock
 
 TEMPLATE = (Path(__file__).resolve().parents[2] / "local" / "tradingview_alert.json").read_text()
 # As TradingView fills them in for an order of a strategy.

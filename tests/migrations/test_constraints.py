@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from extensions import db, transaction
 from models import BrokerAccount, Fill, Instrument, Order, Pair, Signal, User
-from tests.factories import make_pair, make_stock
+from tests.support.factories import make_pair, make_stock
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from extensions import db
 from models import BrokerAccount
 from services.health import head_revision
 from tests.conftest import closing_app
-from tests.factories import make_config
+from tests.support.factories import make_config
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from flask import Flask
 from brokers.paper.instructions import Kind
 from extensions import transaction
 from models import Order, Signal, Worker
-from tests.desk import Desk, open_desk
-from tests.factories import make_env, make_pair, make_stock
+from tests.support.desk import Desk, open_desk
+from tests.support.factories import make_env, make_pair, make_stock
 
 PATIENCE = 20  # seconds on a busy machine
 Start = Callable[..., subprocess.Popen[bytes]]

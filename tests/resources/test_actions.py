@@ -9,9 +9,9 @@ from brokers.paper.instructions import Kind
 from domain.enums import FailurePolicy, Scope, StopLevel
 from extensions import db, transaction
 from models import Order, Pair, Position, Signal
-from services import stops
-from tests.desk import open_desk
-from tests.factories import count_rows, exact, make_pair, make_stock, store_alert
+from services.execution import stops
+from tests.support.desk import open_desk
+from tests.support.factories import count_rows, exact, make_pair, make_stock, store_alert
 
 NOWHERE = ("rate_limits", "refresh_tokens", "counters", "revoked_tokens")
 

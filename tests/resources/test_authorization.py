@@ -4,7 +4,7 @@ import pytest
 
 from domain.enums import Role
 from tests.conftest import closing_app
-from tests.factories import bearer, log_in, make_config, make_user
+from tests.support.factories import bearer, log_in, make_config, make_user
 
 OPEN = "anyone"
 READ = "anyone while reads are open, else any access token"

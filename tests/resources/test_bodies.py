@@ -6,7 +6,16 @@ import json
 import pytest
 import requests
 
-from tests.factories import PASSPHRASE, bearer, count_rows, exact, get_signal, make_alert_body, make_stock, store_alert
+from tests.support.factories import (
+    PASSPHRASE,
+    bearer,
+    count_rows,
+    exact,
+    get_signal,
+    make_alert_body,
+    make_stock,
+    store_alert,
+)
 
 BODY = json.dumps(make_alert_body())
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from models import AccountState
-from services.broker_accounts import get_account
-from tests import book_rows
+from services.accounts.broker_accounts import get_account
 from tests.dashboard.trading import journal
-from tests.factories import dump_tables, exact, get_signal, make_stock, store_alert
-from tests.keyed_broker import LIVE_KEYS, OTHER_KEYS, PAPER_KEYS, RENEWED_KEYS, WRONG_KEYS, shows_a_key
+from tests.support import book_rows
+from tests.support.factories import dump_tables, exact, get_signal, make_stock, store_alert
+from tests.support.keyed_broker import LIVE_KEYS, OTHER_KEYS, PAPER_KEYS, RENEWED_KEYS, WRONG_KEYS, shows_a_key
 
 NEVER_HEARD = dict.fromkeys(
     ("heard_at", "trouble", "stream_heard_at", "stream_trouble", "currency", "buying_power", "equity", "blocked")

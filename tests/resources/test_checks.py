@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from domain.checks.catalog import CHECKS
-from tests.factories import dump_tables, exact, get_signal, make_pair, make_stock, post_alert, store_alert
+from tests.support.factories import dump_tables, exact, get_signal, make_pair, make_stock, post_alert, store_alert
 
 LIMIT = {"check": "max_quantity", "scope": "stock", "name": "LNT", "mode": "warn", "limit": 12.5}
 

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from extensions import db
-from tests.factories import count_rows, make_alert_body, post_alert
+from tests.support.factories import count_rows, make_alert_body, post_alert
 
 
 def test_an_unknown_path_is_told_in_json(client):

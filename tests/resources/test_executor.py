@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from domain.enums import Activity
-from tests.factories import (
+from tests.support.factories import (
     ABSENT,
     PASSPHRASE,
     count_rows,

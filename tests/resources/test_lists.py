@@ -7,7 +7,7 @@ import pytest
 from domain.enums import Activity
 from extensions import transaction
 from models import Signal
-from tests.factories import bearer, exact, make_pair, make_stock, store_alert
+from tests.support.factories import bearer, exact, make_pair, make_stock, store_alert
 
 
 def rowids(response):

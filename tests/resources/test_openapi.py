@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.checks import (
 
 from resources.base import Access
 from resources.openapi import api_rules
-from services.housekeeping import heartbeat
-from tests.factories import PASSPHRASE, bearer, log_in, make_pair, make_stock, make_user, store_alert
+from services.worker.housekeeping import heartbeat
+from tests.support.factories import PASSPHRASE, bearer, log_in, make_pair, make_stock, make_user, store_alert
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))  # of each operation
 CHECKS = [

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from models import JournalEntry, Order
-from tests import book_rows as rows
-from tests.factories import exact, store_alert
+from tests.support import book_rows as rows
+from tests.support.factories import exact, store_alert
 
 NOON = rows.NOON
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from domain.enums import Activity
-from tests.factories import exact, make_pair, make_stock, together
+from tests.support.factories import exact, make_pair, make_stock, together
 
 PAIR = {
     "name": "LNT-FTS", "ticker1": "LNT", "ticker2": "FTS", "hedge": Decimal("1.25"),

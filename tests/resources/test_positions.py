@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from models import AccountState, BrokerAccount, ForeignOrder, PositionDifference
-from tests import book_rows as rows
-from tests.factories import exact, make_pair, make_stock
+from tests.support import book_rows as rows
+from tests.support.factories import exact, make_pair, make_stock
 
 D = Decimal
 

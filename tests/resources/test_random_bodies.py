@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.factories import PASSPHRASE, count_rows, exact, log_in, make_pair, make_stock, store_alert
-from tests.keyed_broker import OTHER_KEYS, PAPER_KEYS, add
+from tests.support.factories import PASSPHRASE, count_rows, exact, log_in, make_pair, make_stock, store_alert
+from tests.support.keyed_broker import OTHER_KEYS, PAPER_KEYS, add
 
 EXAMPLES = int(os.environ.get("BODY_EXAMPLES", "20"))  # of each route
 

@@ -9,9 +9,9 @@ import requests
 import sqlalchemy as sa
 
 from extensions import transaction
-from services import receive_signal
+from services.intake import receive
 from tests.conftest import closing_app
-from tests.factories import (
+from tests.support.factories import (
     count_rows,
     get_signal,
     make_alert_body,
@@ -34,7 +34,7 @@ def lnt(app):
 def clock(monkeypatch):
     """The clock by which repeats without an id are told from new events."""
     clock = SimpleNamespace(now=MINUTE + 30.0)
-    monkeypatch.setattr(receive_signal, "time", SimpleNamespace(time=lambda: clock.now))
+    monkeypatch.setattr(receive, "time", SimpleNamespace(time=lambda: clock.now))
     return clock
 
 
@@ -77,7 +77,7 @@ def test_a_repeat_is_found_across_the_edge_of_a_minute(lnt, app, client, clock):
 def test_deliveries_on_both_sides_of_the_edge_at_once_are_one(lnt, app, client, other_client, monkeypatch):
     """Half of the deliveries see the old minute, half the new one."""
     here = threading.local()
-    monkeypatch.setattr(receive_signal, "time", SimpleNamespace(time=lambda: here.now))
+    monkeypatch.setattr(receive, "time", SimpleNamespace(time=lambda: here.now))
 
     def deliver(c, now, comment):
         here.now = now
@@ -100,7 +100,7 @@ def test_deliveries_on_both_sides_of_the_edge_at_once_are_one(lnt, app, client, 
 def test_at_the_edge_a_delivery_waits_for_one_that_is_being_stored(cluster, postgresql_url, tmp_path, monkeypatch):
     """With inserts so slow that deliveries overlap for sure."""
     here = threading.local()
-    monkeypatch.setattr(receive_signal, "time", SimpleNamespace(time=lambda: here.now))
+    monkeypatch.setattr(receive, "time", SimpleNamespace(time=lambda: here.now))
     with closing_app(make_config(postgresql_url, tmp_path)) as app:
         make_stock(app, "LNT")
         with app.app_context(), transaction() as session:

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from extensions import transaction
 from models import Order, Pair, Position
-from services import drift, slippage
-from tests import book_rows as rows
-from tests.factories import exact, make_pair, make_stock
+from services.reports import drift, slippage
+from tests.support import book_rows as rows
+from tests.support.factories import exact, make_pair, make_stock
 
 D = Decimal
 

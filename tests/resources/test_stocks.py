@@ -3,7 +3,7 @@
 import pytest
 
 from domain.enums import Activity
-from tests.factories import make_pair, make_stock, together
+from tests.support.factories import make_pair, make_stock, together
 
 LNT = {
     "symbol": "LNT", "prixch": "NYSE", "secxch": "ISLAND", "active": 1,

@@ -6,8 +6,8 @@ import jwt as pyjwt
 import pytest
 from flask_jwt_extended import create_access_token, decode_token
 
-from services import passwords, tokens
-from tests.factories import ADMIN_PASSWORD, USER_PASSWORD, bearer, log_in, make_user, together
+from services.identity import passwords, tokens
+from tests.support.factories import ADMIN_PASSWORD, USER_PASSWORD, bearer, log_in, make_user, together
 
 NO_TOKEN = {"message": "Request does not contain an access token.", "error": "authorization_required"}
 EXPIRED = {"message": "The token has expired.", "error": "token_expired"}

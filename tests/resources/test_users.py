@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories import log_in, make_user
+from tests.support.factories import log_in, make_user
 
 
 def answer(response):

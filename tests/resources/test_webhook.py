@@ -7,7 +7,7 @@ import pytest
 
 from domain.enums import Activity
 from models import Counter
-from tests.factories import (
+from tests.support.factories import (
     ABSENT,
     PASSPHRASE,
     count_rows,

@@ -11,11 +11,11 @@ from config import ConfigError
 from extensions import db, transaction
 from models import BrokerAccount, RegistryVersion
 from services import setup
-from services.check_account import check_account
+from services.accounts.check_account import check_account
 from services.setup import prepare_database
 from tests.conftest import closing_app
 from tests.dashboard.support import scalars
-from tests.factories import (
+from tests.support.factories import (
     ADMIN_PASSWORD,
     PASSPHRASE,
     count_rows,
@@ -29,7 +29,7 @@ from tests.factories import (
     store_alert,
     together,
 )
-from tests.keyed_broker import add
+from tests.support.keyed_broker import add
 
 
 def test_the_first_start_makes_admin_accounts_and_passphrase(empty_database_url, tmp_path):

@@ -1,0 +1,1 @@
+"""Broker accounts: connections, keys, credentials at rest, and accounts out of reach."""

@@ -1,0 +1,183 @@
+"""What one account's broker has said lately, and the asking for more of it; nothing is asked inside a transaction."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from brokers.base import Broker
+from brokers.errors import BrokerError
+from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
+from services.broker_state import account_state
+from services.broker_state.reservations import Reservations, answered
+
+logger = logging.getLogger(__name__)
+
+SESSION_TTL = 15.0
+TURNED_TTL = 1.0  # once the market was to open or to close: brokers' clocks differ from ours by less
+ASSET_REFRESH = 300.0
+# Assets that are known are asked for again a few at a time. All at once would be the broker's list of everything it
+# trades: megabytes, and a third of a second in which nothing is planned. Where very many are traded it is that list
+# all the same, for one by one they would take the requests that orders need.
+FEW, MANY = 10, 100
+REMEMBERED = 600.0  # so long after a symbol was planned its quotes are kept fresh
+MOST_SYMBOLS = 500  # asked for at a time
+# After quotes have failed they are left alone so long: a call that only ends by its time-out holds up the polls.
+QUOTES_PAUSE = 30.0
+QUIET = 300.0  # so long without a failure, and quotes that failed are told to be back
+
+
+@dataclass(slots=True)
+class BrokerState:
+    """One account's broker as last heard; times are monotonic seconds."""
+
+    broker: Broker
+    account: AccountReport | None = None
+    account_at: float = -1e9
+    session: SessionReport | None = None
+    session_at: float = -1e9
+    assets: dict[str, AssetReport | None] = field(default_factory=dict)
+    assets_at: dict[str, float] = field(default_factory=dict)
+    quotes: dict[str, QuoteReport] = field(default_factory=dict)
+    quotes_at: dict[str, float] = field(default_factory=dict)
+    holdings: dict[str, Decimal] = field(default_factory=dict)
+    holdings_at: float = -1e9
+    missed_at: dict[str, float] = field(default_factory=dict)  # when quotes could not be had
+    quotes_trouble: str | None = None  # why they could not the last time
+    quotes_told: bool = False  # the log says that they cannot be had
+    quotes_failed_at: float = -1e9
+    wanted: dict[str, float] = field(default_factory=dict)  # when quotes of a symbol were last needed
+    reserved: Reservations = field(default_factory=Reservations)
+    away_until: float = -1e9
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    asking: threading.Lock = field(default_factory=threading.Lock)  # for the account, which one thread does at a time
+
+    @property
+    def is_session_old(self) -> bool:
+        """Tell whether the session must be asked for before anything is planned by it."""
+        turned = self.session is not None and self.session.has_turned(datetime.now(UTC))
+        return time.monotonic() - self.session_at > (TURNED_TTL if turned else SESSION_TTL)
+
+    def is_always_open(self, symbol: str) -> bool:
+        """Tell whether a symbol trades day and night, as coins do."""
+        asset = self.assets.get(symbol)
+        return asset is not None and asset.always_open
+
+
+def wanted_lately(known: BrokerState) -> set[str]:
+    """Return the symbols whose quotes were needed lately; what was needed long ago is forgotten."""
+    with known.lock:
+        now = time.monotonic()
+        known.wanted = {symbol: at for symbol, at in known.wanted.items() if now - at < REMEMBERED}
+        return set(known.wanted)
+
+
+def ask_session(known: BrokerState) -> None:
+    """Ask whether the market is open."""
+    session = known.broker.session()
+    with known.lock:
+        known.session, known.session_at = session, time.monotonic()
+
+
+def ask_account(known: BrokerState) -> None:
+    """Ask for money."""
+    with known.asking:  # of two that ask at once the first to ask may be the last to be answered
+        with known.lock:
+            reserved = known.reserved.signals
+        counted = answered(reserved)  # before asking: what is answered meanwhile need not be in what is heard now
+        account = known.broker.account()
+        with known.lock:
+            known.account, known.account_at = account, time.monotonic()
+            known.reserved.release(counted)
+
+
+def ask_holdings(known: BrokerState) -> None:
+    """Ask what the account holds."""
+    asked_at, holdings = time.monotonic(), dict[str, Decimal]()
+    for report in known.broker.list_positions():
+        holdings[report.symbol] = holdings.get(report.symbol, Decimal(0)) + report.quantity
+    with known.lock:
+        known.holdings, known.holdings_at = holdings, asked_at
+
+
+def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], oldest: float) -> None:
+    """Ask what may be done with the symbols of which nothing was heard for `oldest` seconds."""
+    now = time.monotonic()
+    due = [symbol for symbol in symbols if now - known.assets_at.get(symbol, -1e9) > oldest][:MOST_SYMBOLS]
+    if not due:
+        return
+    found = known.broker.list_assets(due)
+    changed = {
+        symbol: found.get(symbol)
+        for symbol in due
+        if symbol not in known.assets or known.assets[symbol] != found.get(symbol)
+    }
+    with known.lock:
+        for symbol in due:
+            known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
+    if changed:
+        account_state.keep_assets(account_id, changed)
+
+
+def ask_assets_again(account_id: int, known: BrokerState, symbols: Sequence[str]) -> None:
+    """Ask for assets that were never heard of, else for some of those that were heard of longest ago."""
+    new = [symbol for symbol in symbols if symbol not in known.assets_at]
+    if not new and len(symbols) <= MANY:
+        symbols = sorted(symbols, key=lambda symbol: known.assets_at[symbol])[:FEW]
+    ask_assets(account_id, known, new or symbols, ASSET_REFRESH)
+
+
+def ask_ahead(account_id: int, known: BrokerState, symbols: Sequence[str]) -> Collection[QuoteReport]:
+    """Return the quotes of what is traded, before they are needed; none where they cannot be had.
+
+    That they fail is told once, and that they are back once they have not failed for a while.
+    """
+    now = time.monotonic()
+    if now - known.quotes_failed_at < QUOTES_PAUSE:
+        return []
+    try:
+        quotes = ask_quotes(known, symbols)
+    except BrokerError as e:
+        if not known.quotes_told:
+            logger.warning("account %s: no quotes (%s); it is traded without them", account_id, e)
+        known.quotes_told, known.quotes_trouble = True, f"no quotes: {e}"
+        known.quotes_failed_at = time.monotonic()
+        return []
+    known.quotes_trouble = None
+    if known.quotes_told and now - known.quotes_failed_at > QUIET:
+        known.quotes_told = False
+        logger.info("account %s: there are quotes again", account_id)
+    return list(quotes.values())
+
+
+def ask_quotes_if_any(account_id: int, known: BrokerState, symbols: Sequence[str]) -> None:
+    """Ask for quotes; where they cannot be had, older ones stand, which tell their age."""
+    try:
+        ask_quotes(known, symbols)
+    except BrokerError as e:
+        logger.warning("account %s: no quotes of %s (%s); planning without", account_id, ", ".join(symbols), e)
+        with known.lock:
+            known.missed_at.update(dict.fromkeys(symbols, time.monotonic()))
+            for symbol in symbols:
+                known.quotes_at.pop(symbol, None)
+
+
+def ask_quotes(known: BrokerState, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
+    """Ask for quotes; returns those that there are."""
+    if not symbols:
+        return {}
+    quotes = known.broker.list_quotes(symbols)
+    with known.lock:
+        now = time.monotonic()
+        for symbol in symbols:
+            known.quotes_at[symbol] = now
+            if symbol in quotes:
+                known.quotes[symbol] = quotes[symbol]
+            else:
+                known.quotes.pop(symbol, None)
+    return quotes

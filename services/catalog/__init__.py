@@ -1,0 +1,1 @@
+"""Stocks, pairs and the limits of the checks; and what a process remembers of them."""

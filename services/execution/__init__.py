@@ -1,0 +1,1 @@
+"""Orders from their claim to the broker's answer: send, record, cancel, follow, stop."""

@@ -1,0 +1,150 @@
+"""Ending orders before they are filled: a person or a stop asks, a worker tells the broker, the broker decides."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from brokers.base import Broker
+from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown
+from domain.errors import Conflict, NotFound
+from domain.messages import OrderReport
+from domain.order_status import CLOSED, OrderStatus
+from extensions import database_time, transaction
+from models import Order, Signal
+from services import failpoints, journal
+from services.execution.due import InHand, take
+from services.execution.order_moves import move_order, note, request_cancel
+from services.execution.order_records import Locked, apply_report, is_same_order, lock_order
+from services.execution.roll_up import refresh_signal
+
+logger = logging.getLogger(__name__)
+
+S = OrderStatus
+LEASE = timedelta(seconds=15)  # one worker at a time asks for one cancel
+DELAYS = (1, 2, 5, 10, 30, 60)  # seconds until the broker is asked again
+
+
+def cancel_order(order_id: int, reason: str, actor: str) -> Order:
+    """Ask for the end of an order, of a pair's for the end of both legs; raises NotFound, Conflict when it has ended.
+
+    A leg is never canceled alone: what the other one holds would be left without its hedge.
+    """
+    with transaction() as session:
+        if session.execute(sa.select(Order.id).where(Order.id == order_id)).scalar() is None:
+            raise NotFound("item not found.")
+        locked = lock_order(session, order_id)
+        order = locked.order
+        if order.status in CLOSED:
+            raise Conflict(f"The order has ended before: it is {order.status}.")
+        journal.record(session, actor, "cancel", f"order {order.client_order_id}", reason)
+        if locked.signal is None:
+            request_cancel(session, order, f"{reason} ({actor})", actor, locked.now)
+        else:
+            cancel_signal_orders(session, locked.signal, f"{reason} ({actor})", actor)
+        session.flush()
+        session.refresh(order)
+    return order
+
+
+def cancel_signal_orders(session: Session, signal: Signal, reason: str, actor: str) -> int:
+    """Ask for the end of all open orders of a locked signal; returns how many were asked for."""
+    now = database_time()
+    query = sa.select(Order).where(Order.signal_id == signal.id, Order.status.not_in(CLOSED)).order_by(Order.id)
+    orders = session.execute(query.with_for_update(of=Order)).scalars().all()
+    for order in orders:
+        if order.cancel_requested_at is None:
+            request_cancel(session, order, reason, actor, now)
+    session.flush()
+    if orders:
+        refresh_signal(session, signal, None, now, actor)
+    return len(orders)
+
+
+def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
+    """Ask the broker for the end of one order; False when none is due."""
+    due = take(S.CANCEL_PENDING, brokers, lambda _: LEASE)
+    if due is None:
+        return False
+    failpoints.reach("cancel before asking")
+    broker = brokers[due.account_id]
+    try:
+        report: OrderReport | None = broker.cancel_order(due.client_order_id)
+    except OrderRejected as e:
+        _refused(broker, due, str(e), worker)
+        return True
+    except (OutcomeUnknown, BrokerUnavailable) as e:
+        _try_again(due, str(e), worker)  # asking twice for the end of an order does no harm
+        return True
+    if report is not None:
+        _book_cancel(due, report, worker)
+    return True
+
+
+def _book_cancel(due: InHand, report: OrderReport, worker: str) -> None:
+    failpoints.reach("cancel answered")
+    with transaction() as session:
+        locked = lock_order(session, due.order_id)
+        order = locked.order
+        if not is_same_order(order, report):
+            note(session, order, "the answer to the cancel speaks of another order", worker)
+            logger.error("order %s: the answer to its cancel speaks of another order", due.client_order_id)
+            return
+        apply_report(session, locked, report, worker)
+        if order.status == S.CANCEL_PENDING:  # the broker has taken the wish; polls say when it is done
+            _later(locked)
+        failpoints.reach("cancel before commit")
+
+
+def _refused(broker: Broker, due: InHand, reason: str, worker: str) -> None:
+    """The broker does not cancel: the order has ended, or goes on working."""
+    try:
+        report = broker.find_order(due.client_order_id)
+    except BrokerError as e:
+        _try_again(due, str(e), worker)
+        return
+    try:
+        with transaction() as session:
+            locked = lock_order(session, due.order_id)
+            if locked.order.status == S.CANCEL_PENDING:
+                _book_refusal(session, locked, report, reason, worker)
+    except IntegrityError:
+        # Not found, and the outcome of another order of this symbol is not known either: one after the other.
+        _try_again(due, f"refused and not found: {reason}", worker)
+
+
+def _book_refusal(session: Session, locked: Locked, report: OrderReport | None, reason: str, worker: str) -> None:
+    order, tries = locked.order, locked.order.cancel_tries
+    if report is None:
+        order.lookups, order.next_at = 0, locked.now
+        move_order(session, order, S.UNKNOWN, f"cancel refused and not found: {reason}", worker, by_evidence=True)
+    elif is_same_order(order, report) and report.status in CLOSED:
+        apply_report(session, locked, report, worker)
+    else:
+        order.cancel_requested_at = order.cancel_reason = None
+        back = S.PARTIALLY_FILLED if order.filled_quantity > 0 else S.ACCEPTED
+        move_order(session, order, back, f"the broker refused the cancel: {reason}", worker)
+        refresh_signal(session, locked.signal, order, locked.now, worker)
+        logger.error("order %s: the broker refused the cancel: %s", order.client_order_id, reason)
+        if order.status == S.CANCEL_PENDING:  # its pair still needs it ended, but not without a pause
+            order.cancel_tries = tries
+            _later(locked)
+
+
+def _try_again(due: InHand, reason: str, worker: str) -> None:
+    with transaction() as session:
+        locked = lock_order(session, due.order_id)
+        if locked.order.status == S.CANCEL_PENDING:
+            note(session, locked.order, f"cancel not answered: {reason}", worker)
+            _later(locked)
+
+
+def _later(locked: Locked) -> None:
+    order = locked.order
+    order.next_at = locked.now + timedelta(seconds=DELAYS[min(order.cancel_tries, len(DELAYS) - 1)])
+    order.cancel_tries += 1

@@ -1,0 +1,167 @@
+"""The desk's own book: moves of orders, and what the broker reports of them.
+
+Everything here works inside the caller's transaction, on rows that the caller has locked.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, lazyload
+
+from domain.errors import IllegalTransition
+from domain.exact import plain_text
+from domain.messages import OrderReport
+from domain.order_status import AT_BROKER, BY_EVIDENCE, FAILED, OrderStatus
+from domain.pricing import average_price
+from extensions import utc_now
+from models import Fill, Order, Signal
+from services.execution.auto_stops import halt_symbol
+from services.execution.order_moves import move_order, note, start_cancel
+from services.execution.roll_up import refresh_signal
+from services.ledger.positions import book_fill
+
+logger = logging.getLogger(__name__)
+
+S = OrderStatus
+
+# Statements that are asked for each step of each order are made once.
+_SIGNAL_OF_ORDER = (
+    sa.select(Signal)
+    .where(Signal.id == sa.select(Order.signal_id).where(Order.id == sa.bindparam("order_id")).scalar_subquery())
+    .options(lazyload(Signal.account))
+    .with_for_update()
+)
+_ORDER = sa.select(Order, utc_now()).where(Order.id == sa.bindparam("order_id")).with_for_update(of=Order)
+_FILLS_OF_ORDER = sa.select(Fill.execution_id, Fill.quantity, Fill.price).where(
+    Fill.order_id == sa.bindparam("order_id")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """An order with its signal, both locked until the transaction ends, and the database's time."""
+
+    order: Order
+    signal: Signal | None
+    now: datetime
+
+
+def lock_order(session: Session, order_id: int) -> Locked:
+    """Return an order, locked together with its signal.
+
+    The signal is always locked first, so that no two workers wait for each other.
+    """
+    signal = session.execute(_SIGNAL_OF_ORDER, {"order_id": order_id}).scalar_one_or_none()
+    order, now = session.execute(_ORDER, {"order_id": order_id}).one()
+    return Locked(order, signal, now)
+
+
+def apply_report(
+    session: Session, locked: Locked, report: OrderReport, actor: str, *, by_evidence: bool = False
+) -> None:
+    """Book what the broker says of an order: its id, its fills (each once), its status. Then roll up the signal.
+
+    Applying a report twice, or an older one later, changes nothing. `by_evidence`: an order that we
+    took for dead may come back to life, because the broker shows it.
+    """
+    order = locked.order
+    if order.broker_order_id is None:
+        order.broker_order_id = report.broker_order_id
+    elif order.broker_order_id != report.broker_order_id:
+        note(session, order, f"the broker now says its id is {report.broker_order_id}; ignored", actor)
+        logger.error(
+            "order %s: broker id %s became %s, report ignored",
+            order.client_order_id,
+            order.broker_order_id,
+            report.broker_order_id,
+        )
+        return
+    _book_fills(session, order, report, actor)
+    status = _status_with_fills(order, report.status)
+    if status != order.status:
+        try:
+            move_order(
+                session, order, status, report.reason or "reported by the broker", actor, by_evidence=by_evidence
+            )
+        except IllegalTransition as e:
+            logger.warning("order %s: stale report skipped, %s", order.client_order_id, e.message)
+        else:
+            order.reason = _overfill(order)
+    if order.status in FAILED and not order.reason:
+        order.reason = (report.reason or order.status.lower())[:500]
+    if order.cancel_requested_at is not None and order.status in (S.ACCEPTED, S.PARTIALLY_FILLED):
+        start_cancel(session, order, order.cancel_reason or "asked for before the broker had it", actor, locked.now)
+    refresh_signal(session, locked.signal, order, locked.now, actor)
+
+
+def is_same_order(order: Order, report: OrderReport) -> bool:
+    """Tell whether a report speaks of this order; an answer for another one must never be adopted."""
+    same = (order.client_order_id, order.symbol, order.side) == (
+        report.client_order_id,
+        report.symbol,
+        report.side,
+    )
+    return same and order.quantity == report.quantity
+
+
+def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: str, actor: str) -> None:
+    """End an order that never came to live at the broker, and roll up its signal."""
+    order = locked.order
+    order.reason = reason[:500]
+    move_order(session, order, status, reason, actor)
+    if order.is_exit and status in FAILED - {S.CANCELED}:
+        text = "order %s: the exit (%s %s %s) was not carried out: %s; what it should have closed is still held"
+        logger.critical(text, order.client_order_id, order.side, plain_text(order.quantity), order.symbol, reason)
+    refresh_signal(session, locked.signal, locked.order, locked.now, actor)
+
+
+def can_be_adopted(order: Order, report: OrderReport) -> bool:
+    """Tell whether the broker shows an order that we took for dead before it ever had one of ours under this id."""
+    return order.broker_order_id is None and report.status in BY_EVIDENCE.get(OrderStatus(order.status), frozenset())
+
+
+def _book_fills(session: Session, order: Order, report: OrderReport, actor: str) -> None:
+    if not report.fills:
+        return
+    first = order.filled_quantity == 0 and order.status in (S.SENDING, S.UNKNOWN)
+    known = [] if first else session.execute(_FILLS_OF_ORDER, {"order_id": order.id}).all()
+    fills = [(fill.quantity, fill.price) for fill in known]
+    seen = {fill.execution_id for fill in known}
+    for fill in report.fills:
+        if fill.execution_id in seen:
+            continue
+        if book_fill(session, order, fill):
+            fills.append((fill.quantity, fill.price))
+        else:
+            note(session, order, f"execution {fill.execution_id} belongs to another order; not booked", actor)
+            logger.critical("order %s: execution %s was booked before", order.client_order_id, fill.execution_id)
+    before = _overfill(order)
+    order.filled_quantity = sum((quantity for quantity, _ in fills), Decimal(0))
+    order.average_price = average_price(fills)
+    too_much = _overfill(order)
+    if too_much is not None and too_much != before:
+        order.reason = too_much
+        logger.critical("order %s: %s", order.client_order_id, too_much)
+        halt_symbol(session, order.symbol, f"{too_much} {order.symbol} of order {order.client_order_id}")
+
+
+def _overfill(order: Order) -> str | None:
+    if order.filled_quantity <= order.quantity:
+        return None
+    return f"the broker filled {plain_text(order.filled_quantity)} of {plain_text(order.quantity)}"
+
+
+def _status_with_fills(order: Order, reported: OrderStatus) -> OrderStatus:
+    """Return the status that the fills bear out: a broker's FILLED waits for the fills themselves."""
+    if order.filled_quantity >= order.quantity:
+        return S.FILLED
+    if order.status == S.CANCEL_PENDING and reported in AT_BROKER | {S.FILLED}:
+        return S.CANCEL_PENDING  # it works until the broker says that the cancel is done
+    if reported in (S.FILLED, S.ACCEPTED) and order.filled_quantity > 0:
+        return S.PARTIALLY_FILLED
+    return S.ACCEPTED if reported is S.FILLED else reported

@@ -1,0 +1,131 @@
+"""What an account as a whole holds of a symbol, and orders that are sent in parts because of it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.crossing import AccountHolding, Parts, replanned, split
+from domain.enums import Purpose, Side
+from domain.exact import plain_text
+from domain.leg import Leg, LegPlan
+from domain.order_status import AT_BROKER, OrderStatus
+from domain.trace import step
+from models import AssetState, ForeignOrder, Order, Position, PositionDifference, Signal
+from models.order import OPEN
+from models.venue_state import FOREIGN_WORKING
+from services.execution.follow_up import leg_orders
+from services.execution.order_moves import note
+
+logger = logging.getLogger(__name__)
+
+S = OrderStatus
+ZERO, ONE, SMALLEST = Decimal(0), Decimal(1), Decimal("1e-8")
+MAY_BE_THERE = AT_BROKER | {S.SENDING, S.UNKNOWN, S.MANUAL}
+WAIT = timedelta(seconds=1)  # until an order is looked at again of which nothing is free
+PATIENCE = timedelta(seconds=10)  # so long it waits; then the broker has the word
+
+_ACCOUNT: sa.BindParameter[int] = sa.bindparam("account_id")
+_SYMBOL: sa.BindParameter[str] = sa.bindparam("symbol")
+_NONE = sa.literal("")
+# One statement, for what is held and what works must be of one moment.
+_HOLDING = sa.union_all(
+    sa.select(_NONE.label("side"), Position.quantity, sa.literal(ZERO, Position.quantity.type).label("off")).where(
+        Position.account_id == _ACCOUNT, Position.symbol == _SYMBOL
+    ),
+    # What the broker holds beyond our book: foreign orders, and what people do there.
+    sa.select(_NONE, PositionDifference.theirs, PositionDifference.ours).where(
+        PositionDifference.account_id == _ACCOUNT, PositionDifference.symbol == _SYMBOL
+    ),
+    sa.select(Order.side, Order.quantity, Order.filled_quantity).where(
+        OPEN,
+        Order.account_id == _ACCOUNT,
+        Order.symbol == _SYMBOL,
+        Order.status.in_(MAY_BE_THERE),
+        Order.id != sa.bindparam("but"),
+    ),
+    sa.select(ForeignOrder.side, ForeignOrder.quantity, ForeignOrder.filled_quantity).where(
+        FOREIGN_WORKING, ForeignOrder.account_id == _ACCOUNT, ForeignOrder.symbol == _SYMBOL
+    ),
+)
+
+
+def read_holding(session: Session, account_id: int, symbol: str, *, but: int = 0) -> AccountHolding:
+    """Return what an account holds of a symbol in all, whoever traded it; the order `but` itself speaks for nothing."""
+    held, working = ZERO, []
+    for side, quantity, off in session.execute(_HOLDING, {"account_id": account_id, "symbol": symbol, "but": but}):
+        if side:
+            working.append((Side(side), max(ZERO, quantity - off)))
+        else:
+            held += quantity - off
+    return AccountHolding.of(held, working)
+
+
+def parts_of(session: Session, order: Order, now: datetime) -> Parts:
+    """Return how an order is to be sent that its broker takes on one side of zero only.
+
+    What was sent before stays as it is, for the broker may know it; so does what has waited long enough, and what the
+    broker sizes itself.
+    """
+    if order.send_attempts or order.attached:
+        return Parts(order.quantity)
+    holding = read_holding(session, order.account_id, order.symbol, but=order.id)
+    parts = split(Side(order.side), order.quantity, holding, _short_step(session, order))
+    if parts.must_wait and order.created_at + PATIENCE <= now:
+        return Parts(parts.later, lost=parts.lost)
+    return parts
+
+
+def send_in_parts(session: Session, signal: Signal | None, order: Order, parts: Parts, actor: str) -> None:
+    """Make an order as small as may be sent now. The signal is told what follows; it does so when that is filled."""
+    if parts.now == order.quantity:
+        return
+    if signal is not None and order.purpose == Purpose.SIGNAL:
+        _replan(session, signal, order, parts)
+    side, symbol, whole = order.side, order.symbol, plain_text(order.quantity)
+    text = f"Of {side} {whole} {symbol}, {plain_text(parts.now)} are sent now"
+    if parts.later:
+        text += (
+            f", for no order may turn the account's position round; {plain_text(parts.later)} follow once it is filled"
+        )
+    if parts.lost:
+        text += f"; {plain_text(parts.lost)} are left, for fractions cannot be sold short"
+    order.quantity = parts.now
+    note(session, order, f"{text}.", actor)
+    logger.info("order %s (signal %s leg %s): %s", order.client_order_id, order.signal_id, order.leg, text)
+    if signal is not None:
+        figures = {"now": parts.now, "later": parts.later, "left": parts.lost}
+        signal.trace = [*signal.trace, step("reversal", True, f"{text}.", leg=order.leg, **figures)]
+
+
+def _replan(session: Session, signal: Signal, order: Order, parts: Parts) -> None:
+    """Let the signal's leg come to what it is sent as, so that the rest follows."""
+    leg = 1 if signal.leg_quantity2 is None else order.leg
+    is_pair = bool(signal.leg_quantity1 and signal.leg_quantity2)
+    known = (getattr(signal, f"{name}{leg}") for name in ("leg_quantity", "leg_step", "leg_closes"))
+    quantity, size, closes = known
+    plan = LegPlan(
+        side=Side(order.side), quantity=quantity or order.quantity, step=size or SMALLEST, closes=closes or ZERO
+    )
+    siblings = sa.select(Order).where(Order.signal_id == signal.id, Order.leg == order.leg, Order.id != order.id)
+    coming = Leg(
+        order.leg, plan, leg_orders(session.execute(siblings.order_by(Order.generation)).scalars().all())
+    ).ordered
+    made = replanned(plan, coming, parts, _short_step(session, order))
+    if is_pair or parts.later or quantity is not None:
+        setattr(signal, f"leg_quantity{leg}", made.quantity)
+        setattr(signal, f"leg_step{leg}", made.step)
+        setattr(signal, f"leg_closes{leg}", made.closes or None)
+
+
+def _short_step(session: Session, order: Order) -> Decimal:
+    key = (AssetState.account_id == order.account_id, AssetState.symbol == order.symbol)
+    row = session.execute(sa.select(AssetState.short_step, AssetState.quantity_step).where(*key)).one_or_none()
+    if row is None:
+        return SMALLEST
+    found: Decimal = row.short_step if row.short_step is not None else row.quantity_step
+    return found

@@ -1,0 +1,179 @@
+"""What a signal's orders come to, and what follows from it: both legs or none.
+
+Called after every change of an order, inside its transaction and under the lock of the signal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
+from domain.errors import IllegalTransition
+from domain.leg import UNSETTLED, LegPlan, PairPlan
+from domain.legs import imbalance, leg_states, next_part, single_state
+from domain.order_status import CLOSED, OrderStatus, SignalStatus, check_signal_transition
+from domain.pricing import average_price
+from domain.rollup import LegState, RollUp, roll_up
+from extensions import announce
+from models import Order, Signal
+from services.execution.follow_up import ChangeContext, follow_up, leg_orders, send_part
+
+logger = logging.getLogger(__name__)
+
+S = OrderStatus
+ZERO, SMALLEST = Decimal(0), Decimal("1e-8")
+_ORDERS_OF_SIGNAL = (
+    sa.select(Order)
+    .where(Order.signal_id == sa.bindparam("signal_id"))
+    .order_by(Order.leg, Order.generation)
+    .with_for_update()
+)
+
+
+def refresh_signal(
+    session: Session, signal: Signal | None, order: Order | None, now: datetime, actor: str, *, timed_out: bool = False
+) -> None:
+    """Set a signal's status, prices and slip from its orders, and make what orders must follow; tells the listeners.
+
+    `order` is the one that has changed, when it is known. `signal` must be locked.
+    """
+    if signal is None:
+        return
+    session.flush()
+    ahead = 0
+    alone = order is not None and signal.symbol2 is None and signal.leg_closes1 is None
+    orders = [order] if alone and order is not None else _orders_of(session, signal.id)
+    plan = pair_plan(signal, orders)
+    if plan is None and signal.leg_closes1 is not None:
+        single = _reversal(signal, orders)
+        move = next_part(single, orders[0].leg, leg_orders(orders))
+        if move is not None:
+            orders.append(send_part(ChangeContext(session, now, actor), signal, move, orders))
+        legs: Sequence[LegState] = [single_state(single, orders[0].leg, leg_orders(orders))]
+    elif plan is not None:
+        orders = follow_up(ChangeContext(session, now, actor), signal, plan, orders, timed_out=timed_out)
+        ahead, _ = imbalance(plan, leg_orders(orders))
+        signal.unbalanced_at = (signal.unbalanced_at or now) if ahead else None
+        legs = leg_states(plan, leg_orders(orders))
+    else:
+        legs = [_single(order) for order in orders[-1:]]
+    side = Side(orders[0].side) if orders else Side(signal.side)
+    result = roll_up(side, signal.price, signal.hedge_ratio if plan else None, legs)
+    if ahead and is_overdue(signal, now) and result.status is not SignalStatus.CRITICAL:
+        result = replace(result, status=SignalStatus.CRITICAL, reason=_too_long_alone(signal, ahead, orders))
+    _show(session, signal, orders, result)
+
+
+def is_overdue(signal: Signal, now: datetime) -> bool:
+    """Tell whether the legs have been out of balance for longer than they may."""
+    since = signal.unbalanced_at
+    return since is not None and now >= since + timedelta(seconds=signal.leg_timeout or 0)
+
+
+def pair_plan(signal: Signal, orders: Sequence[Order]) -> PairPlan | None:
+    """Return how a signal's two legs are traded; None for a signal of one leg."""
+    if not signal.leg_quantity1 or not signal.leg_quantity2:
+        return None
+    sides = {order.leg: Side(order.side) for order in orders if order.purpose != Purpose.UNWIND}
+    one = next(iter(sides))
+    legs = tuple(
+        LegPlan(
+            side=sides.get(number, sides[one].opposite), quantity=quantity, step=size or SMALLEST, closes=closes or ZERO
+        )
+        for number, quantity, size, closes in (
+            (1, signal.leg_quantity1, signal.leg_step1, signal.leg_closes1),
+            (2, signal.leg_quantity2, signal.leg_step2, signal.leg_closes2),
+        )
+    )
+    return PairPlan(
+        legs=(legs[0], legs[1]),
+        policy=LegPolicy(signal.leg_policy or LegPolicy.TOGETHER),
+        on_failure=FailurePolicy(signal.on_leg_failure or FailurePolicy.UNWIND),
+        lead=signal.lead_leg or 1,
+    )
+
+
+def _reversal(signal: Signal, orders: Sequence[Order]) -> LegPlan:
+    """Return what a single comes to that closes one position and opens another."""
+    return LegPlan(
+        side=Side(orders[0].side),
+        quantity=signal.leg_quantity1 or ZERO,
+        step=signal.leg_step1 or SMALLEST,
+        closes=signal.leg_closes1 or ZERO,
+    )
+
+
+def _orders_of(session: Session, signal_id: int) -> list[Order]:
+    return list(session.execute(_ORDERS_OF_SIGNAL, {"signal_id": signal_id}).scalars())
+
+
+def _show(session: Session, signal: Signal, orders: Sequence[Order], result: RollUp) -> None:
+    old = SignalStatus(signal.status)
+    reason = result.reason
+    if result.status is SignalStatus.CRITICAL and signal.leg_quantity2:
+        reason = f"{reason}; {_whats_next(orders)}"
+    status = result.status
+    if status is SignalStatus.CREATED and old in (SignalStatus.ERROR, SignalStatus.CANCELED):
+        status, reason = SignalStatus.CRITICAL, "an order that was taken for dead works at the broker"
+    if status is SignalStatus.CREATED and old is SignalStatus.CRITICAL:
+        status, reason = old, signal.status_reason  # until a fill or an end says what has become of it
+    try:
+        check_signal_transition(old, status)
+    except IllegalTransition as e:
+        logger.error("signal %s: %s Its orders are on record.", signal.id, e.message)
+    else:
+        signal.status = status
+        signal.status_reason = reason and reason[:255]
+    if signal.status in (SignalStatus.ERROR, SignalStatus.CRITICAL):
+        signal.error_text = reason and reason[:1000]
+    elif old is SignalStatus.CRITICAL:
+        signal.error_text = None  # it spoke of what was still to be done
+    for leg in (1, 2):
+        own = [order for order in orders if order.leg == leg and order.purpose != Purpose.UNWIND]
+        known = [order.broker_order_id for order in own if order.broker_order_id is not None]
+        setattr(signal, f"order_id{leg}", known[-1] if known else None)
+        setattr(signal, f"leg_price{leg}", average_price((o.filled_quantity, o.average_price or ZERO) for o in own))
+    signal.filled_quantity, signal.fill_price, signal.slip = result.filled, result.fill_price, result.slip
+    announce(session)
+    if signal.status != old:
+        level = logging.CRITICAL if signal.status == SignalStatus.CRITICAL else logging.INFO
+        logger.log(level, "signal %s: %s -> %s%s", signal.id, old, signal.status, f", {reason}" if reason else "")
+
+
+def _too_long_alone(signal: Signal, ahead: int, orders: Sequence[Order]) -> str:
+    """Say how long one leg has been without the other, and whose outcome is not known since when."""
+    told = [f"one leg without the other: leg {ahead} is ahead of leg {3 - ahead} since {_clock(signal.unbalanced_at)}"]
+    told += [
+        f"the outcome of leg {order.leg} is not known since {_clock(order.sent_at)}"
+        for order in orders
+        if order.status in UNSETTLED and order.status != S.CLAIMED
+    ]
+    return ", ".join(told)
+
+
+def _clock(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "an unknown time"
+
+
+def _whats_next(orders: Sequence[Order]) -> str:
+    working = [order for order in orders if order.status not in CLOSED]
+    if any(order.status in UNSETTLED for order in working):
+        return "the outcome of the other leg is awaited"
+    if any(order.purpose == Purpose.UNWIND for order in working):
+        return "the other leg is being traded back"
+    if any(order.purpose == Purpose.COMPLETE for order in working):
+        return "the failed leg is sent again"
+    if any(order.cancel_requested_at is not None for order in working):
+        return "the other leg is being canceled"
+    return "a person must decide"
+
+
+def _single(order: Order) -> LegState:
+    return LegState(OrderStatus(order.status), order.quantity, order.filled_quantity, order.average_price, order.reason)

@@ -1,0 +1,1 @@
+"""People, passwords, tokens, sessions, passphrases, and the throttle of wrong tries."""

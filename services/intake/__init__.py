@@ -1,0 +1,1 @@
+"""Alerts in, signals stored; and signals that the desk makes itself."""

@@ -1,0 +1,1 @@
+"""What people and outside executors do by hand: heal, edit, report fills."""

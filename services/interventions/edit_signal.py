@@ -1,0 +1,188 @@
+"""Changing and deleting signals by hand or by an outside executor, along legal moves only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.enums import Side
+from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
+from domain.leg import UNSETTLED
+from domain.order_status import OPEN, OrderStatus, SignalStatus, check_signal_transition
+from domain.pricing import slip
+from domain.rollup import fill_price
+from domain.trace import step
+from extensions import announce, transaction
+from models import Fill, Order, OrderEvent, Signal
+from services import journal
+from services.execution.cancel_orders import cancel_signal_orders
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalEdit:
+    """A change; None leaves a field as it is. `said` repeats what the alert said and must be unchanged."""
+
+    said: Mapping[str, Any]
+    status: SignalStatus | None = None
+    order_id1: str | None = None
+    order_id2: str | None = None
+    leg_price1: Decimal | None = None
+    leg_price2: Decimal | None = None
+    error_text: str | None = None
+
+
+MOST = Decimal(10) ** 12  # in size, of any price
+FIELDS = ("order_id1", "order_id2", "leg_price1", "leg_price2", "error_text")
+
+
+def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
+    """Apply a change and return the signal.
+
+    Raises NotFound; Conflict when it would change what the alert said, or what the desk's own
+    broker decides; IllegalTransition for a move back.
+    """
+    with transaction() as session:
+        signal = locked_signal(session, rowid)
+        for name, value in edit.said.items():
+            shown = (signal.quantity, signal.filled_quantity) if name == "quantity" else (getattr(signal, name),)
+            if value is not None and value not in shown:
+                raise Conflict(f"The alert's {name.replace('_', ' ')} is on record and does not change.")
+        changes = {
+            name: getattr(edit, name) for name in FIELDS if getattr(edit, name) not in (None, getattr(signal, name))
+        }
+        status = edit.status or SignalStatus(signal.status)
+        if not changes and status == signal.status:
+            return signal  # what executors do: read, change nothing, put back
+        if not signal.external:
+            _edit_desk_signal(session, signal, status, changes, actor)
+            return signal
+        check_signal_transition(SignalStatus(signal.status), status)
+        if signal.status == SignalStatus.FILLED:
+            raise IllegalTransition("signal", signal.status, status)
+        record_move(signal, status, actor, **changes)
+        for name, value in changes.items():
+            setattr(signal, name, value)
+        reprice(signal)
+        announce(session)
+    logger.info("signal %s: changed by %s, now %s", rowid, actor, status)
+    return signal
+
+
+def cancel_signal(rowid: int, reason: str, actor: str) -> Signal:
+    """Cancel a signal by hand: at once while it waits or another program executes it, else through its broker.
+
+    Raises NotFound, Conflict where nothing is left to cancel, IllegalTransition for one that is partly filled.
+    """
+    with transaction() as session:
+        signal = locked_signal(session, rowid)
+        if signal.status == SignalStatus.CANCELED:
+            raise Conflict(f"Signal {rowid} was canceled before.")
+        if signal.external:
+            check_signal_transition(SignalStatus(signal.status), SignalStatus.CANCELED)
+            record_move(signal, SignalStatus.CANCELED, actor, reason=reason)
+            signal.status_reason = f"canceled by hand: {reason}"[:255]
+            announce(session)
+        else:
+            _cancel_desk_signal(session, signal, actor, reason)
+        journal.record(session, actor, "cancel", f"signal {rowid}", reason)
+    return signal
+
+
+def delete_signal(rowid: int, actor: str) -> bool:
+    """Delete a signal; False when its orders work and are canceled first, so that it can be deleted after that.
+
+    Raises NotFound, and Conflict while its orders are on their way or once shares were traded.
+    """
+    with transaction() as session:
+        signal = locked_signal(session, rowid)
+        if signal.external and signal.status in (
+            SignalStatus.CREATED,
+            SignalStatus.LEG_FILLED,
+            SignalStatus.PART_FILLED,
+        ):
+            raise Conflict(
+                f"The signal is '{signal.status}' at the outside executor; it must be canceled or filled first."
+            )
+        query = sa.select(Order).where(Order.signal_id == rowid).order_by(Order.id).with_for_update(of=Order)
+        orders = session.execute(query).scalars().all()
+        traded = sa.select(sa.exists().where(Fill.order_id == Order.id, Order.signal_id == rowid))
+        if session.execute(traded).scalar():
+            raise Conflict("Shares were traded for this signal; it stays on record.")
+        for order in orders:
+            if order.status in UNSETTLED:
+                text = f"Order {order.client_order_id} of this signal is {order.status}; try again in a moment."
+                raise Conflict(text)
+        cancel_signal_orders(session, signal, f"signal to be deleted ({actor})", actor)
+        if any(OrderStatus(order.status) in OPEN for order in orders):  # what was not sent has ended at once
+            return False
+        for order in orders:
+            session.execute(sa.delete(OrderEvent).where(OrderEvent.order_id == order.id))
+            session.delete(order)
+        session.flush()
+        session.delete(signal)
+        announce(session)
+    logger.warning("signal %s: deleted by %s", rowid, actor)
+    return True
+
+
+def locked_signal(session: Session, rowid: int) -> Signal:
+    """Return the signal, locked until the end of the transaction; raises NotFound."""
+    row = session.execute(sa.select(Signal).where(Signal.id == rowid).with_for_update(of=Signal)).scalar_one_or_none()
+    if row is None:
+        raise NotFound("item not found.")
+    return row
+
+
+def record_move(signal: Signal, status: SignalStatus, actor: str, **values: Any) -> None:
+    """Move the signal and put the move with its values on the trace."""
+    text = (
+        f"{actor} set '{signal.status}' to '{status}'." if status != signal.status else f"{actor} changed the signal."
+    )
+    signal.trace = [*signal.trace, step("edit", True, text, **values)]
+    signal.status = status
+
+
+def reprice(signal: Signal) -> None:
+    """Set fill price and slip of an external signal from the prices of its legs; raises InvalidInput for nonsense."""
+    prices = [signal.leg_price1] if signal.symbol2 is None else [signal.leg_price1, signal.leg_price2]
+    signal.fill_price = fill_price(prices, signal.hedge_ratio)
+    if signal.fill_price is not None and abs(signal.fill_price) >= MOST:
+        raise InvalidInput({"stk_price": f"makes a fill price of {signal.fill_price:f}, which cannot be"})
+    known = signal.fill_price is not None and signal.price is not None
+    signal.slip = slip(Side(signal.side), signal.price, signal.fill_price) if known else None  # type: ignore[arg-type]
+
+
+def _edit_desk_signal(
+    session: Session, signal: Signal, status: SignalStatus, changes: Mapping[str, Any], actor: str
+) -> None:
+    """Allow on a signal of the desk only to cancel it: at once while it waits, else through its broker."""
+    if changes:
+        names = ", ".join(name.replace("_", " ") for name in changes)
+        raise Conflict(f"The desk itself executes this signal; {names} come from its broker only.")
+    if status is not SignalStatus.CANCELED:
+        raise Conflict(
+            f"The desk itself executes this signal; it cannot be moved from '{signal.status}' to '{status}' by hand."
+        )
+    _cancel_desk_signal(session, signal, actor)
+
+
+def _cancel_desk_signal(session: Session, signal: Signal, actor: str, reason: str = "") -> None:
+    why = f"canceled by hand: {reason}" if reason else "canceled by hand"
+    if signal.status in (SignalStatus.WAITING, SignalStatus.REROUTED):
+        record_move(signal, SignalStatus.CANCELED, actor)
+        signal.status_reason = why[:255]
+        announce(session)
+    elif not cancel_signal_orders(session, signal, f"{why} ({actor})", actor):
+        raise IllegalTransition("signal", signal.status, SignalStatus.CANCELED)
+    else:
+        text = f"{actor} asked for the end of its orders; the broker decides."
+        signal.trace = [*signal.trace, step("cancel", True, text)]
+        announce(session)

@@ -1,0 +1,1 @@
+"""What fills come to: positions, fees, and what there is to be closed."""

@@ -1,0 +1,211 @@
+"""What would happen to an alert: the planner's own code against the state of this moment, and nothing is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from flask import current_app
+from sqlalchemy.orm import Session, make_transient
+
+from brokers.registry import capabilities_of
+from domain.alert import Alert
+from domain.enums import Source
+from domain.intake import Decision, decide
+from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
+from domain.order_status import SignalStatus
+from domain.preflight import BrokerFacts
+from domain.trace import step
+from extensions import database_time, reading
+from models import AccountState, AssetState, BrokerAccount, Quote, Signal
+from services.broker_state.market import broker_facts
+from services.catalog import snapshots
+from services.planning.decide import decide_plan
+from services.planning.desk_book import Book
+from services.planning.plan_context import Leg, NotTradable, Plan, PlanContext
+
+NEVER_STORED = 2**62  # as the rowid: later than all that is stored
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A symbol in the book before and after, if all is filled; signed shares."""
+
+    symbol: str
+    held: Decimal
+    working: Decimal
+    after: Decimal
+
+
+@dataclass(slots=True, kw_only=True)
+class WhatIf:
+    """What would become of an alert, and why."""
+
+    status: SignalStatus
+    reason: str | None = None
+    text: str | None = None
+    name: str | None = None
+    account: str | None = None
+    held_until: datetime | None = None
+    policy: str | None = None
+    on_failure: str | None = None
+    orders: Sequence[Leg] = ()
+    book: Sequence[After] = ()
+    trace: list[dict[str, Any]] = field(default_factory=list)
+
+
+def what_if(alert: Alert) -> WhatIf:
+    """Return what would happen to an alert that came now. Stores nothing, sends nothing, asks no broker.
+
+    Goes by what the worker last heard from the broker; each answer on the trace says what it went by.
+    """
+    with reading() as session:
+        known = snapshots.snapshot(fresh=True)
+        decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms)
+        result = WhatIf(
+            status=decision.status,
+            reason=decision.reason,
+            text=decision.error_text,
+            name=decision.name,
+            account=None if decision.account_id is None else known.account_name(decision.account_id),
+            trace=list(decision.trace),
+        )
+        if decision.status is not SignalStatus.WAITING:
+            return result
+        if decision.external:
+            result.text = "It would wait for your own executor; the desk does not trade this account."
+            return result
+        now = database_time()
+        signal = _signal(alert, decision, now)
+        scene = PlanContext(
+            session=session,
+            signal=signal,
+            now=now,
+            broker=_broker_facts(session, signal),
+            known=known,
+            desk_lifetime=timedelta(seconds=current_app.config["DESK"].signal_lifetime),
+            attached_hedge=_capabilities(session, signal).attached_pair_hedge,
+        )
+        try:
+            book, plan = decide_plan(scene)
+        except NotTradable as e:
+            result.status, result.reason, result.text, result.held_until = e.status, e.reason, e.text, e.hold_until
+            if e.hold_until is not None:
+                result.status = SignalStatus.WAITING
+        else:
+            _fill_in(result, signal, book, plan)
+        result.trace = [*signal.trace, *scene.trace]
+    return result
+
+
+def _fill_in(result: WhatIf, signal: Signal, book: Book, plan: Plan) -> None:
+    result.status, result.orders = SignalStatus.CREATED, plan.legs
+    if len(plan.legs) == 2:
+        result.policy, result.on_failure = plan.policy, plan.on_failure
+    name = str(signal.name)
+    result.book = [
+        After(
+            leg.symbol,
+            book.position(name, leg.symbol),
+            book.coming(name, leg.symbol),
+            book.position(name, leg.symbol) + book.coming(name, leg.symbol) + leg.side.sign * leg.quantity,
+        )
+        for leg in plan.legs
+    ]
+
+
+def _signal(alert: Alert, decision: Decision, now: datetime) -> Signal:
+    """Return the signal that would be stored; no session knows of it."""
+    signal = Signal(
+        id=NEVER_STORED,
+        source=Source.WEBHOOK,
+        received_at=now,
+        ticker=alert.ticker,
+        side=alert.side,
+        quantity=alert.quantity,
+        price=alert.price,
+        position=alert.position,
+        position_size=alert.position_size,
+        previous_position=alert.previous_position,
+        previous_position_size=alert.previous_position_size,
+        lifetime=alert.lifetime,
+        when_closed=alert.when_closed,
+        ticker_type=decision.ticker_type,
+        name=decision.name,
+        symbol1=decision.symbol1,
+        symbol2=decision.symbol2,
+        hedge_ratio=decision.hedge_ratio,
+        account_id=decision.account_id,
+        external=False,
+        status=SignalStatus.WAITING,
+        trace=list(decision.trace),
+    )
+    make_transient(signal)
+    return signal
+
+
+def _capabilities(session: Session, signal: Signal) -> Any:
+    kind = session.execute(sa.select(BrokerAccount.broker).where(BrokerAccount.id == signal.account_id)).scalar_one()
+    return capabilities_of(kind)
+
+
+def _broker_facts(session: Session, signal: Signal) -> BrokerFacts:
+    """Return what the worker has last heard from the account's broker."""
+    able = _capabilities(session, signal)
+    symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
+    state = session.get(AccountState, signal.account_id)
+    asset_rows = sa.select(AssetState).where(AssetState.account_id == signal.account_id, AssetState.symbol.in_(symbols))
+    quote_rows = sa.select(Quote).where(Quote.account_id == signal.account_id, Quote.symbol.in_(symbols))
+    account = None
+    if state is not None and state.heard_at is not None and state.cash is not None:
+        account = AccountReport(
+            account="",
+            cash=state.cash,
+            currency=state.currency or "",
+            at=state.heard_at,
+            buying_power=state.buying_power or Decimal(0),
+            equity=state.equity or Decimal(0),
+            blocked=state.blocked or "",
+        )
+    market = None
+    if state is not None and state.heard_at is not None and state.is_open is not None:
+        market = SessionReport(
+            is_open=state.is_open, at=state.heard_at, opens_at=state.opens_at, closes_at=state.closes_at
+        )
+    signal.trace = [*signal.trace, _heard(state)]
+    if market is not None and market.has_turned(signal.received_at):
+        text = f"The market was {'open' if market.is_open else 'closed'} then and was to change since; not judged."
+        signal.trace = [*signal.trace, step("market", True, text)]
+        market = None
+    return broker_facts(
+        able,
+        assets={
+            row.symbol: AssetReport(
+                symbol=row.symbol,
+                tradable=row.tradable,
+                shortable=row.shortable,
+                quantity_step=row.quantity_step,
+                at=row.heard_at,
+                short_step=row.short_step,
+                always_open=row.always_open,
+            )
+            for row in session.execute(asset_rows).scalars()
+        },
+        account=account,
+        session=market,
+        quotes={
+            row.symbol: QuoteReport(symbol=row.symbol, bid=row.bid, ask=row.ask, at=row.at, source=row.source)
+            for row in session.execute(quote_rows).scalars()
+        },
+    )
+
+
+def _heard(state: AccountState | None) -> dict[str, Any]:
+    if state is None or state.heard_at is None:
+        return step("broker", True, "The worker has not heard from the broker yet; its part is not judged.")
+    text = f"The broker's state is that of {state.heard_at:%Y-%m-%d %H:%M:%S} UTC."
+    return step("broker", True, text, heard_at=f"{state.heard_at:%Y-%m-%d %H:%M:%S}")

@@ -1,0 +1,207 @@
+"""Learning from the broker what became of orders: look-ups of unknown outcomes, and polls of working ones."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
+
+from brokers.base import Broker, Capabilities
+from domain.messages import OrderReport
+from domain.order_status import OrderStatus
+from extensions import database_time, reading, transaction
+from models import Order
+from models.order import WORKING
+from services import failpoints
+from services.execution.claims import MOST_ATTEMPTS
+from services.execution.due import take
+from services.execution.order_moves import move_order, note
+from services.execution.order_records import Locked, apply_report, can_be_adopted, fail_order, is_same_order, lock_order
+from services.execution.roll_up import refresh_signal
+from services.reconciliation.foreign_orders import see_foreign
+
+logger = logging.getLogger(__name__)
+
+S = OrderStatus
+LOOKUP_DELAYS = [2, 5, 10, 20, 30, 60]  # seconds until the next look-up, then each 60 s
+MIN_LOOKUPS = 3
+LOOK_BACK = timedelta(minutes=60)
+OVERLAP = timedelta(seconds=60)  # a poll looks so much further back than the last one ended
+
+
+def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:
+    """Look up one order whose outcome is not known; False when none is due. Raises BrokerUnavailable."""
+    due = take(S.UNKNOWN, brokers, _until_next)
+    if due is None:
+        return False
+    failpoints.reach("look-up before asking")
+    broker = brokers[due.account_id]
+    report = broker.find_order(due.client_order_id)
+    failpoints.reach("look-up answered")
+    with transaction() as session:
+        locked = lock_order(session, due.order_id)
+        if locked.order.status != S.UNKNOWN:
+            return True
+        if report is None:
+            _absent(session, locked, broker.capabilities, worker)
+        elif not is_same_order(locked.order, report):
+            _to_manual(session, locked, "the broker has another order under this id", worker)
+        else:
+            apply_report(session, locked, report, worker)
+        failpoints.reach("look-up before commit")
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a poll came to: `until` is where the next one begins, `soon` whether it should come at once."""
+
+    until: datetime
+    soon: bool
+
+
+def poll_account(account_id: int, broker: Broker, since: datetime | None, worker: str) -> Polled:
+    """Book all changes at the broker since `since` (None = the last hour).
+
+    Raises BrokerUnavailable. Orders that are not ours are put on record and left alone.
+    """
+    with reading():
+        now = database_time()
+    reports = broker.list_orders(now - LOOK_BACK if since is None else since - OVERLAP)
+    failpoints.reach("poll answered")
+    soon = False
+    for report in reports:
+        try:
+            left = book_report(account_id, report, worker)
+        except (DataError, IntegrityError, ValueError, ArithmeticError):
+            # Others are not kept waiting for one that no book takes; it comes again with the next polls.
+            logger.exception("account %s: what the broker says of %s cannot be booked", account_id, report)
+            continue
+        soon = soon or left or lacks_fills(report)
+    for missed in _working_before(account_id, {report.client_order_id for report in reports}):
+        found = broker.find_order(missed)
+        if found is None:
+            _doubt(account_id, missed, worker)
+        else:
+            soon = book_report(account_id, found, worker) or lacks_fills(found) or soon
+    return Polled(now, soon)
+
+
+def lacks_fills(report: OrderReport) -> bool:
+    """Tell whether a broker calls an order filled and has not shown all its executions yet."""
+    return report.status is S.FILLED and sum((fill.quantity for fill in report.fills), Decimal(0)) < report.quantity
+
+
+def book_report(account_id: int, report: OrderReport, worker: str) -> bool:
+    """Book one report of a poll; nothing happens when it brings no news.
+
+    True = it had to be left, because a worker is sending this very order and its own answer comes first.
+    """
+    with reading() as session:
+        query = sa.select(Order.id, Order.status, Order.filled_quantity, Order.broker_order_id).where(
+            Order.client_order_id == report.client_order_id, Order.account_id == account_id
+        )
+        known = session.execute(query).one_or_none()
+    if known is None:
+        see_foreign(account_id, report)
+        return False
+    # An order in SENDING belongs to the worker that sends it; its own answer is on the way.
+    if known.status in (S.CLAIMED, S.SENDING):
+        return True
+    if not _is_news(known, report):
+        return False
+    with transaction() as session:
+        locked = lock_order(session, known.id)
+        if locked.order.status in (S.CLAIMED, S.SENDING):
+            return True
+        if not is_same_order(locked.order, report):
+            logger.error("order %s: the broker reports other terms under this id; ignored", report.client_order_id)
+            return False
+        adopted = can_be_adopted(locked.order, report)
+        if adopted:
+            logger.critical(
+                "order %s: %s in our book, but %s at the broker; taken over from there",
+                report.client_order_id,
+                locked.order.status,
+                report.status,
+            )
+        apply_report(session, locked, report, worker, by_evidence=adopted)
+        failpoints.reach("booking before commit")
+    failpoints.reach("booking after commit")
+    return False
+
+
+def has_working_orders(account_id: int) -> bool:
+    """Tell whether an account has orders whose end is still to come."""
+    with reading() as session:
+        return session.execute(sa.select(sa.exists().where(WORKING, Order.account_id == account_id))).scalar_one()
+
+
+def _until_next(order: Order) -> timedelta:
+    return timedelta(seconds=LOOKUP_DELAYS[min(order.lookups, len(LOOKUP_DELAYS) - 1)])
+
+
+def _absent(session: Session, locked: Locked, able: Capabilities, worker: str) -> None:
+    """Count one 'not found'. Only several of them, after the broker had time to show it, prove absence."""
+    order, now = locked.order, locked.now
+    order.lookups += 1
+    settled = order.sent_at is not None and now >= order.sent_at + timedelta(seconds=able.settle_seconds)
+    note(session, order, f"not found at the broker, look-up {order.lookups}", worker)
+    if order.lookups < MIN_LOOKUPS or not settled:
+        return
+    if order.broker_order_id is not None:
+        _to_manual(session, locked, "the broker had it, and now does not know it; a person must look there", worker)
+        return
+    if not (able.lookup_by_client_order_id and able.refuses_repeated_client_order_id):
+        _to_manual(session, locked, "sent, but never seen at the broker; a person must look there", worker)
+        return
+    order.next_at = now
+    move_order(session, order, S.QUEUED, "surely absent at the broker, may be sent again under the same id", worker)
+    if order.cancel_requested_at is not None:
+        fail_order(session, locked, S.CANCELED, order.cancel_reason or "canceled before it arrived", worker)
+    elif order.not_after is not None and order.not_after <= now:
+        fail_order(session, locked, S.STALE, "never arrived, and now it is too old to send", worker)
+    elif order.send_attempts >= MOST_ATTEMPTS:
+        fail_order(session, locked, S.DENIED, f"did not arrive in {order.send_attempts} attempts", worker)
+
+
+def _to_manual(session: Session, locked: Locked, reason: str, worker: str) -> None:
+    locked.order.reason = reason
+    move_order(session, locked.order, S.MANUAL, reason, worker)
+    refresh_signal(session, locked.signal, locked.order, locked.now, worker)
+
+
+def _doubt(account_id: int, client_order_id: str, worker: str) -> None:
+    """Look an order up again that works in our book and is not to be found at the broker."""
+    cause = "working in our book, not found at the broker"
+    try:
+        with transaction() as session:
+            query = sa.select(Order.id).where(Order.client_order_id == client_order_id, Order.account_id == account_id)
+            locked = lock_order(session, session.execute(query).scalar_one())
+            if locked.order.status not in (S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCEL_PENDING):
+                return
+            logger.error("order %s: working in our book, but the broker does not know it", client_order_id)
+            locked.order.lookups, locked.order.next_at = 0, locked.now
+            move_order(session, locked.order, S.UNKNOWN, cause, worker, by_evidence=True)
+    except IntegrityError:
+        # Another order of this symbol is in flight, and there can be one only: this one's turn comes with a later poll.
+        logger.info("order %s: looked up once the other order of its symbol is settled", client_order_id)
+
+
+def _is_news(known: sa.Row[int, str, object, str | None], report: OrderReport) -> bool:
+    filled = sum(fill.quantity for fill in report.fills)
+    return filled != known.filled_quantity or report.status != known.status or known.broker_order_id is None
+
+
+def _working_before(account_id: int, reported: set[str]) -> list[str]:
+    with reading() as session:
+        query = sa.select(Order.client_order_id).where(WORKING, Order.account_id == account_id).order_by(Order.id)
+        return [
+            client_order_id for client_order_id in session.execute(query).scalars() if client_order_id not in reported
+        ]

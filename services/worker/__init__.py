@@ -1,0 +1,1 @@
+"""The loop of one worker, its background tasks, and its housekeeping."""

@@ -1,0 +1,249 @@
+"""Keeping one account in step with its broker: its state, polls and stream, in a thread of its own.
+
+A broker that is slow, or away, holds up its own account and no other, and no alert.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from brokers.base import Broker, Stream
+from brokers.errors import BrokerError, BrokerUnavailable
+from extensions import database_time, db, reading
+from services.broker_state import account_state
+from services.broker_state.market import Market
+from services.reconciliation import reconcile, sync_broker
+from services.worker import stream_lease
+from services.worker.stream_watch import StreamWatch
+
+logger = logging.getLogger(__name__)
+
+COMPARE_EVERY = 300.0
+LONGEST_REST = 1.0
+RETRY_AFTER = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries to open an account
+POLL_GAP, BUSY_GAP = 0.2, 1.5  # seconds between polls that a stream asks for, at first and when many come
+BUSY = 10  # polls in ten seconds
+# Seconds until a poll that brought half of something is repeated: soon at first, then leaving others their requests.
+SOON = (0.3, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+
+
+READS = frozenset({"state", "poll"})  # topics of a broker that cannot be read
+
+
+class AccountSession:
+    """One account of one worker. `is_open`: in step with its broker, so that orders may be sent."""
+
+    def __init__(
+        self,
+        app: Flask,
+        account_id: int,
+        broker: Broker,
+        market: Market,
+        *,
+        name: str,
+        worker: str,
+        wake: Callable[[], None],
+    ) -> None:
+        self.account_id, self.broker = account_id, broker
+        self.is_open = False
+        self._label = f"account {account_id} ({name})"
+        self._app, self._market, self._worker, self._wake = app, market, worker, wake
+        self._poke, self._ending = threading.Event(), threading.Event()
+        self._watch = StreamWatch(self._poke.set)
+        self._stream: Stream | None = None
+        self._due: dict[str, float] = {}
+        self._told: dict[str, str] = {}
+        self._tries = self._soon = 0
+        self._polls: deque[float] = deque(maxlen=BUSY)
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name=f"account-{self.account_id}", daemon=True)
+        self._thread.start()
+
+    def end(self, seconds: float = 0.0) -> None:
+        """Tell the thread to end, and wait for it so long; it closes the connection itself."""
+        self.is_open = False
+        self._ending.set()
+        self._poke.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the broker could not be read the last time that it was asked."""
+        return not self.is_open or bool(READS & self._told.keys())
+
+    def step(self) -> None:
+        """Do what is due now; inside an app context."""
+        if not self.is_open:
+            self._open()
+            return
+        self._tend_stream()
+        if self._is_due("state", self.broker.capabilities.state_seconds):
+            self._guarded("state", self._refresh)
+        self._guarded("poll", self._poll)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                with self._app.app_context():
+                    self.step()
+            except SQLAlchemyError as e:
+                logger.error("%s: database: %s", self._label, str(getattr(e, "orig", None) or e).strip())
+                self._ending.wait(LONGEST_REST)
+            except Exception:
+                logger.exception("%s: unexpected; trying again", self._label)
+                self._ending.wait(LONGEST_REST)
+            self._poke.wait(self._rest())
+            self._poke.clear()
+        self._close()
+
+    def _open(self) -> None:
+        if not self._is_due("open", RETRY_AFTER[min(self._tries, len(RETRY_AFTER) - 1)]):
+            return
+        self._tries += 1
+        try:
+            reconcile.start_account(self.account_id, self.broker, self._worker)
+            self._market.refresh(self.account_id)
+        except BrokerUnavailable as e:
+            account_state.keep_account(self.account_id, None, None, str(e))
+            self._tell("open", f"{self.broker.name} cannot be read ({e}); it stays closed")
+            return
+        self._is_due("state", self.broker.capabilities.state_seconds)
+        self._is_due("compare", COMPARE_EVERY)
+        self._tries, self.is_open = 0, True
+        self._told.clear()
+        logger.info("%s: %s is in step, open for orders", self._label, self.broker.name)
+        self._wake()
+
+    def _refresh(self) -> bool:
+        self._market.refresh(self.account_id)
+        return True
+
+    def _poll(self) -> bool:
+        """Read what has changed, when it is time to; tells whether the broker was asked."""
+        news = self._may_poll_for_news() and self._watch.take_news()
+        again = self._soon > 0 and time.monotonic() >= self._due.get("soon", 0.0)
+        compare = self._is_due("compare", COMPARE_EVERY)
+        if not (news or again or compare or self._is_turn()):
+            return False
+        if compare and not reconcile.take_turn(self.account_id, self.broker.capabilities.poll_seconds):
+            self._due["compare"] = time.monotonic() + LONGEST_REST  # another worker has the turn now
+            compare = False
+            if not (news or again):
+                return False
+        self._polls.append(time.monotonic())
+        try:
+            last = reconcile.last_poll(self.account_id)
+            polled = sync_broker.poll_account(self.account_id, self.broker, last, self._worker)
+            account_state.set_state(self.account_id, synced_until=polled.until)
+            if compare:
+                reconcile.compare_positions(self.account_id, self.broker)
+                account_state.set_state(self.account_id, reconciled_at=polled.until)
+        except BrokerUnavailable:
+            if news:
+                self._watch.changed()  # what it told of is still to be read
+            if compare:
+                self._due["compare"] = 0.0
+            raise
+        self._due["soon"] = time.monotonic() + SOON[min(self._soon, len(SOON) - 1)]
+        self._soon = self._soon + 1 if polled.soon else 0
+        self._wake()
+        return True
+
+    def _is_turn(self) -> bool:
+        """Tell whether working orders are to be asked for, by this worker and not by another one."""
+        seconds = self.broker.capabilities.poll_seconds
+        if not self._is_due("poll", seconds):
+            return False
+        if "poll" not in self._told and not sync_broker.has_working_orders(self.account_id):
+            return False
+        return reconcile.take_turn(self.account_id, seconds)
+
+    def _may_poll_for_news(self) -> bool:
+        """Tell whether the last polls leave room for one more: a burst of events is read in few."""
+        return time.monotonic() >= self._next_for_news()
+
+    def _next_for_news(self) -> float:
+        if not self._polls:
+            return 0.0
+        many = len(self._polls) == BUSY and time.monotonic() - self._polls[0] < BUSY
+        return self._polls[-1] + (BUSY_GAP if many else POLL_GAP)
+
+    def _tend_stream(self) -> None:
+        """Listen while the lease is ours, and keep on record how the stream fares."""
+        if not self._is_due("stream", stream_lease.RENEW_SECONDS):
+            return
+        if not stream_lease.take_stream(self.account_id, self._worker):
+            self._close_stream()
+            return
+        if self._stream is None:
+            self._stream = self.broker.listen(self._watch)
+            if self._stream is None:  # this broker has none
+                self._due["stream"] = math.inf
+            return
+        trouble, silent = self._watch.state()
+        with reading():
+            at = database_time() - timedelta(seconds=silent)
+        account_state.set_state(self.account_id, stream_heard_at=at, stream_trouble=trouble and trouble[:255])
+        if trouble:
+            self._tell("stream", f"the stream of {self.broker.name}: {trouble}; polls go on without it")
+        elif self._told.pop("stream", None):
+            logger.info("%s: the stream of %s is heard again", self._label, self.broker.name)
+
+    def _guarded(self, topic: str, step: Callable[[], bool]) -> None:
+        """Tell when a broker can no longer be read, and when it can again; a step that asked nothing says neither."""
+        try:
+            asked = step()
+        except BrokerError as e:
+            self._tell(topic, f"{self.broker.name} cannot be read ({e})")
+            return
+        if asked and self._told.pop(topic, "") and not self.is_away:
+            logger.info("%s: %s can be read again", self._label, self.broker.name)
+
+    def _tell(self, topic: str, text: str) -> None:
+        """Log something once, not each time that it happens again."""
+        if self._told.get(topic) != text:
+            logger.warning("%s: %s", self._label, text)
+            self._told[topic] = text
+
+    def _is_due(self, step: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(step, 0.0):
+            return False
+        self._due[step] = now + seconds
+        return True
+
+    def _rest(self) -> float:
+        waiting = [self._due[step] for step in ("state", "poll", "stream") if step in self._due and self.is_open]
+        if self._soon:
+            waiting.append(self._due.get("soon", 0.0))
+        if self._watch.has_news:
+            waiting.append(self._next_for_news())
+        return max(0.02, min([LONGEST_REST, *(at - time.monotonic() for at in waiting)]))
+
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _close(self) -> None:
+        self._close_stream()
+        try:
+            with self._app.app_context():
+                stream_lease.give_stream_back(self.account_id, self._worker)
+                db.session.remove()
+        except SQLAlchemyError as e:
+            logger.warning("%s: could not give its stream back: %s", self._label, e)
+        self.broker.close()

@@ -1,0 +1,115 @@
+"""Calls to brokers beyond this machine that are no orders, each account's in a thread of its own.
+
+A broker that is slow, or away, so holds up its own account and no other: what is asked before planning, and what
+becomes of cancels and of orders whose outcome is not known.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from brokers.base import Broker
+from brokers.errors import BrokerUnavailable
+from extensions import db
+from services.execution import cancel_orders
+from services.reconciliation import sync_broker
+
+logger = logging.getLogger(__name__)
+
+MOST = 50  # cancels, and look-ups, of one errand: then others get a turn
+RESTS = (2.0, 5.0, 10.0)  # seconds without look-ups, after one that could not be made
+
+
+class BrokerTasks:
+    """The errands of one worker; `wake` is called when one is done. At most one of a kind for an account at once."""
+
+    def __init__(self, app: Flask, worker: str, wake: Callable[[], None]) -> None:
+        self._app, self._worker, self._wake = app, worker, wake
+        self._lock = threading.Lock()
+        self._threads: dict[tuple[int, str], threading.Thread] = {}
+        self._failed: dict[int, int] = {}
+        self._rests_until: dict[int, float] = {}
+        self._ending = threading.Event()
+
+    def under_way(self, kind: str) -> frozenset[int]:
+        """Return the accounts that have an errand of this kind under way."""
+        with self._lock:
+            return frozenset(account_id for account_id, of_kind in self._threads if of_kind == kind)
+
+    def begin(self, account_id: int, kind: str, work: Callable[[], bool]) -> bool:
+        """Begin an errand in its own thread; False when one of its kind is under way, or all is ending.
+
+        `work` tells whether there is more to do now for the worker, which is woken then.
+        """
+        key = (account_id, kind)
+        with self._lock:
+            if key in self._threads or self._ending.is_set():
+                return False
+            thread = threading.Thread(target=self._run, args=(key, work), name=f"{kind}-{account_id}", daemon=True)
+            self._threads[key] = thread
+        thread.start()
+        return True
+
+    def see_to(self, account_id: int, broker: Broker) -> bool:
+        """Make the cancels and look-ups of an account that are due, here and now; tells whether there was one."""
+        one, done = {account_id: broker}, 0
+        while done < MOST and not self._ending.is_set() and cancel_orders.cancel_next(one, self._worker):
+            done += 1
+        if time.monotonic() >= self._rests_until.get(account_id, 0.0):
+            done += self._look_up(account_id, broker)
+        return done > 0
+
+    def end(self, seconds: float) -> None:
+        """Begin no more, and wait so long for those under way."""
+        self._ending.set()
+        until = time.monotonic() + seconds
+        with self._lock:
+            left = list(self._threads.values())
+        for thread in left:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _look_up(self, account_id: int, broker: Broker) -> int:
+        done = 0
+        try:
+            while (
+                done < MOST
+                and not self._ending.is_set()
+                and sync_broker.resolve_next({account_id: broker}, self._worker)
+            ):
+                done += 1
+        except BrokerUnavailable as e:
+            times = self._failed.get(account_id, 0)
+            if times == 0:
+                logger.warning("account %s: orders of unknown outcome cannot be looked up now (%s)", account_id, e)
+            self._failed[account_id] = times + 1
+            self._rests_until[account_id] = time.monotonic() + RESTS[min(times, len(RESTS) - 1)]
+        else:
+            if done and self._failed.pop(account_id, 0):
+                logger.info("account %s: orders can be looked up again", account_id)
+        return done
+
+    def _run(self, key: tuple[int, str], work: Callable[[], bool]) -> None:
+        more = False
+        try:
+            with self._app.app_context():
+                try:
+                    more = work()
+                finally:
+                    db.session.remove()
+        except SQLAlchemyError as e:  # nothing is lost: what was due still is
+            logger.error("%s of account %s: database: %s", key[1], key[0], str(getattr(e, "orig", None) or e).strip())
+            self._ending.wait(1.0)
+        except Exception:
+            logger.exception("%s of account %s: unexpected; trying again", key[1], key[0])
+            self._ending.wait(1.0)
+        finally:
+            with self._lock:
+                del self._threads[key]
+            if more:
+                self._wake()

@@ -1,0 +1,199 @@
+"""The steps of one worker, over the accounts that this desk trades itself."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import FrameType
+
+from flask import Flask
+
+from brokers.base import Broker
+from config import Config
+from services.accounts.connections import AccountTerms, connect, desk_accounts
+from services.accounts.credentials import CredentialsUnreadable
+from services.accounts.unreachable_accounts import UnreachableAccounts
+from services.broker_state import account_state
+from services.broker_state.market import Market
+from services.execution import leg_timeouts, stops, submit_orders
+from services.execution.due import look
+from services.execution.send_pool import SendPool
+from services.health import HEARTBEAT
+from services.planning import plan_signals
+from services.worker import housekeeping
+from services.worker.account_session import AccountSession
+from services.worker.broker_tasks import BrokerTasks
+
+logger = logging.getLogger("worker")
+
+REAP_EVERY = 5.0
+TEND_EVERY = 0.5
+ACCOUNTS_EVERY = 2.0
+HOUSEKEEPING_EVERY = 600.0
+PATIENCE = 12.0  # seconds for broker calls in hand to end
+
+
+class Stop:
+    """Asked for by SIGTERM or Ctrl-C; ends a wait at once, never a step."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.interrupt: Callable[[], None] = lambda: None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self.interrupt()
+
+
+class Pipeline:
+    """Plans and sends orders; calls to remote brokers, and each account's keeper, have threads of their own."""
+
+    def __init__(self, app: Flask, name: str, wake: Callable[[], None]) -> None:
+        self.name = name
+        self.market = Market({})
+        self._app, self._wake = app, wake
+        self._config: Config = app.config["DESK"]
+        self._senders, self._errands = SendPool(app, name, wake), BrokerTasks(app, name, wake)
+        self._left_alone = UnreachableAccounts()
+        self._keepers: dict[int, AccountSession] = {}
+        self._terms: dict[int, AccountTerms] = {}
+        self._sealed: dict[int, str | None] = {}  # encrypted keys that could not be opened, by account
+        self._due: dict[str, float] = {}
+        self._threads = True
+
+    @property
+    def open(self) -> frozenset[int]:
+        """Return the accounts that are in step with their broker; nothing is sent to others."""
+        return frozenset(number for number, keeper in self._keepers.items() if keeper.is_open)
+
+    def run_due(self, stop: Stop) -> None:
+        """Do all that can be done now, alerts first; returns early between two steps when told to stop."""
+        if self._is_due("accounts", ACCOUNTS_EVERY):
+            self._take_accounts()
+        self._trade(stop)
+        if self._is_due("beat", HEARTBEAT):
+            housekeeping.heartbeat(self.name)
+        if self._is_due("reap", REAP_EVERY):
+            submit_orders.reap(self.name)
+            submit_orders.expire_orders(self.name)
+            heard_of = {number for number, keeper in self._keepers.items() if not keeper.is_away}
+            self._left_alone.look(self._terms.keys() - heard_of)
+            for number in self._terms.keys() - self._keepers.keys():  # without keys nobody plans its signals
+                plan_signals.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime))
+        if self._is_due("tidy", HOUSEKEEPING_EVERY):
+            housekeeping.tidy()
+        if self._is_due("tend", TEND_EVERY):
+            stops.carry_out(self.open, self.name)
+            leg_timeouts.tend(self.open, self.name)
+        self._trade(stop)
+
+    def run_once(self, stop: Stop) -> None:
+        """Do all that can be done now, without threads."""
+        self._threads = False
+        self._take_accounts()
+        for keeper in self._keepers.values():
+            keeper.step()
+        self.run_due(stop)
+
+    def end(self) -> None:
+        """Let what is on its way come to its end, and release the accounts."""
+        for keeper in self._keepers.values():
+            keeper.end()
+        self._errands.end(0.0)
+        self._senders.close()
+        until = time.monotonic() + PATIENCE
+        self._errands.end(PATIENCE)
+        for keeper in self._keepers.values():
+            keeper.end(max(0.0, until - time.monotonic()))
+
+    def _take_accounts(self) -> None:
+        """Connect to new accounts, and anew to those whose keys or switch have changed; leave those that are gone."""
+        if not self._threads and self._terms:
+            return
+        wanted = desk_accounts()
+        for number in [number for number, terms in self._terms.items() if wanted.get(number) != terms]:
+            self._leave(number)
+        for number, terms in wanted.items():
+            resealed = number in self._sealed and self._sealed[number] != terms.credentials
+            if number not in self._terms or resealed:
+                self._terms[number] = terms
+                self._connect(terms)
+
+    def _connect(self, terms: AccountTerms) -> None:
+        self._sealed.pop(terms.id, None)
+        if terms.needs_keys and not terms.credentials:
+            account_state.set_state(terms.id, trouble="it has no keys")
+            return
+        try:
+            broker = connect(self._config, terms)
+        except CredentialsUnreadable as e:
+            logger.error("account %s (%s): %s", terms.id, terms.name, e)
+            account_state.set_state(terms.id, trouble=str(e)[:255])
+            self._sealed[terms.id] = terms.credentials
+            return
+        self.market.connect(terms.id, broker)
+        keeper = AccountSession(
+            self._app, terms.id, broker, self.market, name=terms.name, worker=self.name, wake=self._wake
+        )
+        self._keepers[terms.id] = keeper
+        logger.info("account %s (%s): %s at %s", terms.id, terms.name, terms.environment, terms.broker)
+        if self._threads:
+            keeper.begin()
+
+    def _leave(self, number: int) -> None:
+        del self._terms[number]
+        self._sealed.pop(number, None)
+        keeper = self._keepers.pop(number, None)
+        if keeper is not None:
+            self.market.drop(number)
+            keeper.end()
+            logger.info("account %s: disconnected", number)
+
+    def _trade(self, stop: Stop) -> None:
+        """Plan, send, cancel and look up until nothing is left to do, or what is left is with the brokers."""
+        busy = True
+        while busy and not stop.asked:
+            ready = {number: keeper.broker for number, keeper in self._keepers.items() if keeper.is_open}
+            if not ready:  # not before the books agree
+                return
+            roomy = {number: broker for number, broker in ready.items() if self._senders.has_room(number)}
+            claims = plan_signals.plan_next(self._desk(frozenset(roomy)))
+            if claims:
+                self._senders.send(claims, ready, self.name)
+            busy = self._work_on_orders(ready, roomy, stop) or claims is not None
+
+    def _desk(self, ready: frozenset[int]) -> plan_signals.WorkerContext:
+        return plan_signals.WorkerContext(
+            brokers={number: keeper.broker for number, keeper in self._keepers.items()},
+            market=self.market,
+            ready=ready,
+            lifetime=timedelta(seconds=self._config.signal_lifetime),
+            leg_timeout=self._config.leg_timeout,
+            worker=self.name,
+            errands=self._errands if self._threads else None,
+        )
+
+    def _work_on_orders(self, ready: Mapping[int, Broker], roomy: Mapping[int, Broker], stop: Stop) -> bool:
+        """Send one order that is due; cancel and look up what is. Tells whether anything was done."""
+        due = look(ready)
+        sendable = {number: broker for number, broker in roomy.items() if number in due.sending}
+        done = bool(sendable) and submit_orders.submit_next(sendable, self.name, self._senders.send)
+        for number in due.asking:
+            broker = ready[number]
+            if stop.asked:
+                break
+            if broker.capabilities.is_remote and self._threads:
+                self._errands.begin(number, "orders", functools.partial(self._errands.see_to, number, broker))
+            else:
+                done = self._errands.see_to(number, broker) or done
+        return done
+
+    def _is_due(self, step: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(step, 0.0):
+            return False
+        self._due[step] = now + seconds
+        return True

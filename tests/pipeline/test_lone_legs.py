@@ -1,0 +1,73 @@
+"""A leg that stays alone for too long is told, whatever keeps the other one, and no longer than that."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from brokers.paper.instructions import Kind
+from domain.enums import LegPolicy
+from extensions import transaction
+from models import Pair, Signal
+from services.execution import leg_timeouts
+from tests.support.desk import Desk, open_desk
+from tests.support.factories import make_pair
+
+
+@pytest.fixture
+def desk(context: Flask, tmp_path: Path) -> Iterator[Desk]:
+    make_pair(context, "MA-V", "3")
+    with open_desk(context, tmp_path) as desk:
+        yield desk
+
+
+def pass_time(rowid: int) -> None:
+    """Let the pair's legs be out of balance for longer than they may."""
+    with transaction() as session:
+        signal = session.execute(sa.select(Signal).where(Signal.id == rowid)).scalar_one()
+        assert signal.unbalanced_at is not None
+        signal.unbalanced_at -= timedelta(seconds=3600)
+
+
+def test_a_leg_is_told_as_alone_while_the_outcome_of_the_other_is_not_known(desk: Desk) -> None:
+    desk.tell(Kind.DROP_ANSWER, symbol="V")
+    rowid = desk.alert("MA-3*V", quantity="20")
+    desk.work()
+    assert [o.status for o in desk.orders(rowid)] == ["FILLED", "UNKNOWN"]
+    leg_timeouts.tend(desk.brokers, "worker")
+    assert desk.signal(rowid).status == "filled(...)"  # its time is not up yet
+    pass_time(rowid)
+    leg_timeouts.tend(desk.brokers, "worker")
+    signal, sent = desk.signal(rowid), desk.orders(rowid)[1].sent_at
+    assert sent is not None
+    assert (signal.status, len(desk.orders(rowid))) == ("critical err", 2)
+    assert signal.error_text == signal.status_reason
+    assert "leg 1 is ahead of leg 2 since" in str(signal.status_reason)
+    assert f"the outcome of leg 2 is not known since {sent:%Y-%m-%d %H:%M:%S} UTC" in str(signal.status_reason)
+    assert str(signal.status_reason).endswith("the outcome of the other leg is awaited")
+    desk.look_up()
+    signal = desk.signal(rowid)
+    assert (signal.status, signal.status_reason, signal.error_text) == ("filled", None, None)
+
+
+@pytest.mark.parametrize("policy", [LegPolicy.TOGETHER, LegPolicy.LEG1_FIRST])
+def test_a_leg_of_an_account_that_cannot_be_traded_is_told_and_nothing_is_done(desk: Desk, policy: LegPolicy) -> None:
+    with transaction() as session:
+        session.execute(sa.update(Pair).values(leg_policy=policy))
+    desk.tell(Kind.PARTIAL, symbol="MA", quantity=Decimal(10))
+    desk.tell(Kind.WORK, symbol="V")
+    rowid = desk.alert("MA-3*V", quantity="20")
+    desk.work()
+    pass_time(rowid)
+    before = [(o.leg, o.status, o.quantity, o.cancel_requested_at) for o in desk.orders(rowid)]
+    leg_timeouts.tend((), "worker")
+    assert [(o.leg, o.status, o.quantity, o.cancel_requested_at) for o in desk.orders(rowid)] == before
+    signal = desk.signal(rowid)
+    assert (signal.status, str(signal.status_reason)[:54]) == (
+        "critical err", "one leg without the other: leg 1 is ahead of leg 2 sin",
+    )  # fmt: skip
+    assert leg_timeouts.tend((), "worker") == 0  # it is told already

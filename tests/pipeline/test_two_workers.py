@@ -1,0 +1,139 @@
+"""Two workers on one PostgreSQL: every order is sent once, and one of a symbol at a time."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from brokers.paper.instructions import Kind
+from domain.enums import Side
+from domain.messages import OrderReport, OrderRequest
+from extensions import db, transaction
+from models import Order, OrderEvent, Position, Signal
+from services.broker_state.market import Market
+from services.execution import cancel_orders, send_orders, submit_orders
+from services.planning import plan_signals
+from tests.conftest import closing_app
+from tests.support.desk import LIFETIME, Desk, open_desk
+from tests.support.factories import make_config, make_pair, make_stock, together
+
+pytestmark = pytest.mark.postgres
+SYMBOLS = [f"S{n:02}" for n in range(20)]
+
+
+@pytest.fixture
+def app(postgresql_url: str, tmp_path: Path) -> Iterator[Flask]:
+    with closing_app(make_config(postgresql_url, tmp_path)) as app:
+        yield app
+
+
+@pytest.fixture
+def desk(app: Flask, fast_folder: Path) -> Iterator[Desk]:
+    with app.app_context(), open_desk(app, fast_folder) as desk:
+        yield desk
+
+
+class Watch:
+    """Sees which orders are at the venue at the same moment."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.lock = threading.Lock()
+        self.now: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
+        self.doubled: list[str] = []
+        self._real = desk.broker.submit_order
+
+    def submit(self, request: OrderRequest) -> OrderReport:
+        with self.lock:
+            self.now[request.symbol] += 1
+            self.sent[request.client_order_id] += 1
+            if self.now[request.symbol] > 1:
+                self.doubled.append(request.symbol)
+        try:
+            return self._real(request)
+        finally:
+            with self.lock:
+                self.now[request.symbol] -= 1
+
+
+def work(app: Flask, desk: Desk, name: str) -> None:
+    """Plan and send until nothing is left, as one worker does."""
+    with app.app_context():
+        hand = plan_signals.WorkerContext(
+            brokers=desk.brokers, market=Market(desk.brokers), ready=frozenset(desk.brokers), lifetime=LIFETIME,
+            leg_timeout=60, worker=name,
+        )  # fmt: skip
+        idle = 0
+        while idle < 20:
+            claims = plan_signals.plan_next(hand)
+            if claims:
+                send_orders.send_now(claims, desk.brokers, name)
+            busy = claims is not None
+            while submit_orders.submit_next(desk.brokers, name):
+                busy = True
+            idle = 0 if busy else idle + 1
+        db.session.remove()
+
+
+def test_two_workers_send_every_order_once_and_no_symbol_twice_at_a_time(
+    desk: Desk, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for symbol in SYMBOLS:
+        make_stock(app, symbol)
+    watch = Watch(desk)
+    monkeypatch.setattr(desk.broker, "submit_order", watch.submit)
+    for n in range(200):
+        desk.alert(SYMBOLS[n % 20], Side.BUY, "1")
+    results = together(*(lambda name=name: work(app, desk, name) for name in ("one", "two")))  # type: ignore[misc]
+    assert results == [None, None]
+    with transaction() as session:
+        assert session.execute(sa.select(Signal.status).distinct()).scalars().all() == ["filled"]
+        assert {row.quantity for row in session.execute(sa.select(Position)).scalars()} == {10}
+        actors = set(session.execute(sa.select(OrderEvent.actor)).scalars())
+    assert (len(watch.sent), set(watch.sent.values()), watch.doubled) == (200, {1}, [])
+    assert actors == {"one", "two"}
+
+
+def test_pairs_that_are_canceled_while_two_workers_send_them_lock_nobody_out(desk: Desk, app: Flask) -> None:
+    make_pair(app, "MA-V", "3")
+    for n in range(40):
+        desk.alert("MA-3*V", Side.BUY if n % 2 else Side.SELL, "1", "-2")
+        desk.plan()
+    desk.tell(Kind.WORK, count=20)
+
+    def cancel() -> None:
+        with app.app_context():
+            for rowid in db.session.execute(sa.select(Signal.id).order_by(Signal.id)).scalars().all():
+                with transaction() as session:
+                    signal = session.execute(sa.select(Signal).where(Signal.id == rowid).with_for_update(of=Signal))
+                    cancel_orders.cancel_signal_orders(session, signal.scalar_one(), "by hand", "user anna")
+            db.session.remove()
+
+    actions = [lambda: work(app, desk, "one"), lambda: work(app, desk, "two"), cancel]
+    assert together(*actions) == [None, None, None]
+    desk.work()
+    desk.poll()
+    with transaction() as session:
+        assert session.execute(sa.select(Order.status).distinct()).scalars().all() != []
+        ours = {r.symbol: r.quantity for r in session.execute(sa.select(Position)).scalars() if r.quantity}
+    assert ours == {position.symbol: position.quantity for position in desk.broker.list_positions()}
+    assert ours.get("MA", 0) * 3 == -ours.get("V", 0)
+
+
+def test_a_leg_that_somebody_else_holds_is_not_waited_for(desk: Desk, app: Flask) -> None:
+    make_pair(app, "MA-V", "3")
+    rowid = desk.alert("MA-3*V", Side.BUY, "1", "-2")
+    desk.plan()
+    second = desk.orders(rowid)[1].id
+    with db.engine.begin() as connection:  # as one that cancels leg 2, and wants leg 1 next
+        connection.execute(sa.select(Order.__table__).where(Order.id == second).with_for_update())
+        assert desk.submit()
+        assert {order.status for order in desk.orders(rowid)} == {"QUEUED"}
+    with transaction() as session:
+        session.execute(sa.update(Order).values(next_at=Order.created_at))
+    desk.work()
+    assert desk.signal(rowid).status == "filled"

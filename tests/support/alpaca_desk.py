@@ -1,0 +1,90 @@
+"""A desk that trades at the Alpaca simulator: its worker takes its steps when a test says so."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+
+from brokers.alpaca.broker import AlpacaBroker
+from brokers.alpaca.capabilities import CAPABILITIES
+from extensions import db
+from models import AccountState, BrokerAccount
+from services.accounts.connections import connect, desk_accounts
+from services.broker_state.market import Market
+from services.setup import prepare_database
+from services.worker.account_session import AccountSession
+from tests.brokers.alpaca_support import ACCOUNT, Simulator
+from tests.support.desk import LIFETIME, Desk
+from tests.support.factories import make_config
+
+PATIENCE = 10.0
+
+
+class AlpacaDesk(Desk):
+    """The services of one worker with one Alpaca account; needs the app context of the test."""
+
+    def __init__(self, app: Flask, simulator: Simulator, **able: Any) -> None:
+        self.app, self.simulator = app, simulator
+        self.account_id = db.session.execute(
+            sa.select(BrokerAccount.id).where(BrokerAccount.name == ACCOUNT)
+        ).scalar_one()
+        db.session.rollback()
+        terms = desk_accounts()[self.account_id]
+        broker = connect(app.config["DESK"], terms)
+        assert isinstance(broker, AlpacaBroker)
+        broker.capabilities = replace(CAPABILITIES, **{"settle_seconds": 2.0, **able})  # type: ignore[misc]
+        self.broker = broker  # type: ignore[assignment]
+        self.brokers = {self.account_id: self.broker}
+        self.market = Market(self.brokers)
+        self.lifetime = LIFETIME
+        self.count = 0
+        self._keepers: list[AccountSession] = []
+
+    def keeper(self, worker: str = "worker") -> AccountSession:
+        made = AccountSession(
+            self.app, self.account_id, self.broker, self.market, name="sim", worker=worker, wake=lambda: None
+        )
+        self._keepers.append(made)
+        return made
+
+    def state(self) -> AccountState:
+        db.session.rollback()
+        db.session.expire_all()
+        return db.session.execute(
+            sa.select(AccountState).where(AccountState.account_id == self.account_id)
+        ).scalar_one()
+
+    def wait(self, condition: Callable[[], Any]) -> None:
+        """Return once the condition holds; what is done meanwhile is done by other threads."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "it did not come to be"
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        for keeper in self._keepers:
+            keeper.end(PATIENCE)
+        self.broker.close()
+
+
+@contextmanager
+def open_alpaca_desk(app: Flask, simulator: Simulator, **able: Any) -> Iterator[AlpacaDesk]:
+    desk = AlpacaDesk(app, simulator, **able)
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+def simulated_config(url: str, folder: Path, simulator: Simulator, **settings: str) -> Any:
+    return make_config(url, folder, BROKER=ACCOUNT, ALPACA_SIMULATOR_URL=simulator.url, **settings)
+
+
+def set_up_simulated(app: Flask) -> None:
+    """Make the account of the simulator, and let signals go there."""
+    prepare_database(app.config["DESK"])
