@@ -41,6 +41,9 @@ class Order(Model):
     )  # the stock or pair whose book its fills go to
     purpose: Mapped[str] = mapped_column(sa.String(12), default=Purpose.SIGNAL, server_default=Purpose.SIGNAL)
     is_exit: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # reduces or closes a position
+    closes: Mapped[Decimal] = mapped_column(
+        ExactDecimal, default=Decimal(0), server_default="0"
+    )  # so many shares of it are to close what is held
     attached: Mapped[bool] = mapped_column(
         default=False, server_default=sa.false()
     )  # the broker sizes it by the fills of leg 1

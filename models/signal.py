@@ -63,6 +63,12 @@ class Signal(Model):
     account_id: Mapped[int | None]  # no foreign key: every alert would lock the same account's row
     external: Mapped[bool] = mapped_column(default=False)  # left to an executor of the user's own
 
+    # How its lane stands to it. A waiting signal is looked at again at `look_at`, or as soon as its lane has changed.
+    kind: Mapped[str | None] = mapped_column(sa.String(10))  # entry, exit or reversal
+    aimed_at: Mapped[Decimal | None] = mapped_column(ExactDecimal)  # the position wanted, fixed when it first waited
+    look_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    left_out: Mapped[str | None] = mapped_column(sa.String(255))  # what was not opened, and why
+
     # How it was planned. The quantities are what the legs should come to, by the policy in force at that moment.
     held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the market opens then
     leg_policy: Mapped[str | None] = mapped_column(sa.String(12))
@@ -108,6 +114,7 @@ class Signal(Model):
         sa.Index(None, "name", "received_at", "id"),
         sa.Index(None, "name", "status", "received_at", "id"),
         sa.Index("ix_signals_waiting", "external", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
+        sa.Index("ix_signals_lane", "account_id", "name", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
         sa.Index(
             "ix_signals_order_id1",
             "order_id1",

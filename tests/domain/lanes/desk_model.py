@@ -129,7 +129,9 @@ class Desk:
             LaneLeg(
                 symbol=symbol,
                 held=self.held.get((name, symbol), ZERO),
-                working=tuple(self._working(o) for o in self.orders if o.symbol == symbol and o.is_open and o is not but),
+                working=tuple(
+                    self._working(o) for o in self.orders if o.symbol == symbol and o.is_open and o is not but
+                ),
             )
             for symbol in name.split("-")
         )

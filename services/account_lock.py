@@ -1,0 +1,33 @@
+"""One decision at a time for an account: whoever plans, sends or records for it holds its lock until the commit.
+
+What an account holds, works and has promised is read and changed under this lock, so no two workers can each take the
+last free place, and no fill is missed between two reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from extensions import is_postgresql
+
+LOCKS_OF_ACCOUNTS = 7_310_001  # the class of these advisory locks; any number that nothing else in the database uses
+# In order of account, so that no two transactions wait for each other. The lock is taken in a statement of its own:
+# what a statement reads is as old as its beginning, and must not be older than the lock.
+_LOCK = sa.text(
+    "select pg_advisory_xact_lock(:locks, account) from "
+    "(select unnest(cast(:accounts as integer[])) as account order by 1) as wanted"
+)
+
+
+def lock_accounts(session: Session, accounts: Iterable[int]) -> None:
+    """Lock accounts until the end of the transaction, before anything of them is read or locked.
+
+    The order of locks is always the same: accounts, signals, orders, positions. On SQLite a transaction that writes
+    has the whole database to itself from its beginning.
+    """
+    wanted = sorted(set(accounts))
+    if wanted and is_postgresql():
+        session.execute(_LOCK, {"locks": LOCKS_OF_ACCOUNTS, "accounts": wanted})
