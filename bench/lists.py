@@ -13,7 +13,8 @@ from bench.support import DATABASES, Desk, Failure, Stage, make_desk, run, stage
 from domain.order_status import SignalStatus
 from extensions import db
 from services.execution import submit_orders
-from services.planning import plan_signals
+from services.execution.sendable import sendable
+from services.planning import claim
 from services.reconciliation import sync_broker
 from services.reports.signal_queries import SignalFilter, list_signals
 
@@ -43,12 +44,11 @@ class Book:
             return lambda: len(list_signals(wanted, limit, after))
 
         def claim_signal() -> int:
-            found = db.session.execute(plan_signals._next_waiting(), {"accounts": accounts})
-            return int(found.one_or_none() is not None)
+            found = claim._claimable()
+            return len(db.session.execute(found, {"accounts": accounts, "most": 1}).all())
 
         def claim_order() -> int:
-            found = db.session.execute(submit_orders._sendable(), {"accounts": accounts})
-            return int(found.one_or_none() is not None)
+            return len(db.session.execute(sendable(), {"accounts": accounts, "most": 1}).all())
 
         def dead_and_late() -> int:
             return 1 + submit_orders.reap("bench") + submit_orders.expire_orders("bench")  # there are none

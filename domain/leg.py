@@ -39,6 +39,7 @@ class PairPlan:
     policy: LegPolicy
     on_failure: FailurePolicy
     lead: int = 1
+    is_exit: bool = False  # it closes what is held, so neither leg may be left unclosed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

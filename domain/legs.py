@@ -10,7 +10,7 @@ from decimal import Decimal
 from domain.enums import FailurePolicy, LegPolicy, Purpose
 from domain.exact import plain_text
 from domain.leg import MOST_FIXES, UNSETTLED, Cancel, Leg, LegOrder, LegPlan, Move, PairPlan, Send
-from domain.order_status import AT_BROKER, OrderStatus
+from domain.order_status import AT_BROKER, NEVER_SENT, OrderStatus
 from domain.rollup import SHORT, LegState
 from domain.sizing import round_to_step
 
@@ -128,7 +128,7 @@ def _broken(plan: PairPlan, lead: Leg, follow: Leg) -> list[Leg]:
 
 def _after_failure(plan: PairPlan, broken: list[Leg], lead: Leg, follow: Leg, *, timed_out: bool) -> list[Move]:
     if plan.on_failure is FailurePolicy.COMPLETE:
-        return _complete(broken, (lead, follow), timed_out=timed_out)
+        return _complete(plan, broken, (lead, follow), timed_out=timed_out)
     if lead.net == follow.net == 0:
         unsent = [o for o in (*lead.open, *follow.open) if o.status is S.QUEUED]
         if unsent:  # nothing is held yet, so nothing of the other leg is sent, whatever the policy
@@ -140,8 +140,8 @@ def _cancel_all(orders: Sequence[LegOrder], why: str) -> list[Move]:
     return [Cancel(o.id, why) for o in orders if not o.cancel_requested]
 
 
-def _complete(broken: Sequence[Leg], legs: Sequence[Leg], *, timed_out: bool) -> list[Move]:
-    if len(broken) == 2 and all(leg.net == 0 for leg in legs):
+def _complete(plan: PairPlan, broken: Sequence[Leg], legs: Sequence[Leg], *, timed_out: bool) -> list[Move]:
+    if len(broken) == 2 and all(leg.net == 0 for leg in legs) and not _is_tried_again(plan, broken):
         return []  # neither leg came to be: there is nothing to complete
     moves: list[Move] = []
     for leg in legs:
@@ -152,6 +152,11 @@ def _complete(broken: Sequence[Leg], legs: Sequence[Leg], *, timed_out: bool) ->
         if tries < MOST_FIXES and not timed_out and lacking > 0:
             moves.append(Send(leg.number, leg.plan.side, lacking, Purpose.COMPLETE, tries + 1))
     return moves
+
+
+def _is_tried_again(plan: PairPlan, broken: Sequence[Leg]) -> bool:
+    """Return True for an exit that the venue has ended; one that was never sent is too old, or not wanted any more."""
+    return plan.is_exit and all(leg.failed is not None and leg.failed.status not in NEVER_SENT for leg in broken)
 
 
 def _to_complete(leg: Leg, other: Leg) -> Decimal:

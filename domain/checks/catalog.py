@@ -97,6 +97,13 @@ CHECKS: dict[str, CheckSpec] = {
         "desk's book with what is on its way, or by the account itself. More is not traded. Warn or off: as large "
         "as the alert says, as for an account that is also traded by hand.",
     ),
+    "reversal": CheckSpec(
+        title="Reversals that may not open",
+        mode=None,
+        choices=("close", "refuse"),
+        text="What becomes of an alert that turns a position round when its new side may not be opened: the old "
+        "position is closed all the same, or nothing is traded.",
+    ),
     "pyramiding": CheckSpec(
         title="Pyramiding", text="A position is not added to in its own direction; a partial exit is none."
     ),

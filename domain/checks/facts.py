@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from domain.checks.hours import Session
 from domain.checks.rules import Subject
-from domain.closing import Aim, HeldElsewhere, closable, closing_share, spare_holding
 from domain.enums import MarketPosition, Scope, Side, WhenClosed
+from domain.lanes.values import Kind
 from domain.messages import QuoteReport
 from domain.stops import StopInForce
 
@@ -114,7 +114,7 @@ class Facts:
 
     # How it is to be traded. Empty legs: not sized yet.
     to_target: bool = False  # the alert's position counts, not its contracts
-    traded: Decimal | None = None  # of leg 1, where that is not what the alert says
+    kind: Kind | None = None  # as its lane has decided
     legs: tuple[PlannedLeg, ...] = ()
 
     # The world; gathered only for the checks that are on.
@@ -123,11 +123,6 @@ class Facts:
     newer_waiting: int | None = None  # rowid
     last: LastTarget | None = None
     not_traded: NotTraded | None = None
-    # Read only for an exit that is larger than what the book holds.
-    clips: bool = False  # what is beyond the holding is not traded
-    promised: Mapping[str, Decimal] = field(default_factory=dict)  # by symbol: what is still to be ordered for the book
-    unbooked: Mapping[str, Decimal] = field(default_factory=dict)  # by symbol: what the account holds beyond all books
-    elsewhere: tuple[HeldElsewhere, ...] = ()
     quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
     money: Money | None = None
     open_books: frozenset[tuple[str, str]] = frozenset()  # (account, name)
@@ -153,51 +148,22 @@ class Facts:
                 return line
         return BookLine(self.subject.name, symbol)
 
-    @property
-    def closes(self) -> Decimal:
-        """Return how many shares of leg 1 the alert closes by its own words; those of a target follow from the book."""
-        if self.to_target:
-            return ZERO
-        return closing_share(
-            self.side,
-            self.quantity,
-            Aim(position=self.position, size=self.position_size, previous=self.previous_position),
-        )
-
     def expected(self, symbol: str) -> Decimal:
-        """Return what this book comes to of a symbol once all that is ordered, or still to be ordered, is filled."""
-        return self.own(symbol).expected + self.promised.get(symbol, ZERO)
-
-    def spare(self, symbol: str, side: Side) -> Decimal:
-        """Return what the account holds that an order of a side may close without touching another book; signed."""
-        if not self.unbooked.get(symbol):
-            return ZERO
-        others = [line.expected for line in self.books if line.symbol == symbol and line.name != self.subject.name]
-        in_all = self.expected(symbol) + sum(others, ZERO) + self.unbooked[symbol]
-        return spare_holding(side, in_all, others)
-
-    def closable(self, symbol: str, side: Side) -> Decimal:
-        """Return how many shares an order of a side can close."""
-        return closable(side, self.expected(symbol), self.spare(symbol, side))
+        """Return what this book comes to of a symbol once all its open orders are filled."""
+        return self.own(symbol).expected
 
     @property
     def is_exit(self) -> bool:
-        """Tell whether the signal only makes this book's position smaller, or one that the account had before.
-
-        Judged by the planned legs; before they are sized, by what leg 1 would do, or by the alert's own words where
-        what is beyond the holding will not be traded.
-        """
+        """Return True if the signal only makes this book's position smaller."""
+        if self.kind is not None:
+            return self.kind is Kind.EXIT
         held = {symbol: self.own(symbol).expected for symbol in self.symbols}
         if self.legs:
-            return is_exit(self.legs, held) or is_exit(
-                self.legs, {leg.symbol: self.spare(leg.symbol, leg.side) or held[leg.symbol] for leg in self.legs}
-            )
-        if self.clips and self.closes == self.quantity:
-            return True
+            return is_exit(self.legs, held)
         first = self.symbols[0]
         if self.to_target and self.target is not None:
             return only_reduces(held[first], self.target - held[first])
-        return only_reduces(held[first], self.side.sign * (self.traded or self.quantity))
+        return only_reduces(held[first], self.side.sign * self.quantity)
 
 
 def signed(position: MarketPosition | None, size: Decimal | None) -> Decimal | None:

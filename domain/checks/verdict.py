@@ -6,23 +6,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from domain.checks.facts import Facts, PlannedLeg
+from domain.checks.facts import Facts
 from domain.checks.rules import Rules
 from domain.messages import QuoteReport
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`ok` is None where a check could not be judged; `hold_until` is when the signal is to be looked at again.
-
-    `legs` is what may be traded in place of what was planned, where a check that fails leaves something to trade.
-    """
+    """`ok` is None where a check could not be judged; `hold_until` is when the signal is to be looked at again."""
 
     ok: bool | None
     text: str
     values: dict[str, Any] = field(default_factory=dict)
     hold_until: datetime | None = None
-    legs: tuple[PlannedLeg, ...] = ()
 
 
 # A check gets the facts and the rules; None = it has nothing to say, and leaves no step.

@@ -112,7 +112,7 @@ def _close_first(lane: Lane, ask: Ask, wanted: Aim, step: Step) -> Decision:
 def _await_entries(entries: list[Working], kind: Kind, end: Decimal) -> Wait:
     """Return the wait for entries to end: an order to the market gets a moment to be filled, others are canceled."""
     if not entries:
-        return Wait(reason="waits for the other leg of its entry, which is about to be ordered", kind=kind, end=end)
+        return Wait(reason="waits for a leg that is about to be ordered", kind=kind, end=end)
     young = [order for order in entries if _is_about_to_fill(order, end)]
     cancel = tuple(order.order_id for order in entries if order not in young and not order.cancel_requested)
     unknown = next((order for order in entries if order.status in NOT_KNOWN), None)

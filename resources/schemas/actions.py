@@ -8,11 +8,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from domain.alert import Alert
 from domain.enums import Scope, StopLevel
+from domain.planning.values import PlanLeg
 from models import Stop
 from resources.schemas.alerts import AlertIn
 from resources.schemas.fields import Closed, Out, OutNumber, Secret, show_iso
 from services.execution.stops import StopForm
-from services.planning.plan_context import Leg
 from services.planning.what_if import After, WhatIf
 
 
@@ -126,7 +126,7 @@ class WhatIfOrder(Out):
     is_exit: bool
 
     @classmethod
-    def of(cls, leg: Leg) -> WhatIfOrder:
+    def of(cls, leg: PlanLeg) -> WhatIfOrder:
         """Return the order that would be sent."""
         return cls(
             leg=leg.number,

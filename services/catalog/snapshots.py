@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from domain.checks.rules import RuleRow, Rules
 from domain.enums import (
     Activity,
-    AssetClass,
     CheckMode,
     FailurePolicy,
     LegPolicy,
@@ -28,6 +27,7 @@ from domain.enums import (
     TimeInForce,
 )
 from domain.intake import Terms, Tradable
+from domain.planning.values import InstrumentTerms, PairTerms
 from domain.stops import StopInForce
 from extensions import db
 from models import BrokerAccount, CheckRule, Instrument, Pair, RegistryVersion, Stop, WebhookSecret
@@ -49,25 +49,6 @@ class Unasked:
 
 
 NEVER_ASKED = Unasked()
-
-
-class InstrumentTerms(NamedTuple):
-    """How an instrument is traded."""
-
-    symbol: str
-    asset_class: str = AssetClass.STOCK
-    currency: str = "USD"
-    order_type: OrderType = OrderType.MARKET
-    time_in_force: TimeInForce = TimeInForce.DAY
-    extended_hours: bool = False
-
-
-class PairTerms(NamedTuple):
-    """How the legs of a pair belong together; `timeout` in seconds, None = as the desk is set."""
-
-    policy: LegPolicy = LegPolicy.TOGETHER
-    on_failure: FailurePolicy = FailurePolicy.UNWIND
-    timeout: int | None = None
 
 
 @dataclass(slots=True)
@@ -120,23 +101,38 @@ class Snapshot:
         if (kept := self.instrument_terms.get(symbol)) is not None:
             return kept
         row = db.session.execute(sa.select(Instrument).where(Instrument.symbol == symbol)).scalar_one_or_none()
-        found = InstrumentTerms(symbol)
-        if row is not None:
-            order_type, time_in_force = OrderType(row.order_type), TimeInForce(row.time_in_force)
-            found = InstrumentTerms(
-                symbol, row.asset_class, row.currency, order_type, time_in_force, row.extended_hours
-            )
-        return self._keep(self.instrument_terms, symbol, found)
+        return self._keep(self.instrument_terms, symbol, _terms_of(symbol, row))
 
     def terms_of_pair(self, name: str) -> PairTerms:
         """Return how the legs of a pair belong together; of one that is not registered as is usual."""
         if (kept := self.pair_terms.get(name)) is not None:
             return kept
         row = db.session.execute(sa.select(Pair).where(Pair.name == name)).scalar_one_or_none()
-        found = PairTerms()
-        if row is not None:
-            found = PairTerms(LegPolicy(row.leg_policy), FailurePolicy(row.on_leg_failure), row.leg_timeout)
-        return self._keep(self.pair_terms, name, found)
+        return self._keep(self.pair_terms, name, _terms_of_pair(row))
+
+    def load(self, *, symbols: Collection[str], pairs: Collection[str]) -> None:
+        """Look up many at once that were not looked up yet."""
+        new_symbols = [
+            symbol for symbol in symbols if symbol not in self.instruments or symbol not in self.instrument_terms
+        ]
+        if len(new_symbols) > 1:
+            rows = db.session.execute(sa.select(Instrument).where(Instrument.symbol.in_(new_symbols))).scalars()
+            found = {row.symbol: row for row in rows}
+            for symbol in new_symbols:
+                row = found.get(symbol)
+                self._keep(
+                    self.instruments, symbol, self._tradable(row.symbol, row.activity, row.account) if row else None
+                )
+                self._keep(self.instrument_terms, symbol, _terms_of(symbol, row))
+        new_pairs = [name for name in pairs if name not in self.pairs or name not in self.pair_terms]
+        if len(new_pairs) > 1:
+            pair_rows = db.session.execute(sa.select(Pair).where(Pair.name.in_(new_pairs))).scalars()
+            of_name = {row.name: row for row in pair_rows}
+            for name in new_pairs:
+                pair = of_name.get(name)
+                tradable = self._tradable(pair.name, pair.activity, pair.account, pair.hedge_ratio) if pair else None
+                self._keep(self.pairs, name, tradable)
+                self._keep(self.pair_terms, name, _terms_of_pair(pair))
 
     def accepts(self, passphrase: str) -> bool:
         """Tell whether the passphrase is one of those in force; takes the same time for every wrong one."""
@@ -161,6 +157,19 @@ class Snapshot:
             kept.clear()  # other threads read with get(), never by what they stored
         kept[name] = found
         return found
+
+
+def _terms_of(symbol: str, row: Instrument | None) -> InstrumentTerms:
+    if row is None:
+        return InstrumentTerms(symbol)
+    order_type, time_in_force = OrderType(row.order_type), TimeInForce(row.time_in_force)
+    return InstrumentTerms(symbol, row.asset_class, row.currency, order_type, time_in_force, row.extended_hours)
+
+
+def _terms_of_pair(row: Pair | None) -> PairTerms:
+    if row is None:
+        return PairTerms()
+    return PairTerms(LegPolicy(row.leg_policy), FailurePolicy(row.on_leg_failure), row.leg_timeout)
 
 
 def snapshot(*, fresh: bool = False, version: int | None = None) -> Snapshot:

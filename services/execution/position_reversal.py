@@ -13,11 +13,9 @@ from domain.crossing import AccountHolding, Parts, replanned, split
 from domain.enums import Purpose, Side
 from domain.exact import plain_text
 from domain.leg import Leg, LegPlan
-from domain.order_status import AT_BROKER, OrderStatus
+from domain.order_status import OrderStatus
 from domain.trace import step
-from models import AssetState, ForeignOrder, Order, Position, PositionDifference, Signal
-from models.order import OPEN
-from models.venue_state import FOREIGN_WORKING
+from models import AssetState, Order, Signal
 from services.execution.follow_up import leg_orders
 from services.execution.order_moves import note
 
@@ -25,47 +23,11 @@ logger = logging.getLogger(__name__)
 
 S = OrderStatus
 ZERO, ONE, SMALLEST = Decimal(0), Decimal(1), Decimal("1e-8")
-MAY_BE_THERE = AT_BROKER | {S.SENDING, S.UNKNOWN, S.MANUAL}
 WAIT = timedelta(seconds=1)  # until an order is looked at again of which nothing is free
 PATIENCE = timedelta(seconds=10)  # so long it waits; then the broker has the word
 
-_ACCOUNT: sa.BindParameter[int] = sa.bindparam("account_id")
-_SYMBOL: sa.BindParameter[str] = sa.bindparam("symbol")
-_NONE = sa.literal("")
-# One statement, for what is held and what works must be of one moment.
-_HOLDING = sa.union_all(
-    sa.select(_NONE.label("side"), Position.quantity, sa.literal(ZERO, Position.quantity.type).label("off")).where(
-        Position.account_id == _ACCOUNT, Position.symbol == _SYMBOL
-    ),
-    # What the broker holds beyond our book: foreign orders, and what people do there.
-    sa.select(_NONE, PositionDifference.theirs, PositionDifference.ours).where(
-        PositionDifference.account_id == _ACCOUNT, PositionDifference.symbol == _SYMBOL
-    ),
-    sa.select(Order.side, Order.quantity, Order.filled_quantity).where(
-        OPEN,
-        Order.account_id == _ACCOUNT,
-        Order.symbol == _SYMBOL,
-        Order.status.in_(MAY_BE_THERE),
-        Order.id != sa.bindparam("but"),
-    ),
-    sa.select(ForeignOrder.side, ForeignOrder.quantity, ForeignOrder.filled_quantity).where(
-        FOREIGN_WORKING, ForeignOrder.account_id == _ACCOUNT, ForeignOrder.symbol == _SYMBOL
-    ),
-)
 
-
-def read_holding(session: Session, account_id: int, symbol: str, *, but: int = 0) -> AccountHolding:
-    """Return what an account holds of a symbol in all, whoever traded it; the order `but` itself speaks for nothing."""
-    held, working = ZERO, []
-    for side, quantity, off in session.execute(_HOLDING, {"account_id": account_id, "symbol": symbol, "but": but}):
-        if side:
-            working.append((Side(side), max(ZERO, quantity - off)))
-        else:
-            held += quantity - off
-    return AccountHolding.of(held, working)
-
-
-def parts_of(session: Session, order: Order, now: datetime) -> Parts:
+def parts_of(session: Session, order: Order, holding: AccountHolding, now: datetime) -> Parts:
     """Return how an order is to be sent that its broker takes on one side of zero only.
 
     What was sent before stays as it is, for the broker may know it; so does what has waited long enough, and what the
@@ -73,7 +35,9 @@ def parts_of(session: Session, order: Order, now: datetime) -> Parts:
     """
     if order.send_attempts or order.attached:
         return Parts(order.quantity)
-    holding = read_holding(session, order.account_id, order.symbol, but=order.id)
+    if order.is_exit and order.closes == order.quantity:  # it was made for what is held, and opens nothing
+        there = min(order.quantity, max(ZERO, -Side(order.side).sign * holding.held))
+        return Parts(there, lost=order.quantity - there)
     parts = split(Side(order.side), order.quantity, holding, _short_step(session, order))
     if parts.must_wait and order.created_at + PATIENCE <= now:
         return Parts(parts.later, lost=parts.lost)

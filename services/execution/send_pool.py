@@ -15,7 +15,7 @@ from services.execution.claims import Claim
 
 logger = logging.getLogger(__name__)
 
-MOST = 4  # signals of one account whose orders are on their way at once; further orders queue until one is answered
+MOST = 8  # orders of one account on their way at once; further orders queue until one is answered
 
 
 class SendPool:
@@ -26,23 +26,25 @@ class SendPool:
         self._lock = threading.Lock()
         self._threads: dict[int, set[threading.Thread]] = {}
 
-    def has_room(self, account_id: int) -> bool:
-        """Tell whether more of an account may be sent now; who asks claims nothing for one that has no room."""
+    def room(self, account_id: int) -> int:
+        """Return how many orders of an account may be sent now; no more are claimed."""
         with self._lock:
-            return len(self._threads.get(account_id, ())) < MOST
+            return max(0, MOST - len(self._threads.get(account_id, ())))
 
     def send(self, claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str) -> None:
         """Send orders that are committed as being sent; returns at once where the broker is a remote one."""
         if not claims:
             return
-        account_id = claims[0].account_id
-        if not brokers[account_id].capabilities.is_remote:
-            send_orders.send_now(claims, brokers, worker)
-            return
-        thread = threading.Thread(target=self._run, args=(claims, dict(brokers)), name=f"send-{account_id}")
-        with self._lock:
-            self._threads.setdefault(account_id, set()).add(thread)
-        thread.start()
+        here = [claim for claim in claims if not brokers[claim.account_id].capabilities.is_remote]
+        if here:
+            send_orders.send_now(here, brokers, worker)
+        for claim in claims:
+            if claim in here:
+                continue
+            thread = threading.Thread(target=self._run, args=([claim], dict(brokers)), name=f"send-{claim.account_id}")
+            with self._lock:
+                self._threads.setdefault(claim.account_id, set()).add(thread)
+            thread.start()
 
     def close(self) -> None:
         """Wait for the answers that are still to come."""

@@ -1,40 +1,31 @@
-"""What the checks go by, read from the database: only what those that are on need, in few statements.
+"""What the checks go by, read from the database for a batch of signals: only what those that are on need.
 
-Untouched rules cost one, for the last signal of the name.
+Each part is one statement for all signals that need it. Untouched rules cost one, for the last signals of the names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from domain.checks.alert_rules import default_mode
-from domain.checks.catalog import CHECKS, STRICT
-from domain.checks.facts import (
-    BookLine,
-    Facts,
-    LastTarget,
-    Money,
-    NotTraded,
-    PlannedLeg,
-    signed,
-)
+from domain.checks.catalog import CHECKS, STRICT, TARGET
+from domain.checks.facts import Facts, LastTarget, NotTraded, signed
 from domain.checks.hours import Session as MarketSession
 from domain.checks.hours import market_hours
 from domain.checks.rules import Rules, Subject
 from domain.enums import AssetClass, CheckMode, MarketPosition, Side, TickerType, WhenClosed
-from domain.messages import QuoteReport
 from domain.order_status import SignalStatus
 from models import BrokerAccount, Instrument, Signal
 from models.signal import WAITING
 from services.catalog.snapshots import AccountRef, Snapshot
-from services.ledger.closing import read_closing
 from services.planning import totals
 
 OF_EXITS_TOO = ("price_deviation", "spread_limit")
@@ -43,36 +34,48 @@ REFUSED = (SignalStatus.CANCELED, SignalStatus.ERROR)
 ROUTED = ("SMART", "ISLAND")  # no exchange: the broker's own choice, which for dollars is an American one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckInputs:
-    """What the caller knows already: our own book, and the broker's quotes and money."""
+class Inputs:
+    """What the checks of a batch need to know beside the books."""
 
-    books: tuple[BookLine, ...]
-    quotes: Mapping[str, QuoteReport]
-    money: Money | None
+    def __init__(self, session: Session, known: Snapshot, facts: Mapping[int, Facts]) -> None:
+        self._session, self._known, self._facts = session, known, facts
+        self._by_signal: dict[int, dict[str, Any]] = defaultdict(dict)
+        on = {rowid: {check for check in CHECKS if _is_on(check, each, known.rules)} for rowid, each in facts.items()}
+        for check, read in READERS:
+            wanted = [each for rowid, each in facts.items() if check in on[rowid]]
+            if wanted:
+                for rowid, found in read(session, wanted).items():
+                    self._by_signal[rowid].update(found)
+        self._on = on
+
+    def of(self, signal: Signal) -> dict[str, Any]:
+        """Return the fields of a signal's facts."""
+        found, on = self._by_signal[signal.id], self._on[signal.id]
+        facts, account = (
+            self._facts[signal.id],
+            AccountRef(signal.account_id or 0, self._facts[signal.id].subject.account),
+        )
+        for check, read in SUMS:
+            if check in on:
+                found.update(read(self._session, facts, account, on))
+        return {"to_target": facts.to_target, **found}
+
+    def count(self, signal: Signal, orders: int) -> None:
+        """Let later signals of the batch see that orders of an entry were made."""
 
 
-def gather(session: Session, signal: Signal, now: datetime, known: Snapshot, world: CheckInputs, **how: Any) -> Facts:
-    """Return what the checks of a signal need to know; its legs are added once they are sized.
-
-    `how` is `desk_lifetime`, the SIGNAL_LIFETIME as a timedelta, and `to_target`: the position of the alert
-    counts, not its contracts.
-    """
-    account_id = signal.account_id or 0
-    account, rules = AccountRef(account_id, known.account_name(account_id)), known.rules
-    facts = replace(
-        said(signal, account, now, **how),
-        books=world.books,
-        stops=known.stops,
-        quotes=world.quotes,
-        money=world.money,
-    )
-    on = {check for check in CHECKS if _is_on(check, facts, rules)}
-    read_too: dict[str, Any] = {}
-    for checks, read in READERS:
-        if on & set(checks):
-            read_too.update(read(session, facts, account, on))
-    return replace(facts, **read_too)
+def gather(
+    session: Session, signals: Sequence[Signal], *, now: datetime, known: Snapshot, desk_lifetime: timedelta
+) -> Inputs:
+    """Return what the checks of these signals need to know."""
+    facts = {}
+    for signal in signals:
+        account_id = signal.account_id or 0
+        account = AccountRef(account_id, known.account_name(account_id))
+        each = said(signal, account, now, desk_lifetime=desk_lifetime)
+        to_target = known.rules.choice("sizing", each.subject) == TARGET
+        facts[signal.id] = replace(each, to_target=to_target)
+    return Inputs(session, known, facts)
 
 
 def needs_quotes(rules: Rules, subject: Subject) -> bool:
@@ -83,11 +86,6 @@ def needs_quotes(rules: Rules, subject: Subject) -> bool:
 def insists_on_quotes(rules: Rules, subject: Subject) -> bool:
     """Tell whether a check that is on refuses exits too for want of a quote."""
     return any(rules.is_on(check, subject) and rules.choice(check, subject) == STRICT for check in OF_EXITS_TOO)
-
-
-def with_legs(facts: Facts, legs: Iterable[PlannedLeg]) -> Facts:
-    """Return the facts with the sized legs."""
-    return replace(facts, legs=tuple(legs))
 
 
 def _is_on(check: str, facts: Facts, rules: Rules) -> bool:
@@ -127,72 +125,134 @@ def _position(text: str | None) -> MarketPosition | None:
     return MarketPosition(text) if text else None
 
 
-_OF_NAME = (
-    sa.select(Signal.id, Signal.position, Signal.position_size, Signal.received_at, Signal.status, Signal.account_id)
-    .where(Signal.name == sa.bindparam("name"), Signal.id < sa.bindparam("rowid"))
-    .order_by(Signal.received_at.desc(), Signal.id.desc())
-    .limit(1)
-)
+_TRADED = (*REFUSED, SignalStatus.WAITING, SignalStatus.REROUTED)
+
+
+def _before(asked: Any, *conditions: Any) -> Any:
+    """Return the newest signal of the same name before the one asked about, of those that meet the conditions."""
+    earlier = aliased(Signal)
+    return (
+        sa.select(earlier.id)
+        .where(earlier.name == asked.name, earlier.id < asked.id, *(condition(earlier) for condition in conditions))
+        .order_by(earlier.received_at.desc(), earlier.id.desc())
+        .limit(1)
+        .correlate(asked)
+        .scalar_subquery()
+    )
+
+
+_ASKED, _FOUND = aliased(Signal), aliased(Signal)
+_COLUMNS = (
+    _ASKED.id.label("asked"), _FOUND.id, _FOUND.position, _FOUND.position_size, _FOUND.received_at, _FOUND.status,
+    _FOUND.account_id, BrokerAccount.name.label("account"),
+)  # fmt: skip
+_OF_ASKED = _ASKED.id.in_(sa.bindparam("asked", expanding=True))
 # A strategy knows nothing of accounts, so its last alert counts wherever it was traded.
 _LAST = (
-    _OF_NAME.add_columns(BrokerAccount.name.label("account"))
-    .outerjoin(BrokerAccount, BrokerAccount.id == Signal.account_id)
-    .where(Signal.status.not_in([*REFUSED, SignalStatus.WAITING, SignalStatus.REROUTED]))
+    sa.select(*_COLUMNS)
+    .select_from(_ASKED)
+    .join(_FOUND, _FOUND.id == _before(_ASKED, lambda row: row.status.not_in(_TRADED)))
+    .outerjoin(BrokerAccount, BrokerAccount.id == _FOUND.account_id)
+    .where(_OF_ASKED)
 )
-_CAME_TO_NOTHING = _OF_NAME.where(Signal.status.in_(REFUSED), Signal.id > sa.bindparam("after"))
+_CAME_TO_NOTHING = (
+    sa.select(*_COLUMNS)
+    .select_from(_ASKED)
+    .join(_FOUND, _FOUND.id == _before(_ASKED, lambda row: row.status.in_(REFUSED)))
+    .outerjoin(BrokerAccount, BrokerAccount.id == _FOUND.account_id)
+    .where(_OF_ASKED)
+)
+_NEVER_STORED = 2**62  # the rowid of a signal that only somebody asks about
 
 
-def _last(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
-    """Return the last signal of the name that was traded, and one after it that should have led to this one's start."""
-    if facts.previous is None:  # then there is nothing to hold against it
-        return {}
-    given = {"name": facts.subject.name, "rowid": facts.rowid}
-    row = session.execute(_LAST, given).one_or_none()
-    target = None if row is None else signed(_position(row.position), row.position_size)
-    found: dict[str, Any] = {}
-    if row is not None:
-        elsewhere = None if row.account_id == account.id else row.account
-        found["last"] = LastTarget(row.id, target, row.received_at, elsewhere)
-    if facts.previous != (target or Decimal(0)):
-        lost = session.execute(_CAME_TO_NOTHING, {**given, "after": row.id if row else 0}).one_or_none()
-        if lost is not None and signed(_position(lost.position), lost.position_size) == facts.previous:
-            found["not_traded"] = NotTraded(lost.id, lost.status)
+def _last(session: Session, wanted: Sequence[Facts]) -> dict[int, dict[str, Any]]:
+    """Return the last traded signal of each name, and one after it that should have led to where this one starts."""
+    asked = [facts for facts in wanted if facts.previous is not None]  # else there is nothing to hold against it
+    rows = {row.asked: row for row in _rows(session, _LAST, asked)}
+    found: dict[int, dict[str, Any]] = {}
+    doubtful = []
+    for facts in asked:
+        row = rows.get(facts.rowid)
+        target = None if row is None else signed(_position(row.position), row.position_size)
+        if row is not None:
+            elsewhere = None if row.account == facts.subject.account else row.account
+            found[facts.rowid] = {"last": LastTarget(row.id, target, row.received_at, elsewhere)}
+        if facts.previous != (target or Decimal(0)):
+            doubtful.append(facts)
+    lost = {row.asked: row for row in _rows(session, _CAME_TO_NOTHING, doubtful)}
+    for facts in doubtful:
+        row, last = lost.get(facts.rowid), rows.get(facts.rowid)
+        if row is None or (last is not None and row.id < last.id):
+            continue
+        if signed(_position(row.position), row.position_size) == facts.previous:
+            found.setdefault(facts.rowid, {})["not_traded"] = NotTraded(row.id, row.status)
     return found
 
 
-def _newer_waiting(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
-    query = sa.select(sa.func.max(Signal.id)).where(
-        WAITING,
-        Signal.external.is_(False),
-        Signal.id > facts.rowid,
-        Signal.name == facts.subject.name,
-        Signal.side == facts.side,
-        Signal.account_id == account.id,
+def _rows(session: Session, query: Any, wanted: Iterable[Facts]) -> list[Any]:
+    """Return the rows of signals; of one that is not stored, those of the newest of its name are as good."""
+    stored = [facts.rowid for facts in wanted if facts.rowid < _NEVER_STORED]
+    rows = list(session.execute(query, {"asked": stored})) if stored else []
+    for facts in wanted:
+        if facts.rowid >= _NEVER_STORED:
+            rows += _rows_of_name(session, query is _LAST, facts)
+    return rows
+
+
+def _rows_of_name(session: Session, traded: bool, facts: Facts) -> list[Any]:
+    status = Signal.status.not_in(_TRADED) if traded else Signal.status.in_(REFUSED)
+    query = (
+        sa.select(
+            sa.literal(facts.rowid, sa.BigInteger).label("asked"), Signal.id, Signal.position, Signal.position_size,
+            Signal.received_at, Signal.status, Signal.account_id, BrokerAccount.name.label("account"),
+        )
+        .outerjoin(BrokerAccount, BrokerAccount.id == Signal.account_id)
+        .where(Signal.name == facts.subject.name, status)
+        .order_by(Signal.received_at.desc(), Signal.id.desc())
+        .limit(1)
+    )  # fmt: skip
+    return list(session.execute(query))
+
+
+def _newer_waiting(session: Session, wanted: Sequence[Facts]) -> dict[int, dict[str, Any]]:
+    query = (
+        sa.select(BrokerAccount.name.label("account"), Signal.name, Signal.side, sa.func.max(Signal.id).label("newest"))
+        .join(BrokerAccount, BrokerAccount.id == Signal.account_id)
+        .where(WAITING, Signal.external.is_(False), Signal.name.in_({facts.subject.name for facts in wanted}))
+        .group_by(BrokerAccount.name, Signal.name, Signal.side)
     )
-    return {"newer_waiting": session.execute(query).scalar_one()}
+    newest = {(row.account, row.name, row.side): row.newest for row in session.execute(query)}
+    found = {}
+    for facts in wanted:
+        number = newest.get((facts.subject.account, facts.subject.name, facts.side))
+        found[facts.rowid] = {"newer_waiting": number if number is not None and number > facts.rowid else None}
+    return found
 
 
-def _sessions(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
+def _sessions(session: Session, wanted: Sequence[Facts]) -> dict[int, dict[str, Any]]:
+    symbols = {symbol for facts in wanted for symbol in facts.symbols}
     query = sa.select(
         Instrument.symbol, Instrument.primary_exchange, Instrument.asset_class, Instrument.currency
-    ).where(Instrument.symbol.in_(facts.symbols))
-    sessions: dict[str, MarketSession | None] = dict.fromkeys(facts.symbols)
-    for row in session.execute(query):
-        foreign = row.primary_exchange in ROUTED and row.currency != "USD"
-        exchange = "" if foreign else row.primary_exchange
-        sessions[row.symbol] = market_hours(exchange, AssetClass(row.asset_class), facts.now)
-    return {"sessions": sessions}
+    ).where(Instrument.symbol.in_(symbols))
+    rows = {row.symbol: row for row in session.execute(query)}
+    return {
+        facts.rowid: {"sessions": {symbol: _hours(rows.get(symbol), facts.now) for symbol in facts.symbols}}
+        for facts in wanted
+    }
 
 
-Reader = Callable[[Session, Facts, AccountRef, set[str]], dict[str, Any]]
-# Which checks need which part; each part is one statement.
-READERS: tuple[tuple[tuple[str, ...], Reader], ...] = (
-    (("missed_alert",), _last),
-    (("reduce_only",), read_closing),
-    (("duplicate",), _newer_waiting),
-    (("open_positions",), totals.open_books),
-    (("daily_loss",), totals.results),
-    (("orders_per_minute",), totals.orders_in_minute),
-    (("trading_hours",), _sessions),
-    (("slippage_guard",), totals.mean_slip),
+def _hours(row: Any, now: datetime) -> MarketSession | None:
+    if row is None:
+        return None
+    foreign = row.primary_exchange in ROUTED and row.currency != "USD"
+    return market_hours("" if foreign else row.primary_exchange, AssetClass(row.asset_class), now)
+
+
+# Which check needs which part, and how it is read for many signals.
+READERS = (("missed_alert", _last), ("duplicate", _newer_waiting), ("trading_hours", _sessions))
+SUMS = (
+    ("open_positions", totals.open_books),
+    ("daily_loss", totals.results),
+    ("orders_per_minute", totals.orders_in_minute),
+    ("slippage_guard", totals.mean_slip),
 )

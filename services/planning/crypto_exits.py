@@ -1,62 +1,57 @@
-"""Selling coins of which a broker has kept its fee: an alert knows nothing of it and asks for a little too much."""
+"""Fees that a broker has kept of coins: booked before coins are sold, for an alert asks for a little too much."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from domain.enums import Side
+from sqlalchemy.orm import Session
+
 from domain.exact import plain_text
+from domain.lanes.account_book import AccountBook
+from domain.planning.values import note
+from domain.preflight import BrokerFacts
+from models import Signal
 from services.ledger import crypto_fees
-from services.planning.desk_book import Book
-from services.planning.plan_context import Leg, PlanContext
+from services.planning.contexts import symbols_of
 
 
-def settle_fees(scene: PlanContext, book: Book) -> bool:
-    """Book the fees that were kept since the book was last compared; tells whether there were any.
+def settle_fees(
+    session: Session,
+    signals: Iterable[Signal],
+    facts: Mapping[int, BrokerFacts],
+    books: Mapping[int, AccountBook],
+) -> bool:
+    """Book the fees that were kept since the books were last compared; returns True if there were any.
 
     Passed over while an order of the coin works: then the account's holding may be ahead of the book.
     """
-    if scene.broker.holdings is None:
-        return False
     settled = False
-    worked = {order.symbol for order in book.working}
-    symbols = {symbol for symbol in (scene.signal.symbol1, scene.signal.symbol2) if symbol}
-    for symbol in sorted(symbols - worked):
-        found = crypto_fees.Holdings(
-            account_id=scene.signal.account_id or 0,
-            symbol=symbol,
-            ours=book.account_position(symbol),
-            theirs=scene.broker.holdings.get(symbol, Decimal(0)),
-        )
-        fee = crypto_fees.book_fee(scene.session, found, scene.broker.coin_fee)
-        if fee:
-            left = plain_text(found.theirs)
-            text = f"The broker has kept {plain_text(fee)} {symbol} as its fee; the account holds {left}."
-            scene.see("fee", True, text, fee=fee, held=found.theirs)
-            settled = True
+    for signal in signals:
+        broker, book = facts[signal.id], books[signal.account_id or 0]
+        if broker.holdings is None:
+            continue
+        for symbol in symbols_of(signal):
+            if book.working.get(symbol):
+                continue
+            found = crypto_fees.Holdings(
+                account_id=signal.account_id or 0,
+                symbol=symbol,
+                ours=book.account_position(symbol),
+                theirs=broker.holdings.get(symbol, Decimal(0)),
+            )
+            fee = crypto_fees.book_fee(session, found, broker.coin_fee)
+            if fee:
+                left = plain_text(found.theirs)
+                text = f"The broker has kept {plain_text(fee)} {symbol} as its fee; the account holds {left}."
+                signal.trace = [*signal.trace, note("fee", True, text, fee=fee, held=found.theirs)]
+                settled = True
     return settled
 
 
-def can_be_sold(scene: PlanContext, book: Book, symbol: str, side: Side, quantity: Decimal) -> Decimal:
-    """Return what is sold of a coin: all that is left, where more is asked for by no more than fees have taken."""
-    name, broker = str(scene.signal.name), scene.broker
-    held = book.position(name, symbol)
-    if side is not Side.SELL or not broker.coin_fee or not 0 < held < quantity or not broker.is_always_open(symbol):
-        return quantity
-    on_record = crypto_fees.on_record(scene.session, scene.signal.account_id or 0, name, symbol)
-    left = held - held % broker.step_of(symbol)
-    return left if left > 0 and quantity - held <= max(on_record, quantity * broker.coin_fee) else quantity
-
-
-def as_held(scene: PlanContext, book: Book, leg: Leg) -> Leg:
-    """Return a leg that asks for no more of a coin than fees have left, and say so."""
-    quantity = can_be_sold(scene, book, leg.symbol, leg.side, leg.quantity)
-    if quantity == leg.quantity:
-        return leg
-    text = (
-        f"{plain_text(leg.quantity)} {leg.symbol} are asked for; after fees {plain_text(quantity)} are held, and all "
-        "of it is sold."
-    )
-    scene.see("fee", True, text, asked=leg.quantity, sold=quantity)
-    return replace(leg, quantity=quantity)
+def fees_on_record(session: Session, signal: Signal, broker: BrokerFacts) -> Decimal:
+    """Return what was kept of a signal's coin so far; 0 for all that are no coins."""
+    symbol = str(signal.symbol1)
+    if not broker.coin_fee or not broker.is_always_open(symbol):
+        return Decimal(0)
+    return crypto_fees.on_record(session, signal.account_id or 0, str(signal.name), symbol)

@@ -1,306 +1,223 @@
-"""From a waiting signal to its orders: one transaction, oldest first, one at a time for each stock or pair.
+"""From waiting signals to their orders, a batch at a time: claim, gather, plan, store, commit.
 
-Where nothing keeps the orders back they are committed as being sent, so that the
-worker that planned them can call the broker at once.
+All of it is one transaction that holds the locks of the accounts concerned. Signals are decided one by one in memory,
+each seeing what the ones before it took. Where nothing keeps orders back they are committed as being sent, so that
+the worker that planned them can call the broker at once.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import replace
 from decimal import Decimal
-from typing import cast
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import Session, aliased, lazyload
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from brokers.base import Broker
-from brokers.errors import BrokerError
-from domain.checks.alert_rules import not_after
-from domain.checks.rules import Subject
-from domain.enums import LegPolicy, MarketPosition, Side, TickerType
-from domain.exact import plain_text
-from domain.order_status import OrderStatus, SignalStatus
-from extensions import announce, database_time, transaction, utc_now
-from models import Order, OrderEvent, RegistryVersion, Signal
-from models.signal import WAITING
+from domain.lanes.values import Kind
+from domain.order_status import SignalStatus
+from domain.planning.plan import plan
+from domain.planning.values import Held, Outcome, PlanContext, Planned, Refused, Request, Waits, note
+from extensions import announce, is_postgresql, transaction
+from models import Order, Signal
 from services import failpoints
-from services.broker_state.market import Market, Need, NotKnown
+from services.broker_state.market import NotKnown
 from services.catalog import snapshots
-from services.execution.claims import Claim, make_claim, start_sending, take_lease
-from services.execution.new_orders import NewOrder, add_orders, make_order
-from services.planning.check_inputs import insists_on_quotes, needs_quotes, said
-from services.planning.decide import decide_plan
-from services.planning.desk_book import Book
-from services.planning.plan_context import NotTradable, Plan, PlanContext
-from services.worker.broker_tasks import BrokerTasks
+from services.catalog.snapshots import Snapshot
+from services.execution.claims import Claim
+from services.execution.order_moves import request_cancel
+from services.execution.roll_up import refresh_signal
+from services.ledger.books import read_books
+from services.planning.broker_needs import WorkerContext, ask_all, askable, facts_for
+from services.planning.claim import Batch, claim, is_any_due
+from services.planning.contexts import Contexts, symbols_of
+from services.planning.crypto_exits import fees_on_record, settle_fees
+from services.planning.held_elsewhere import name_other_accounts
+from services.planning.store import Decided, Made, apply_outcome, insert_orders, make_orders, must_queue, take_up
 
 logger = logging.getLogger(__name__)
 
-S = OrderStatus
-PENDING = frozenset({S.QUEUED, S.CLAIMED, S.SENDING, S.UNKNOWN, S.MANUAL})
-AT_ONCE = (
-    (None, S.QUEUED, "planned"),
-    (S.QUEUED, S.CLAIMED, "claimed"),
-    (S.CLAIMED, S.SENDING, "attempt 1"),
-)
-ORDERS, EVENTS = cast(sa.Table, Order.__table__), cast(sa.Table, OrderEvent.__table__)
-_INSERT_ORDERS = sa.insert(ORDERS).returning(ORDERS.c.id, sort_by_parameter_order=True)
-ASKING = "ask"
-BROKER_AWAY = 2.0  # seconds until a broker is asked again that could not be asked
+MOST = 64  # signals in one transaction
+MOST_ON_SQLITE = 16  # so long as it lasts nobody else can write there, and alerts want to
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerContext:
-    """What a worker plans with; `ready` are the accounts that are in step with their brokers."""
-
-    brokers: Mapping[int, Broker]
-    market: Market
-    ready: frozenset[int]
-    lifetime: timedelta
-    leg_timeout: int
-    worker: str
-    errands: BrokerTasks | None = None  # None = brokers are asked here and now
-
-
-def plan_next(desk: WorkerContext) -> list[Claim] | None:
-    """Plan the next waiting signal; returns the orders to be sent at once, None when no signal waits.
+def plan_next(desk: WorkerContext, most: int | None = None) -> list[Claim] | None:
+    """Plan a batch of waiting signals; returns the orders to be sent at once, None when no signal can be planned.
 
     Signals of accounts that are not the desk's are left alone.
     """
-    fast = True
-    for _ in range(4):
+    size = most or (MOST if is_postgresql() else MOST_ON_SQLITE)
+    for _ in range(3):
         try:
-            return _plan(desk, fast=fast)
-        except NotKnown as wanted:
-            _ask(desk, wanted)
-        except IntegrityError:
-            # Another worker has put an order of the same symbol into flight: this one queues behind it.
-            fast = False
+            planned = _plan_batch(desk, size)
+        except (IntegrityError, DataError):
+            if size == 1:
+                raise
+            logger.exception("a batch could not be stored; its signals are planned one by one")
+            size = 1
+            continue
+        if planned is None or planned.was_any or not ask_all(desk, planned.wanted):
+            return None if planned is None else planned.claims
     return []
 
 
-def _ask(desk: WorkerContext, wanted: NotKnown) -> None:
-    """Ask a broker for what planning lacks; a remote one in a thread, while the signals of others are planned."""
-    remote = desk.brokers[wanted.account_id].capabilities.is_remote
-    if desk.errands is None or not remote:
-        _ask_now(desk, wanted)
-    else:
-        desk.errands.begin(wanted.account_id, ASKING, lambda: _ask_now(desk, wanted))
+class _Planned:
+    """What one transaction came to: claims, what brokers must be asked, and what the plans cost."""
+
+    def __init__(self) -> None:
+        self.claims: list[Claim] = []
+        self.wanted: list[NotKnown] = []
+        self.costs: list[tuple[int, int, Decimal]] = []
+        self.was_any = False
 
 
-def _ask_now(desk: WorkerContext, wanted: NotKnown) -> bool:
-    try:
-        desk.market.ask(wanted)
-    except BrokerError as e:
-        logger.warning("account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
-        desk.market.pass_over(wanted.account_id, BROKER_AWAY)
-        expire_waiting(wanted.account_id, desk.lifetime)
-        return False
-    return True
-
-
-def _askable(desk: WorkerContext) -> tuple[int, ...]:
-    """Return the accounts whose signals can be planned now: their brokers can be asked, and are not being asked."""
-    asked = desk.errands.under_way(ASKING) if desk.errands else frozenset()
-    return tuple(account_id for account_id in desk.market.reachable() if account_id not in asked)
-
-
-def expire_waiting(account_id: int, lifetime: timedelta) -> None:
-    """Cancel what waits too long for a broker that cannot be asked: it is never traded late."""
+def _plan_batch(desk: WorkerContext, most: int) -> _Planned | None:
+    accounts = askable(desk)
+    if not accounts or (not is_postgresql() and not is_any_due(accounts)):  # there even a look would lock the database
+        return None
+    done = _Planned()
     with transaction() as session:
-        query = sa.select(Signal).where(WAITING, Signal.account_id == account_id, Signal.external.is_(False))
-        now, known = database_time(), snapshots.snapshot(fresh=True)
-        account = snapshots.AccountRef(account_id, known.account_name(account_id))
-        for signal in session.execute(query.order_by(Signal.id).with_for_update(of=Signal)).scalars():
-            latest = not_after(said(signal, account, now, desk_lifetime=lifetime), known.rules)
-            if latest is not None and latest < now:
-                _refuse(signal, NotTradable(SignalStatus.CANCELED, "expired", "The broker could not be asked in time."))
-                announce(session)
-
-
-def _plan(desk: WorkerContext, *, fast: bool) -> list[Claim] | None:
-    with transaction() as session:
-        found = session.execute(_next_waiting(), {"accounts": _askable(desk)}).one_or_none()
-        if found is None:
+        batch = claim(session, accounts, most)
+        if batch is None:
             return None
-        signal, now, version = found
-        claims: list[Claim] = []
-        account_id, rowid, cost = signal.account_id or 0, signal.id, Decimal(0)
+        decided = _decide_all(session, desk, batch, done)
+        _end_passed(session, decided)
+        _ask_for_ends(session, decided, desk.worker, batch)
+        done.claims = insert_orders(session, decided.made, desk.worker, batch.now)
+        if done.was_any:
+            announce(session)
+        failpoints.reach("plan before commit")
+    for account_id, rowid, cost in done.costs:
+        desk.market.reserve(account_id, rowid, cost)
+    if done.wanted and done.was_any:
+        ask_all(desk, done.wanted)
+    failpoints.reach("plan after commit")
+    return done
+
+
+def _decide_all(session: Session, desk: WorkerContext, batch: Batch, done: _Planned) -> Decided:
+    known = snapshots.snapshot(version=batch.version)
+    facts = {}
+    for signal in batch.signals:
         try:
-            scene = _scene(desk, session, signal, now, version)
-            try:
-                book, plan = decide_plan(scene)
-                orders = _make_orders(scene, plan, desk)
-            finally:
-                signal.trace = [*signal.trace, *scene.trace]
-        except NotTradable as e:
-            _refuse(signal, e)
-        except (SQLAlchemyError, NotKnown):
+            facts[signal.id] = facts_for(desk, signal, known)
+        except NotKnown as wanted:
+            done.wanted.append(wanted)
+    signals = [signal for signal in batch.signals if signal.id in facts]
+    decided = Decided()
+    if not signals:
+        return decided
+    done.was_any = True
+    names = {str(signal.name) for signal in signals}
+    symbols = {symbol for signal in signals for symbol in symbols_of(signal)}
+    books = read_books(session, batch.accounts, names, symbols, batch.now)
+    if settle_fees(session, signals, facts, books):
+        books = read_books(session, batch.accounts, names, symbols, batch.now)
+    contexts = Contexts(
+        session, signals, now=batch.now, known=known, desk_lifetime=desk.lifetime, books=books, ahead=batch.ahead
+    )
+    room = dict(desk.room or {})
+    reserved: dict[int, Decimal] = {}
+    for signal in signals:
+        account_id = signal.account_id or 0
+        broker = facts[signal.id]
+        broker = replace(broker, reserved=broker.reserved + reserved.get(account_id, Decimal(0)))
+        try:
+            request, context = contexts.of(
+                signal,
+                broker,
+                attached_hedge=desk.brokers[account_id].capabilities.attached_pair_hedge,
+                fees_on_record=fees_on_record(session, signal, broker),
+            )
+            outcome = plan(request, context)
+        except SQLAlchemyError:
             raise
         except Exception:  # one signal that cannot be understood must not hold up all others
             logger.exception("signal %s: planning failed", signal.id)
-            signal.status, signal.status_reason = SignalStatus.CRITICAL, "planning failed; the log says why"
-        else:
-            signal.status = SignalStatus.CREATED
-            if fast and signal.account_id in desk.ready and not plan.waits and not _must_queue(orders, book, plan):
-                claims = _send_at_once(scene, orders, desk)
-            else:
-                add_orders(session, orders, "planned", desk.worker)
-            cost = plan.cost
-            logger.info(
-                "signal %s: planned as %s",
-                signal.id,
-                ", ".join(f"{leg.side} {plain_text(leg.quantity)} {leg.symbol}" for leg in plan.legs),
-            )
-        announce(session)
-        failpoints.reach("plan before commit")
-    desk.market.reserve(account_id, rowid, cost)
-    failpoints.reach("plan after commit")
-    return claims
+            text = "planning failed; the log says why"
+            apply_outcome(signal, Refused(status=SignalStatus.CRITICAL, reason=text, text=text, steps=[]))
+            continue
+        _take(session, desk, known, contexts, decided, (signal, request, context, outcome), room)
+        if isinstance(outcome, Planned):
+            reserved[account_id] = reserved.get(account_id, Decimal(0)) + outcome.cost
+            done.costs.append((account_id, signal.id, outcome.cost))
+    return decided
 
 
-@functools.cache
-def _next_waiting() -> sa.Select[Signal, datetime, int]:
-    """Return the query of the next signal to plan; made once, for it is asked all the time."""
-    # The row lock is the claim: it lasts as long as this transaction, and ends with a worker that dies.
-    earlier = aliased(Signal)
-    same_lane = sa.exists().where(
-        earlier.name == Signal.name,
-        earlier.account_id == Signal.account_id,
-        earlier.status.in_([SignalStatus.WAITING, SignalStatus.REROUTED]),
-        earlier.id < Signal.id,
-    )
-    accounts = Signal.account_id.in_(sa.bindparam("accounts", expanding=True))
-    exits_first = sa.case((Signal.position == MarketPosition.FLAT, 0), else_=1)
-    return (
-        sa.select(Signal, utc_now(), sa.select(RegistryVersion.version).scalar_subquery())
-        .options(lazyload(Signal.account))
-        .where(WAITING, Signal.external.is_(False), accounts, ~same_lane)
-        .where(Signal.held_until.is_(None) | (Signal.held_until <= utc_now()))
-        .order_by(exits_first, Signal.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=Signal)
-    )
-
-
-def _scene(desk: WorkerContext, session: Session, signal: Signal, now: datetime, version: int) -> PlanContext:
-    """Return all that planning a signal may look at; raises NotKnown."""
-    account_id, known = signal.account_id or 0, snapshots.snapshot(version=version)
-    symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
-    subject = Subject(known.account_name(account_id), str(signal.name), TickerType(str(signal.ticker_type)))
-    # The price of a pair's alert says nothing of what its legs cost. An exit waits for none that it can do without.
-    quotes = Need.ESTIMATE if len(symbols) == 2 else Need.NONE
-    if needs_quotes(known.rules, subject):
-        is_exit = signal.position == MarketPosition.FLAT
-        quotes = Need.ESTIMATE if is_exit and not insists_on_quotes(known.rules, subject) else Need.CHECK
-    return PlanContext(
-        session=session,
-        signal=signal,
-        now=now,
-        broker=desk.market.facts(account_id, symbols, quotes, sells=signal.side == Side.SELL or len(symbols) == 2),
-        known=known,
-        desk_lifetime=desk.lifetime,
-        attached_hedge=desk.brokers[account_id].capabilities.attached_pair_hedge,
-    )
-
-
-def _refuse(signal: Signal, e: NotTradable) -> None:
-    if e.hold_until is not None:
-        signal.held_until = e.hold_until
-        signal.status_reason = f"held until {e.hold_until:%Y-%m-%d %H:%M} UTC: {e.reason}"[:255]
-        logger.info("signal %s: %s", signal.id, signal.status_reason)
+def _take(
+    session: Session,
+    desk: WorkerContext,
+    known: Snapshot,
+    contexts: Contexts,
+    decided: Decided,
+    what: tuple[Signal, Request, PlanContext, Outcome],
+    room: dict[int, int],
+) -> None:
+    """Put on the signal what was decided, and let the rest of the batch see it."""
+    signal, _, context, outcome = what
+    if isinstance(outcome, Refused):
+        outcome = name_other_accounts(session, signal, outcome)
+    if isinstance(outcome, Planned):
+        outcome = replace(outcome, timeout=outcome.timeout or desk.leg_timeout)
+    apply_outcome(signal, outcome)
+    if isinstance(outcome, Planned | Refused):
+        for rowid in outcome.passes:
+            decided.passed[rowid] = signal.id
+    if isinstance(outcome, Waits):
+        for order_id in outcome.cancel:
+            decided.cancel[order_id] = (signal.id, f"signal {signal.id} closes the position")
+    if not isinstance(outcome, Planned):
         return
-    signal.status, signal.status_reason = e.status, e.reason[:255]
-    signal.error_text = f"{e.reason}: {e.text}"[:1000]
-    logger.warning("signal %s: %s, %s", signal.id, e.status, e.text)
+    account_id = signal.account_id or 0
+    book = contexts.books[account_id]
+    orders = make_orders(known.installation, signal, outcome, context.now)
+    fits = room.get(account_id, len(orders)) >= len(orders)
+    at_once = account_id in desk.ready and fits and not must_queue(orders, book, outcome)
+    if at_once and account_id in room:
+        room[account_id] -= len(orders)
+    decided.made.append(Made(signal, known.account_name(account_id), orders, at_once))
+    take_up(book, orders, outcome)
+    if outcome.kind is not Kind.EXIT:
+        contexts.count(signal, len(outcome.legs))
 
 
-def _make_orders(scene: PlanContext, plan: Plan, desk: WorkerContext) -> list[Order]:
-    signal, installation = scene.signal, scene.known.installation
-    both = len(plan.legs) == 2
-    if both:
-        first, second = plan.legs
-        signal.leg_policy, signal.on_leg_failure, signal.lead_leg = plan.policy, plan.on_failure, plan.lead
-        signal.leg_timeout = plan.timeout or desk.leg_timeout
-        signal.leg_quantity1, signal.leg_quantity2 = first.quantity, second.quantity
-        signal.leg_step1, signal.leg_step2 = first.step, second.step
-        signal.leg_closes1, signal.leg_closes2 = first.closes or None, second.closes or None
-    elif plan.legs[0].closes:
-        signal.leg_quantity1, signal.leg_closes1 = plan.legs[0].quantity, plan.legs[0].closes
-        signal.leg_step1 = plan.legs[0].step
-    now_sent = [
-        leg for leg in plan.legs if not both or plan.policy is not LegPolicy.LEG1_FIRST or leg.number == plan.lead
-    ]
-    orders = [
-        make_order(
-            installation,
-            signal,
-            NewOrder(
-                leg=leg.number,
-                symbol=leg.symbol,
-                asset_class=leg.asset_class,
-                currency=leg.currency,
-                side=leg.side,
-                quantity=leg.closes or leg.quantity,
-                order_type=leg.terms.order_type,
-                time_in_force=leg.terms.time_in_force,
-                limit_price=leg.terms.limit_price,
-                stop_price=leg.terms.stop_price,
-                extended_hours=leg.terms.extended_hours,
-                is_exit=leg.is_exit,
-                attached=both and plan.policy is LegPolicy.ATTACHED and leg.number == 2,
-                not_after=plan.not_after,
-            ),
-            scene.now,
+def _end_passed(session: Session, decided: Decided) -> None:
+    """Cancel the waiting entries that an exit has made pointless."""
+    if not decided.passed:
+        return
+    query = sa.select(Signal).where(Signal.id.in_(decided.passed)).order_by(Signal.id).with_for_update(of=Signal)
+    for signal in session.execute(query).scalars():
+        by = decided.passed[signal.id]
+        text = f"Signal {by} takes the position back to flat or round, so what this one waited for is over."
+        steps = [note("lane", False, text, exit=by)]
+        refused = Refused(
+            status=SignalStatus.CANCELED, reason=f"passed by the exit of signal {by}", text=text, steps=steps
         )
-        for leg in now_sent
-    ]
-    names = ", ".join(f"{leg.side} {plain_text(leg.quantity)} {leg.symbol} {leg.terms.order_type}" for leg in plan.legs)
-    account = scene.known.account_name(signal.account_id or 0)
-    how = f", {plan.policy}, on failure {plan.on_failure}" if both else ""
-    scene.see("orders", True, f"Orders for account {account}: {names}{how}.", account=account)
-    return orders
+        apply_outcome(signal, refused)
 
 
-def _must_queue(orders: Sequence[Order], book: Book, plan: Plan) -> bool:
-    """Tell whether earlier orders of these symbols are on their way to the broker, or legs of the pair still work."""
-    symbols, name = {order.symbol for order in orders}, orders[0].name
-    if plan.policy is not LegPolicy.TOGETHER and any(order.name == name for order in book.working):
-        return True
-    return any(order.symbol in symbols and order.status in PENDING for order in book.working)
+def _ask_for_ends(session: Session, decided: Decided, worker: str, batch: Batch) -> None:
+    """Ask for the end of orders that keep a position from being closed; one that was not sent ends at once."""
+    if not decided.cancel:
+        return
+    of_orders = sa.select(Order.signal_id).where(Order.id.in_(decided.cancel))
+    locked = sa.select(Signal).where(Signal.id.in_(of_orders)).order_by(Signal.id).with_for_update(of=Signal)
+    signals = {signal.id: signal for signal in session.execute(locked).scalars()}
+    query = sa.select(Order).where(Order.id.in_(decided.cancel)).order_by(Order.id).with_for_update(of=Order)
+    ended = False
+    for order in session.execute(query).scalars().all():
+        _, why = decided.cancel[order.id]
+        request_cancel(session, order, why, worker, batch.now)
+        ended = ended or order.status == "CANCELED"
+        if order.signal_id in signals:
+            refresh_signal(session, signals[order.signal_id], order, batch.now, worker)
+        logger.info("order %s: its end is asked for, %s", order.client_order_id, why)
+    if ended:
+        waiting = {by for by, _ in decided.cancel.values()}
+        for signal in batch.signals:
+            if signal.id in waiting:
+                signal.look_at = None
 
 
-def _send_at_once(scene: PlanContext, orders: Sequence[Order], desk: WorkerContext) -> list[Claim]:
-    """Commit orders, with this transaction, as being sent; an attached one waits until the broker has leg 1."""
-    session, signal = scene.session, scene.signal
-    at_once = [order for order in orders if not order.attached]
-    for order in at_once:
-        take_lease(order, desk.worker, scene.now)
-        start_sending(order, scene.now)
-        order.status, order.moves = S.SENDING, len(AT_ONCE)
-    # These two statements are on the way of every alert: written out they cost half of what the mapper takes.
-    columns = [column.name for column in ORDERS.c if column.name != "id"]
-    rows = [{name: getattr(order, name) for name in columns} for order in orders]
-    for order, rowid in zip(orders, session.execute(_INSERT_ORDERS, rows).scalars().all(), strict=True):
-        order.id = rowid
-    events = [
-        {
-            "order_id": order.id,
-            "seq": seq,
-            "from_status": old,
-            "to_status": new,
-            "cause": cause,
-            "actor": desk.worker,
-            "epoch": 0 if new is S.QUEUED else order.lease_epoch,
-        }
-        for order in orders
-        for seq, (old, new, cause) in enumerate(AT_ONCE[: order.moves], 1)
-    ]
-    session.execute(sa.insert(EVENTS), events)
-    account = scene.known.account_name(signal.account_id or 0)
-    return [make_claim(order, signal, account, None) for order in at_once]
+__all__ = ["Held", "WorkerContext", "plan_next"]

@@ -16,17 +16,22 @@ from brokers.registry import capabilities_of
 from domain.alert import Alert
 from domain.enums import Source
 from domain.intake import Decision, decide
+from domain.lanes.account_book import AccountBook
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.order_status import SignalStatus
+from domain.planning.plan import plan
+from domain.planning.values import Held, PlanLeg, Planned, Refused, Request, Waits
 from domain.preflight import BrokerFacts
 from domain.trace import step
 from extensions import database_time, reading
 from models import AccountState, AssetState, BrokerAccount, Quote, Signal
 from services.broker_state.market import broker_facts
 from services.catalog import snapshots
-from services.planning.decide import decide_plan
-from services.planning.desk_book import Book
-from services.planning.plan_context import Leg, NotTradable, Plan, PlanContext
+from services.ledger.books import read_books
+from services.planning.claim import ahead_of
+from services.planning.contexts import Contexts, symbols_of
+from services.planning.crypto_exits import fees_on_record
+from services.planning.held_elsewhere import name_other_accounts
 
 NEVER_STORED = 2**62  # as the rowid: later than all that is stored
 
@@ -53,7 +58,7 @@ class WhatIf:
     held_until: datetime | None = None
     policy: str | None = None
     on_failure: str | None = None
-    orders: Sequence[Leg] = ()
+    orders: Sequence[PlanLeg] = ()
     book: Sequence[After] = ()
     trace: list[dict[str, Any]] = field(default_factory=list)
 
@@ -81,41 +86,52 @@ def what_if(alert: Alert) -> WhatIf:
             return result
         now = database_time()
         signal = _signal(alert, decision, now)
-        scene = PlanContext(
-            session=session,
-            signal=signal,
+        broker = _broker_facts(session, signal)
+        account_id, symbols = signal.account_id or 0, symbols_of(signal)
+        books = read_books(session, [account_id], [str(signal.name)], symbols, now)
+        contexts = Contexts(
+            session,
+            [signal],
             now=now,
-            broker=_broker_facts(session, signal),
             known=known,
             desk_lifetime=timedelta(seconds=current_app.config["DESK"].signal_lifetime),
-            attached_hedge=_capabilities(session, signal).attached_pair_hedge,
+            books=books,
+            ahead={signal.id: ahead_of(session, signal)},
         )
-        try:
-            book, plan = decide_plan(scene)
-        except NotTradable as e:
-            result.status, result.reason, result.text, result.held_until = e.status, e.reason, e.text, e.hold_until
-            if e.hold_until is not None:
-                result.status = SignalStatus.WAITING
-        else:
-            _fill_in(result, signal, book, plan)
-        result.trace = [*signal.trace, *scene.trace]
+        request, context = contexts.of(
+            signal,
+            broker,
+            attached_hedge=_capabilities(session, signal).attached_pair_hedge,
+            fees_on_record=fees_on_record(session, signal, broker),
+        )
+        outcome = plan(request, context)
+        if isinstance(outcome, Refused):
+            outcome = name_other_accounts(session, signal, outcome)
+        match outcome:
+            case Planned():
+                _fill_in(result, request, books[account_id], outcome)
+            case Refused():
+                result.status, result.reason, result.text = outcome.status, outcome.reason, outcome.text
+            case Held():
+                result.reason, result.text, result.held_until = outcome.reason, "", outcome.until
+            case Waits():
+                result.reason = result.text = f"It {outcome.reason}."
+        steps = [] if isinstance(outcome, Waits) else outcome.steps
+        result.trace = [*signal.trace, *steps]
     return result
 
 
-def _fill_in(result: WhatIf, signal: Signal, book: Book, plan: Plan) -> None:
-    result.status, result.orders = SignalStatus.CREATED, plan.legs
+def _fill_in(result: WhatIf, request: Request, book: AccountBook, plan: Planned) -> None:
+    result.status, result.orders, result.text = SignalStatus.CREATED, plan.legs, plan.left_out
     if len(plan.legs) == 2:
         result.policy, result.on_failure = plan.policy, plan.on_failure
-    name = str(signal.name)
-    result.book = [
-        After(
-            leg.symbol,
-            book.position(name, leg.symbol),
-            book.coming(name, leg.symbol),
-            book.position(name, leg.symbol) + book.coming(name, leg.symbol) + leg.side.sign * leg.quantity,
-        )
-        for leg in plan.legs
-    ]
+    result.book = [_after(request.name, book, leg) for leg in plan.legs]
+
+
+def _after(name: str, book: AccountBook, leg: PlanLeg) -> After:
+    of_lane = book.leg(name, leg.symbol)
+    coming = of_lane.after(name)
+    return After(leg.symbol, of_lane.held, coming - of_lane.held, coming + leg.side.sign * leg.quantity)
 
 
 def _signal(alert: Alert, decision: Decision, now: datetime) -> Signal:

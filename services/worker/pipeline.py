@@ -22,7 +22,8 @@ from services.execution import leg_timeouts, stops, submit_orders
 from services.execution.due import look
 from services.execution.send_pool import SendPool
 from services.health import HEARTBEAT
-from services.planning import plan_signals
+from services.planning import broker_needs, plan_signals
+from services.planning.broker_needs import WorkerContext
 from services.worker import housekeeping
 from services.worker.account_session import AccountSession
 from services.worker.broker_tasks import BrokerTasks
@@ -82,7 +83,7 @@ class Pipeline:
             heard_of = {number for number, keeper in self._keepers.items() if not keeper.is_away}
             self._left_alone.look(self._terms.keys() - heard_of)
             for number in self._terms.keys() - self._keepers.keys():  # without keys nobody plans its signals
-                plan_signals.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime))
+                broker_needs.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime))
         if self._is_due("tidy", HOUSEKEEPING_EVERY):
             housekeeping.tidy()
         if self._is_due("tend", TEND_EVERY):
@@ -159,28 +160,32 @@ class Pipeline:
             ready = {number: keeper.broker for number, keeper in self._keepers.items() if keeper.is_open}
             if not ready:  # not before the books agree
                 return
-            roomy = {number: broker for number, broker in ready.items() if self._senders.has_room(number)}
-            claims = plan_signals.plan_next(self._desk(frozenset(roomy)))
+            claims = plan_signals.plan_next(self._desk(ready))
             if claims:
                 self._senders.send(claims, ready, self.name)
-            busy = self._work_on_orders(ready, roomy, stop) or claims is not None
+            busy = self._work_on_orders(ready, stop) or claims is not None
 
-    def _desk(self, ready: frozenset[int]) -> plan_signals.WorkerContext:
-        return plan_signals.WorkerContext(
+    def _desk(self, ready: Mapping[int, Broker]) -> WorkerContext:
+        return WorkerContext(
             brokers={number: keeper.broker for number, keeper in self._keepers.items()},
             market=self.market,
-            ready=ready,
+            ready=frozenset(ready),
+            room=self._room(ready),
             lifetime=timedelta(seconds=self._config.signal_lifetime),
             leg_timeout=self._config.leg_timeout,
             worker=self.name,
             errands=self._errands if self._threads else None,
         )
 
-    def _work_on_orders(self, ready: Mapping[int, Broker], roomy: Mapping[int, Broker], stop: Stop) -> bool:
-        """Send one order that is due; cancel and look up what is. Tells whether anything was done."""
-        due = look(ready)
-        sendable = {number: broker for number, broker in roomy.items() if number in due.sending}
-        done = bool(sendable) and submit_orders.submit_next(sendable, self.name, self._senders.send)
+    def _room(self, ready: Mapping[int, Broker]) -> dict[int, int]:
+        """Return how many orders are taken for sending now; a venue on this machine takes all."""
+        return {number: self._senders.room(number) for number, broker in ready.items() if broker.capabilities.is_remote}
+
+    def _work_on_orders(self, ready: Mapping[int, Broker], stop: Stop) -> bool:
+        """Send orders that are due; cancel and look up what is. Returns True if anything was done."""
+        due, room = look(ready), self._room(ready)
+        sendable = {number: ready[number] for number in due.sending if room.get(number, 1) > 0}
+        done = bool(sendable) and submit_orders.submit_next(sendable, self.name, self._senders.send, room)
         for number in due.asking:
             broker = ready[number]
             if stop.asked:

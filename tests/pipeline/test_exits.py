@@ -1,5 +1,6 @@
 """Exits close what is held, and never open a position: whatever was refused before them, and wherever it is held."""
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from flask import Flask
 from brokers.paper.instructions import Kind
 from domain.enums import CheckMode, LegPolicy, MarketPosition, Scope, Side, StopLevel
 from extensions import transaction
-from models import BrokerAccount, Position, PositionDifference, Signal
+from models import BrokerAccount, Order, Position, PositionDifference, Signal
 from services.catalog import check_limits
 from services.catalog.check_limits import RuleForm
 from services.execution.stops import StopForm, set_stop
@@ -44,13 +45,18 @@ def leave(desk: Desk, quantity: str = "10", ticker: str = "LNT", price: str = "5
     return desk.alert(ticker, Side.SELL, quantity, price, **values)
 
 
-def told(desk: Desk, rowid: int, check: str = "reduce only") -> str:
+def told(desk: Desk, rowid: int, check: str = "sizing") -> str:
     return next(step["text"] for step in reversed(desk.signal(rowid).trace) if step["check"] == check)
 
 
 def outcome(desk: Desk, rowid: int) -> tuple[str, str | None]:
     signal = desk.signal(rowid)
     return signal.status, signal.status_reason
+
+
+def change(model: type[Any], rowid: int, **values: Any) -> None:
+    with transaction() as session:
+        session.execute(sa.update(model).where(model.id == rowid).values(**values))
 
 
 def unbooked(desk: Desk, symbol: str, theirs: str) -> None:
@@ -67,56 +73,54 @@ def test_an_exit_of_an_entry_that_was_rejected_opens_nothing(desk: Desk):
     assert outcome(desk, entry)[0] == "error"
     assert outcome(desk, exit_) == ("canceled", "nothing to close")
     assert (desk.orders(exit_), held(desk)) == ([], {})
-    assert told(desk, exit_) == "To sell 10 LNT is to close, and the book holds 0: there is nothing long to close."
-    assert f"where signal {entry} was to lead, but that one came to nothing (error)" in told(
-        desk, exit_, "missed alert"
-    )
+    assert told(desk, exit_) == "LNT is flat: there is nothing to close."
+    assert told(desk, exit_, "position before") == "The alert starts from long 10, but the desk comes to flat."
 
 
 def test_an_exit_that_waited_behind_a_rejected_entry_opens_nothing(desk: Desk):
     enter(desk)
     desk.plan()
+    desk.tell(Kind.WORK)
+    desk.submit()
     exit_ = leave(desk)
     desk.plan()
-    assert [(o.status, o.is_exit) for o in desk.orders(exit_)] == [("QUEUED", True)]  # it can be closed as it will be
-    desk.tell(Kind.REJECT, reason="no")
+    assert desk.orders(exit_) == []
+    assert "which opens what is to be closed" in str(outcome(desk, exit_)[1])
+    (order,) = desk.orders(1)
+    desk.venue.cancel("paper", order.client_order_id)
+    desk.poll()
+    desk.work_off()
+    assert (outcome(desk, exit_), held(desk)) == (("canceled", "nothing to close"), {})
+
+
+def test_an_exit_ends_its_entry_where_that_was_not_sent_yet(desk: Desk):
+    entry = enter(desk)
+    desk.plan()
+    exit_ = leave(desk)
     desk.work()
+    assert (outcome(desk, entry)[0], outcome(desk, exit_)) == ("canceled", ("canceled", "nothing to close"))
     assert held(desk) == {}
-    status, reason = outcome(desk, exit_)
-    assert status == "canceled"
-    assert "nothing to close" in str(reason)
 
 
-def test_an_exit_right_behind_its_entry_is_traded(desk: Desk):
-    enter(desk)
-    desk.plan()
-    exit_ = leave(desk)
-    desk.plan()
-    desk.work()
-    assert (outcome(desk, exit_)[0], held(desk)) == ("filled", {})
-
-
-def test_an_exit_that_is_too_large_is_clipped_also_when_it_waited(desk: Desk):
+def test_an_exit_that_is_too_large_closes_what_is_held(desk: Desk):
     enter(desk, "4")
     desk.work()
     exit_ = leave(desk)
     desk.work()
     assert [(o.quantity, o.is_exit, o.status) for o in desk.orders(exit_)] == [(4, True, "FILLED")]
     assert held(desk) == {}
-    assert told(desk, exit_).endswith("the book holds 4, so 6 would close nothing.")
+    assert told(desk, exit_) == "The alert says sell 10; 4 lead from long 4 to flat."
 
 
 def test_an_exit_whose_entry_was_filled_in_part_closes_that_part(desk: Desk):
+    desk.tell(Kind.PARTIAL, quantity=D(3))
     enter(desk)
-    desk.plan()
+    desk.work()
     exit_ = leave(desk)
     desk.plan()
-    desk.tell(Kind.PARTIAL, quantity=D(3))
-    desk.submit()
-    (entry,) = desk.orders(1)
-    desk.broker.cancel_order(entry.client_order_id)
-    desk.poll()
-    desk.work()
+    change(Order, desk.orders(1)[0].id, sent_at=desk.orders(1)[0].created_at - timedelta(seconds=5))
+    desk.work_off()
+    assert desk.orders(1)[0].status == "CANCELED"
     assert [(o.quantity, o.status) for o in desk.orders(exit_)] == [(3, "FILLED")]
     assert (outcome(desk, exit_)[0], held(desk)) == ("filled", {})
 
@@ -139,21 +143,14 @@ def test_a_desk_that_is_also_traded_by_hand_may_trade_exits_as_they_say(desk: De
     exit_ = leave(desk)
     desk.work()
     assert held(desk) == {"LNT": -10}
-    steps = [step for step in desk.signal(exit_).trace if step["check"] == "reduce only"]
-    assert [step["values"]["outcome"] for step in steps] == (["warning"] if mode is CheckMode.WARN else [])
     assert [o.is_exit for o in desk.orders(exit_)] == [False]
 
 
-def test_what_the_account_had_before_the_desk_may_be_closed(desk: Desk):
+def test_what_the_desk_did_not_trade_is_not_closed(desk: Desk):
     unbooked(desk, "LNT", "6")
-    desk.venue.set_quote("LNT", D(50), D(50))
     exit_ = leave(desk)
     desk.work()
-    assert [(o.quantity, o.is_exit) for o in desk.orders(exit_)] == [(6, True)]
-    assert "the account 6 with what the desk did not trade" in told(desk, exit_)
-    again = leave(desk)
-    desk.work()
-    assert outcome(desk, again) == ("canceled", "nothing to close")
+    assert (desk.orders(exit_), outcome(desk, exit_)) == ([], ("canceled", "nothing to close"))
 
 
 def test_what_another_book_of_the_account_holds_is_not_closed(desk: Desk):
@@ -176,8 +173,7 @@ def test_what_is_held_at_another_account_is_told(desk: Desk):
     exit_ = leave(desk)
     desk.work()
     assert outcome(desk, exit_) == ("canceled", "nothing to close")
-    assert "Held elsewhere: 10 LNT at external." in told(desk, exit_)
-    assert told(desk, exit_, "missed alert") == "Signal 1 led to 10 at the account external, not at this one."
+    assert "Held elsewhere: 10 LNT at external." in str(desk.signal(exit_).error_text)
 
 
 def test_to_a_target_too_it_is_told_where_the_position_is(desk: Desk):
@@ -189,7 +185,7 @@ def test_to_a_target_too_it_is_told_where_the_position_is(desk: Desk):
         session.execute(sa.update(Position).values(account_id=other.id))
     exit_ = leave(desk)
     desk.work()
-    assert outcome(desk, exit_) == ("canceled", "at target")
+    assert outcome(desk, exit_) == ("canceled", "nothing to close")
     assert "Held elsewhere: 10 LNT at external." in str(desk.signal(exit_).error_text)
 
 
@@ -209,7 +205,8 @@ def test_of_a_reversal_only_what_opens_is_traded_beyond_what_is_held(desk: Desk,
     )
     desk.work()
     assert (outcome(desk, rowid)[0], held(desk)) == ("filled", {"LNT": D(after)})
-    assert "To sell 10 LNT is to close" in told(desk, rowid)
+    (order,) = desk.orders(rowid)
+    assert order.closes == D(has)
 
 
 def test_a_stop_lets_an_exit_go_that_closes_and_none_that_would_open(desk: Desk):
@@ -238,10 +235,9 @@ def test_a_pair_s_exit_that_waited_behind_a_rejected_entry_is_none(desk: Desk, c
     make_pair(context, "KO-PEP", "2", leg_policy=policy)
     enter(desk, ticker="KO-2*PEP", price="1")
     desk.plan()
-    exit_ = leave(desk, ticker="KO-2*PEP", price="1")
-    desk.plan()
-    assert desk.orders(exit_)
     desk.tell(Kind.REJECT, 1, symbol="KO", reason="no")
+    desk.submit()
+    exit_ = leave(desk, ticker="KO-2*PEP", price="1")
     desk.work_off()
     assert held(desk) == {}
     assert outcome(desk, exit_)[0] == "canceled"
@@ -260,7 +256,7 @@ def test_a_pair_s_exit_closes_each_leg_by_what_is_held_of_it(desk: Desk):
         ("V", "buy", 20, True),
     ]
     assert outcome(desk, exit_)[0] == "filled"
-    assert "so 3 would close nothing" in told(desk, exit_)
+    assert told(desk, exit_, "position before") == "The alert starts from long 10, but the desk comes to long 7."
 
 
 def test_a_leg_that_is_held_alone_is_closed_alone(desk: Desk):
@@ -274,13 +270,17 @@ def test_a_leg_that_is_held_alone_is_closed_alone(desk: Desk):
     assert outcome(desk, exit_)[0] == "filled"
 
 
-def test_a_leg_that_is_still_to_follow_counts_as_held(desk: Desk, context: Flask):
+def test_an_exit_waits_for_a_leg_that_is_still_to_follow(desk: Desk, context: Flask):
     make_pair(context, "KO-PEP", "2", leg_policy=LegPolicy.LEG1_FIRST)
+    desk.tell(Kind.WORK, symbol="KO")
     enter(desk, ticker="KO-2*PEP", price="1")
-    desk.plan()  # leg 2 has no order yet
+    desk.work()  # leg 2 has no order yet
     exit_ = leave(desk, ticker="KO-2*PEP", price="1")
     desk.plan()
-    assert {(o.symbol, o.quantity) for o in desk.orders(exit_)} >= {("KO", D(10))}
+    assert desk.orders(exit_) == []
+    (lead,) = desk.orders(1)
+    desk.venue.fill_rest("paper", lead.client_order_id)
+    desk.poll()
     desk.work_off()
     assert held(desk) == {}
     assert outcome(desk, exit_)[0] == "filled"

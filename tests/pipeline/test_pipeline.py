@@ -13,12 +13,11 @@ from brokers.errors import BrokerUnavailable
 from brokers.paper.instructions import Kind
 from domain.enums import Activity, OrderType, Side
 from domain.messages import AccountReport, OrderReport, OrderRequest
+from domain.planning.values import Outcome, PlanContext, Request
 from extensions import transaction
 from models import Fill, Order, OrderEvent, Signal
 from services.execution import send_orders, submit_orders
 from services.execution.new_orders import client_order_id
-from services.planning.desk_book import Book
-from services.planning.plan_context import Plan, PlanContext
 from tests.support.desk import Desk, open_desk
 from tests.support.factories import make_pair, make_stock
 
@@ -129,16 +128,6 @@ def test_an_order_that_waited_too_long_is_never_sent(desk: Desk) -> None:
     signal = desk.signal(rowid)
     assert (desk.orders(rowid)[0].status, signal.status, signal.status_reason) == ("STALE", "canceled", "expired")
     assert desk.broker.find_order(order.client_order_id) is None
-
-
-def test_an_order_that_becomes_too_old_in_a_worker_s_hands_is_not_sent(desk: Desk) -> None:
-    rowid = desk.alert("LNT")
-    desk.plan()
-    (claim,) = submit_orders._claim((desk.account_id,), "worker") or []
-    change(Order, claim.order_id, not_after=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
-    assert submit_orders._begin_sending([claim], desk.brokers, "worker") == []
-    (order,) = desk.orders(rowid)
-    assert (order.status, order.sent_at, order.lease_owner) == ("STALE", None, None)
 
 
 def test_a_stock_made_passive_after_the_alert_is_not_traded(desk: Desk, context: Flask) -> None:
@@ -404,14 +393,14 @@ def test_a_signal_that_cannot_be_planned_does_not_hold_up_others(desk: Desk, mon
     from services.planning import plan_signals
 
     bad, good = desk.alert("LNT"), desk.alert("MA-3*V")
-    real = plan_signals.decide_plan
+    real = plan_signals.plan
 
-    def decide(scene: PlanContext) -> tuple[Book, Plan]:
-        if scene.signal.id == bad:
+    def plan(request: Request, context: PlanContext) -> Outcome:
+        if request.signal_id == bad:
             raise ZeroDivisionError
-        return real(scene)
+        return real(request, context)
 
-    monkeypatch.setattr(plan_signals, "decide_plan", decide)
+    monkeypatch.setattr(plan_signals, "plan", plan)
     desk.work()
     assert [desk.signal(rowid).status for rowid in (bad, good)] == ["critical err", "filled"]
 

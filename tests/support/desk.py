@@ -18,10 +18,12 @@ from domain.alert import Alert
 from domain.enums import Side
 from extensions import db, transaction
 from models import BrokerAccount, Order, OrderEvent, Signal
+from models.signal import WAITING
 from services.broker_state.market import Market
 from services.execution import cancel_orders, send_orders, submit_orders
 from services.intake.receive import receive_signal
 from services.planning import plan_signals
+from services.planning.broker_needs import WorkerContext
 from services.reconciliation import sync_broker
 
 LIFETIME = timedelta(seconds=120)
@@ -66,9 +68,11 @@ class Desk:
         )
         return received.rowid
 
-    def plan(self, worker: str = "worker", *, ready: bool = False) -> list[submit_orders.Claim] | None:
-        """Plan the next signal; its orders stay queued unless `ready`, and None means that no signal waits."""
-        desk = plan_signals.WorkerContext(
+    def plan(
+        self, worker: str = "worker", *, ready: bool = False, most: int | None = 1
+    ) -> list[submit_orders.Claim] | None:
+        """Plan the next signals; their orders stay queued unless `ready`, and None means that no signal waits."""
+        desk = WorkerContext(
             brokers=self.brokers,
             market=self.market,
             ready=frozenset(self.brokers) if ready else frozenset(),
@@ -76,7 +80,7 @@ class Desk:
             leg_timeout=60,
             worker=worker,
         )
-        return plan_signals.plan_next(desk)
+        return plan_signals.plan_next(desk, most)
 
     def submit(self, worker: str = "worker") -> bool:
         return submit_orders.submit_next(self.brokers, worker)
@@ -99,8 +103,10 @@ class Desk:
             self.work()
             with transaction() as session:
                 queued = sa.update(Order).where(Order.status == "QUEUED").values(next_at=Order.created_at)
-                if not session.execute(queued).rowcount:  # type: ignore[attr-defined]
-                    return
+                waiting = sa.update(Signal).where(Signal.look_at.is_not(None), WAITING).values(look_at=None)
+                left = [session.execute(each).rowcount for each in (queued, waiting)]  # type: ignore[attr-defined]
+            if not any(left):
+                return
 
     def look_up(self) -> bool:
         """Look up the next unknown outcome at once, whenever it is due."""
