@@ -56,6 +56,7 @@ class LegOrder:
     purpose: Purpose = Purpose.SIGNAL
     reason: str | None = None
     cancel_requested: bool = False
+    was_sent: bool = True
 
     @property
     def is_open(self) -> bool:

@@ -1,7 +1,7 @@
 """What a signal's orders add up to: its status, prices and slip, in the words of v3."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from domain.enums import Side
@@ -51,6 +51,17 @@ def roll_up(side: Side, alert_price: Decimal | None, hedge_ratio: Decimal | None
     better = slip(side, alert_price, price) if price is not None and alert_price is not None else None
     filled = legs[0].filled if legs[0].filled > 0 else None
     return RollUp(status, reason, price, better, filled)
+
+
+def with_left_out(result: RollUp, left_out: str | None, *, is_exit: bool) -> RollUp:
+    """Return the state of a signal of which a part was not ordered: it is never plainly filled.
+
+    A reversal that only closed is filled in part. An exit that could not close all is for a person.
+    """
+    if not left_out or result.status is not SignalStatus.FILLED:
+        return result
+    status = SignalStatus.CRITICAL if is_exit else SignalStatus.PART_FILLED
+    return replace(result, status=status, reason=left_out)
 
 
 def _status(legs: Sequence[LegState]) -> tuple[SignalStatus, str | None]:

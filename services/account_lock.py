@@ -20,6 +20,18 @@ _LOCK = sa.text(
     "select pg_advisory_xact_lock(:locks, account) from "
     "(select unnest(cast(:accounts as integer[])) as account order by 1) as wanted"
 )
+_TRY = sa.text(
+    "select account from (select unnest(cast(:accounts as integer[])) as account order by 1) as wanted "
+    "where pg_try_advisory_xact_lock(:locks, account)"
+)
+
+
+def try_lock_accounts(session: Session, accounts: Iterable[int]) -> list[int]:
+    """Lock those accounts that nobody has locked now, and return them: who has the others does what is to be done."""
+    wanted = sorted(set(accounts))
+    if not wanted or not is_postgresql():
+        return wanted
+    return list(session.execute(_TRY, {"locks": LOCKS_OF_ACCOUNTS, "accounts": wanted}).scalars())
 
 
 def lock_accounts(session: Session, accounts: Iterable[int]) -> None:

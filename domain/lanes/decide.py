@@ -126,7 +126,8 @@ def _is_about_to_fill(order: Working, end: Decimal) -> bool:
     if not order.is_market or order.cancel_requested or order.status in NOT_KNOWN:
         return False
     if order.age is None or not order.may_be_at_venue:
-        return order.side.sign * end > 0  # what is held at the end comes from it, so it is left its turn
+        # What is held at the end comes from it, or it hedges what is filled already: it is left its turn.
+        return order.follows or order.side.sign * end > 0
     return order.age < GRACE
 
 

@@ -39,6 +39,7 @@ class Working:
     is_exit: bool = False
     purpose: Purpose = Purpose.SIGNAL
     is_market: bool = True
+    follows: bool = False  # it hedges what another leg has filled
     cancel_requested: bool = False
     age: Decimal | None = None
 

@@ -57,6 +57,10 @@ def plan(request: Request, context: PlanContext) -> Outcome:
             return refusal
         paused = refusal
     ask = ask_of(request, context, rules)
+    if ask.quantity != request.quantity:
+        asked, left = plain_text(request.quantity), plain_text(ask.quantity)
+        text = f"{asked} {request.symbols[0]} are asked for; after fees {left} are held, and all of it is sold."
+        steps.append(note("fee", True, text, asked=request.quantity, sold=ask.quantity))
     if ask.to_target and ask.bound is None:
         text = "Sizes go by the alert's target position, but the alert names none (mar_pos and mar_pos_size)."
         steps.append(note("sizing", False, text))
@@ -168,7 +172,9 @@ def _trade(
     what = f"{position_text(trade.end)} was not opened"
     steps.append(note("reversal", False, f"Only what is held is closed; {what}: {why}"))
     half = _judge(request, context, rules, closing, steps)
-    return replace(half, left_out=f"{what}: {why}"[:255]) if isinstance(half, Planned) else half
+    if not isinstance(half, Planned):
+        return half
+    return replace(half, kind=Kind.REVERSAL, left_out=f"{what}: {why}"[:255])
 
 
 def _closes_all_the_same(context: PlanContext) -> bool:

@@ -59,6 +59,7 @@ def leg_orders(orders: Sequence[Order]) -> list[LegOrder]:
             purpose=Purpose(order.purpose),
             reason=order.reason,
             cancel_requested=order.cancel_requested_at is not None,
+            was_sent=order.sent_at is not None,
         )
         for order in orders
     ]
@@ -77,9 +78,9 @@ def follow_up(
                 request_cancel(hand.session, ending, f"{what}, because {move.why}", hand.actor, hand.now)
             else:
                 orders.append(send_part(hand, signal, move, orders))
-        hand.session.flush()
         if not moves:
             break
+        hand.session.flush()
     return sorted(orders, key=lambda order: (order.leg, order.generation))
 
 

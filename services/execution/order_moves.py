@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from domain.order_status import OrderStatus, check_transition
 from models import Order, OrderEvent
+from services.execution.lane_wakeups import note_change
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ def move_order(
     """Move an order along the table of legal moves and put the move on record; raises IllegalTransition."""
     check_transition(OrderStatus(order.status), status, by_evidence=by_evidence)
     _record(session, order, status, cause, actor)
+    note_change(session, order, OrderStatus(order.status), status)
     logger.info(
         "order %s (signal %s leg %s): %s -> %s, %s",
         order.client_order_id,

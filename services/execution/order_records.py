@@ -6,6 +6,8 @@ Everything here works inside the caller's transaction, on rows that the caller h
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,50 +17,105 @@ from sqlalchemy.orm import Session, lazyload
 
 from domain.errors import IllegalTransition
 from domain.exact import plain_text
-from domain.messages import OrderReport
+from domain.messages import FillReport, OrderReport
 from domain.order_status import AT_BROKER, BY_EVIDENCE, FAILED, OrderStatus
 from domain.pricing import average_price
 from extensions import utc_now
-from models import Fill, Order, Signal
+from models import Order, Signal
+from services.account_lock import lock_accounts
 from services.execution.auto_stops import halt_symbol
 from services.execution.order_moves import move_order, note, start_cancel
 from services.execution.roll_up import refresh_signal
-from services.ledger.positions import book_fill
+from services.ledger.batch import Ledger
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
 
-# Statements that are asked for each step of each order are made once.
-_SIGNAL_OF_ORDER = (
+_SIGNALS = (
     sa.select(Signal)
-    .where(Signal.id == sa.select(Order.signal_id).where(Order.id == sa.bindparam("order_id")).scalar_subquery())
+    .where(Signal.id.in_(sa.select(Order.signal_id).where(Order.id.in_(sa.bindparam("orders", expanding=True)))))
+    .order_by(Signal.id)
     .options(lazyload(Signal.account))
-    .with_for_update()
+    .with_for_update(of=Signal)
 )
-_ORDER = sa.select(Order, utc_now()).where(Order.id == sa.bindparam("order_id")).with_for_update(of=Order)
-_FILLS_OF_ORDER = sa.select(Fill.execution_id, Fill.quantity, Fill.price).where(
-    Fill.order_id == sa.bindparam("order_id")
+_ORDERS = (
+    sa.select(Order, utc_now().label("now"))
+    .where(
+        Order.id.in_(sa.bindparam("orders", expanding=True))
+        | Order.signal_id.in_(sa.bindparam("signals", expanding=True))
+    )
+    .order_by(Order.id)
+    .with_for_update(of=Order)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """An order with its signal, both locked until the transaction ends, and the database's time."""
+    """An order with its signal and that one's other orders, locked until the transaction ends; the database's time."""
 
     order: Order
     signal: Signal | None
     now: datetime
+    siblings: list[Order] | None = None  # all orders of the signal, itself included; None = to be read
+    ledger: Ledger | None = None  # what its fills are booked to; None = to be read
+
+
+@dataclass(frozen=True, slots=True)
+class LockedOrders:
+    """Orders of one transaction, and the books that their fills go to."""
+
+    by_id: Mapping[int, Locked]
+    ledger: Ledger
+
+    def of(self, order_id: int) -> Locked:
+        """Return one of them."""
+        return self.by_id[order_id]
+
+
+def lock_orders(
+    session: Session,
+    order_ids: Sequence[int],
+    fills: Mapping[int, Sequence[FillReport]] | None = None,
+    *,
+    accounts: Collection[int] = (),
+) -> LockedOrders:
+    """Return orders locked with their signals and accounts; `fills` are those that will be booked, by order.
+
+    Locks are always taken in the same order, so that no two workers wait for each other: accounts, signals, orders,
+    positions.
+    """
+    of_orders = sa.select(Order.account_id).where(Order.id.in_(order_ids)).distinct()
+    lock_accounts(session, accounts or session.execute(of_orders).scalars().all())
+    signals = {row.id: row for row in session.execute(_SIGNALS, {"orders": order_ids}).scalars()}
+    rows = session.execute(_ORDERS, {"orders": order_ids, "signals": sorted(signals)}).all()
+    ledger = Ledger(session, rows[0].now)
+    siblings: dict[int, list[Order]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.Order.leg, row.Order.generation)):
+        if row.Order.signal_id is not None:
+            siblings[row.Order.signal_id].append(row.Order)
+    wanted = set(order_ids)
+    ledger.load([(row.Order, (fills or {}).get(row.Order.id, ())) for row in rows])
+    return LockedOrders(
+        {
+            row.Order.id: Locked(
+                row.Order,
+                signals.get(row.Order.signal_id),
+                row.now,
+                siblings[row.Order.signal_id] if row.Order.signal_id is not None else None,
+                ledger,
+            )
+            for row in rows
+            if row.Order.id in wanted
+        },
+        ledger,
+    )
 
 
 def lock_order(session: Session, order_id: int) -> Locked:
-    """Return an order, locked together with its signal.
-
-    The signal is always locked first, so that no two workers wait for each other.
-    """
-    signal = session.execute(_SIGNAL_OF_ORDER, {"order_id": order_id}).scalar_one_or_none()
-    order, now = session.execute(_ORDER, {"order_id": order_id}).one()
-    return Locked(order, signal, now)
+    """Return an order, locked together with its signal and its account."""
+    locked = lock_orders(session, [order_id]).of(order_id)
+    return Locked(locked.order, locked.signal, locked.now, locked.siblings)
 
 
 def apply_report(
@@ -81,7 +138,7 @@ def apply_report(
             report.broker_order_id,
         )
         return
-    _book_fills(session, order, report, actor)
+    _book_fills(session, locked, report, actor)
     status = _status_with_fills(order, report.status)
     if status != order.status:
         try:
@@ -96,7 +153,7 @@ def apply_report(
         order.reason = (report.reason or order.status.lower())[:500]
     if order.cancel_requested_at is not None and order.status in (S.ACCEPTED, S.PARTIALLY_FILLED):
         start_cancel(session, order, order.cancel_reason or "asked for before the broker had it", actor, locked.now)
-    refresh_signal(session, locked.signal, order, locked.now, actor)
+    refresh_signal(session, locked.signal, order, locked.now, actor, orders=locked.siblings)
 
 
 def is_same_order(order: Order, report: OrderReport) -> bool:
@@ -117,7 +174,7 @@ def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: st
     if order.is_exit and status in FAILED - {S.CANCELED}:
         text = "order %s: the exit (%s %s %s) was not carried out: %s; what it should have closed is still held"
         logger.critical(text, order.client_order_id, order.side, plain_text(order.quantity), order.symbol, reason)
-    refresh_signal(session, locked.signal, locked.order, locked.now, actor)
+    refresh_signal(session, locked.signal, locked.order, locked.now, actor, orders=locked.siblings)
 
 
 def can_be_adopted(order: Order, report: OrderReport) -> bool:
@@ -125,21 +182,21 @@ def can_be_adopted(order: Order, report: OrderReport) -> bool:
     return order.broker_order_id is None and report.status in BY_EVIDENCE.get(OrderStatus(order.status), frozenset())
 
 
-def _book_fills(session: Session, order: Order, report: OrderReport, actor: str) -> None:
+def _book_fills(session: Session, locked: Locked, report: OrderReport, actor: str) -> None:
     if not report.fills:
         return
-    first = order.filled_quantity == 0 and order.status in (S.SENDING, S.UNKNOWN)
-    known = [] if first else session.execute(_FILLS_OF_ORDER, {"order_id": order.id}).all()
-    fills = [(fill.quantity, fill.price) for fill in known]
-    seen = {fill.execution_id for fill in known}
+    order, ledger = locked.order, locked.ledger
+    if ledger is None:
+        ledger = Ledger(session, locked.now)
+        ledger.load([(order, report.fills)])
+    seen = {fill.execution_id for fill in ledger.booked(order)}
     for fill in report.fills:
-        if fill.execution_id in seen:
-            continue
-        if book_fill(session, order, fill):
-            fills.append((fill.quantity, fill.price))
-        else:
+        if fill.execution_id not in seen and not ledger.book(order, fill):
             note(session, order, f"execution {fill.execution_id} belongs to another order; not booked", actor)
             logger.critical("order %s: execution %s was booked before", order.client_order_id, fill.execution_id)
+    if locked.ledger is None:
+        ledger.store()
+    fills = [(fill.quantity, fill.price) for fill in ledger.booked(order)]
     before = _overfill(order)
     order.filled_quantity = sum((quantity for quantity, _ in fills), Decimal(0))
     order.average_price = average_price(fills)

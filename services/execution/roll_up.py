@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.errors import IllegalTransition
+from domain.lanes.exits import next_try, unfinished
+from domain.lanes.values import Kind
 from domain.leg import UNSETTLED, LegPlan, PairPlan
 from domain.legs import imbalance, leg_states, next_part, single_state
 from domain.order_status import CLOSED, OrderStatus, SignalStatus, check_signal_transition
 from domain.pricing import average_price
-from domain.rollup import LegState, RollUp, roll_up
+from domain.rollup import LegState, RollUp, roll_up, with_left_out
 from extensions import announce
 from models import Order, Signal
 from services.execution.follow_up import ChangeContext, follow_up, leg_orders, send_part
@@ -38,18 +40,26 @@ _ORDERS_OF_SIGNAL = (
 
 
 def refresh_signal(
-    session: Session, signal: Signal | None, order: Order | None, now: datetime, actor: str, *, timed_out: bool = False
+    session: Session,
+    signal: Signal | None,
+    order: Order | None,
+    now: datetime,
+    actor: str,
+    *,
+    timed_out: bool = False,
+    orders: list[Order] | None = None,
 ) -> None:
     """Set a signal's status, prices and slip from its orders, and make what orders must follow; tells the listeners.
 
-    `order` is the one that has changed, when it is known. `signal` must be locked.
+    `order` is the one that has changed, when it is known; `orders` are all of the signal, where they were read before.
+    `signal` must be locked.
     """
     if signal is None:
         return
-    session.flush()
     ahead = 0
-    alone = order is not None and signal.symbol2 is None and signal.leg_closes1 is None
-    orders = [order] if alone and order is not None else _orders_of(session, signal.id)
+    if orders is None:
+        session.flush()
+        orders = _orders_of(session, signal.id)
     plan = pair_plan(signal, orders)
     if plan is None and signal.leg_closes1 is not None:
         single = _reversal(signal, orders)
@@ -62,13 +72,28 @@ def refresh_signal(
         ahead, _ = imbalance(plan, leg_orders(orders))
         signal.unbalanced_at = (signal.unbalanced_at or now) if ahead else None
         legs = leg_states(plan, leg_orders(orders))
+    elif signal.kind == Kind.EXIT and orders:
+        move = next_try(leg_orders(orders), is_alive=_is_alive(orders, now))
+        if move is not None:
+            orders.append(send_part(ChangeContext(session, now, actor), signal, move, orders))
+        whole = LegPlan(side=Side(orders[0].side), quantity=orders[0].quantity, step=SMALLEST)
+        legs = [single_state(whole, orders[0].leg, leg_orders(orders))]
     else:
         legs = [_single(order) for order in orders[-1:]]
     side = Side(orders[0].side) if orders else Side(signal.side)
     result = roll_up(side, signal.price, signal.hedge_ratio if plan else None, legs)
+    result = with_left_out(result, signal.left_out, is_exit=signal.kind == Kind.EXIT)
+    if signal.kind == Kind.EXIT and (left := unfinished(leg_orders(orders))) is not None:
+        result = replace(result, status=SignalStatus.CRITICAL, reason=str(left))
     if ahead and is_overdue(signal, now) and result.status is not SignalStatus.CRITICAL:
         result = replace(result, status=SignalStatus.CRITICAL, reason=_too_long_alone(signal, ahead, orders))
     _show(session, signal, orders, result)
+
+
+def _is_alive(orders: Sequence[Order], now: datetime) -> bool:
+    """Return True while the alert may still be sent."""
+    latest = orders[0].not_after
+    return latest is None or latest > now
 
 
 def is_overdue(signal: Signal, now: datetime) -> bool:
@@ -97,6 +122,7 @@ def pair_plan(signal: Signal, orders: Sequence[Order]) -> PairPlan | None:
         policy=LegPolicy(signal.leg_policy or LegPolicy.TOGETHER),
         on_failure=FailurePolicy(signal.on_leg_failure or FailurePolicy.UNWIND),
         lead=signal.lead_leg or 1,
+        is_exit=signal.kind == Kind.EXIT,
     )
 
 

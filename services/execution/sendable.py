@@ -69,12 +69,11 @@ def sendable() -> Any:
 
 
 @functools.cache
-def other_legs() -> sa.Select[Order]:
-    """Return the query of the queued orders that leave together with those of a signal's other leg."""
+def legs_together() -> Any:
+    """Return the query of the queued orders of signals whose legs leave together; locks nothing."""
     return (
-        sa.select(Order)
+        sa.select(Order.id, Order.signal_id, Order.generation)
         .where(ORDER_PENDING, Order.status == S.QUEUED, Order.purpose == Purpose.SIGNAL)
         .where(Order.signal_id.in_(sa.bindparam("signals", expanding=True)))
         .order_by(Order.id)
-        .with_for_update(of=Order)
     )

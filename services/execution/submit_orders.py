@@ -7,9 +7,10 @@ whatever dies, a queued order was never sent, and one in SENDING is looked up an
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,19 +25,20 @@ from extensions import reading, transaction, utc_now
 from models import Order
 from models.order import PENDING as ORDER_PENDING
 from services import failpoints
-from services.account_lock import lock_accounts
+from services.account_lock import try_lock_accounts
 from services.execution.claims import Claim, drop_lease, make_claim, start_sending, take_lease
 from services.execution.order_moves import move_order
 from services.execution.order_records import Locked, fail_order, lock_order
 from services.execution.send_gate import Gate
 from services.execution.send_orders import send_now
-from services.execution.sendable import other_legs, sendable
+from services.execution.sendable import legs_together, sendable
 from services.ledger.books import read_books
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
 MOST = 64  # orders in one transaction
+SIBLING_WAIT = timedelta(milliseconds=200)
 Send = Callable[[Sequence[Claim], Mapping[int, Broker], str], None]
 
 
@@ -95,20 +97,20 @@ def _pending_ids(*conditions: sa.ColumnElement[bool]) -> list[int]:
         )
 
 
-def _claim(
-    brokers: Mapping[int, Broker], worker: str, room: Mapping[int, int] | None = None
-) -> list[Claim] | None:
+def _claim(brokers: Mapping[int, Broker], worker: str, room: Mapping[int, int] | None = None) -> list[Claim] | None:
     try:
         with transaction() as session:
-            lock_accounts(session, brokers)
-            rows = session.execute(sendable(), {"accounts": sorted(brokers), "most": MOST}).all()
+            accounts = try_lock_accounts(session, brokers)
+            rows = session.execute(sendable(), {"accounts": accounts, "most": MOST}).all() if accounts else []
             if not rows:
                 return None
             groups = _groups(session, rows)
             now: datetime = rows[0].now
             orders = [locked.order for group, _ in groups for locked in group]
-            accounts, names = {order.account_id for order in orders}, {order.name for order in orders}
-            books = read_books(session, accounts, names, {order.symbol for order in orders}, now)
+            names = {order.name for order in orders}
+            books = read_books(
+                session, {order.account_id for order in orders}, names, {order.symbol for order in orders}, now
+            )
             gate = Gate(session, brokers, books, now, worker)
             claims = _take_all(session, gate, groups, dict(room or {}))
             failpoints.reach("claim before commit")
@@ -129,23 +131,28 @@ def _groups(session: Session, rows: Sequence[Any]) -> list[tuple[list[Locked], s
         and row.Order.purpose == Purpose.SIGNAL
         and row.Signal.symbol2 is not None
     }
-    others = session.execute(other_legs(), {"signals": sorted(together)}).scalars().all() if together else []
+    locked = {row.Order.id: row.Order for row in rows}
+    legs: dict[tuple[int, int], list[int]] = defaultdict(list)
+    if together:
+        for leg in session.execute(legs_together(), {"signals": sorted(together)}):
+            legs[leg.signal_id, leg.generation].append(leg.id)
+        missing = sorted({number for ids in legs.values() for number in ids} - locked.keys())
+        lock = sa.select(Order).where(Order.id.in_(missing), Order.status == S.QUEUED).order_by(Order.id)
+        found = session.execute(lock.with_for_update(of=Order, skip_locked=True)).scalars() if missing else ()
+        locked |= {order.id: order for order in found}
     done: set[int] = set()
     groups = []
     for row in rows:
         if row.Order.id in done:
             continue
-        group = [row.Order]
+        ids = [row.Order.id]
         if row.Order.signal_id in together:
-            group += [
-                order
-                for order in others
-                if order.signal_id == row.Order.signal_id
-                and order.generation == row.Order.generation
-                and order.leg != row.Order.leg
-            ]
-        done |= {order.id for order in group}
-        groups.append(([Locked(order, row.Signal, row.now) for order in group], row.account))
+            ids = legs[row.Order.signal_id, row.Order.generation]
+        done |= set(ids)
+        if all(number in locked for number in ids):
+            groups.append(([Locked(locked[number], row.Signal, row.now) for number in ids], row.account))
+        else:  # somebody has the other leg in hand: both at the same moment, or none yet
+            row.Order.next_at = row.now + SIBLING_WAIT
     return groups
 
 

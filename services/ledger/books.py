@@ -34,6 +34,7 @@ def _row(what: str, **columns: Any) -> list[Any]:
         "name": _TEXT, "symbol": _TEXT, "quantity": _NO_QUANTITY, "second": _NO_QUANTITY, "side": _TEXT,
         "status": _TEXT, "order_id": _NUMBER, "signal_id": _NUMBER, "is_exit": sa.false(), "purpose": _TEXT,
         "order_type": _TEXT, "cancel_requested": sa.false(), "sent_at": _NO_TIME, "leg_policy": _TEXT,
+        "follows": sa.false(),
     }  # fmt: skip
     account_id = columns.pop("account_id")
     rest = [column.label(name) for name, column in {**usual, **columns}.items()]
@@ -70,6 +71,8 @@ _BOOKS = sa.union_all(
             cancel_requested=Order.cancel_requested_at.is_not(None),
             sent_at=Order.sent_at,
             leg_policy=sa.func.coalesce(Signal.leg_policy, ""),
+            follows=(sa.func.coalesce(Signal.leg_policy, "") == LegPolicy.LEG1_FIRST)
+            & (Order.leg != sa.func.coalesce(Signal.lead_leg, 1)),
         )
     )
     .select_from(Order)
@@ -135,6 +138,7 @@ def _working(row: Any, now: datetime) -> Working:
         is_exit=row.is_exit,
         purpose=Purpose(row.purpose),
         is_market=row.order_type == OrderType.MARKET,
+        follows=row.follows,
         cancel_requested=row.cancel_requested,
         age=age,
     )

@@ -11,12 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import Side
-from domain.exact import EXACT, plain_text, round8
-from domain.messages import FillReport
-from domain.position import Holding, add_fill
+from domain.exact import EXACT, round8
 from extensions import database_time, insert_or_update, utc_now
-from models import CoinFee, DailyResult, Fill, Order, Position
+from models import CoinFee, DailyResult, Position
 
 logger = logging.getLogger(__name__)
 
@@ -37,40 +34,6 @@ _POSITION_AND_DAY = (
     )
     .with_for_update(of=Position)
 )
-
-
-def book_fill(session: Session, order: Order, fill: FillReport) -> bool:
-    """Store a fill with what it realised and add it to the position; False when it was stored before.
-
-    A fill is a fact: its execution id is stored once for an account, and never changed.
-    """
-    key = {"account_id": order.account_id, "name": order.name, "symbol": order.symbol}
-    position, day = _locked(session, key, fill.at)
-    held = Holding(position.quantity, position.average_price)
-    after, realised = add_fill(held, Side(order.side), fill.quantity, fill.price)
-    row = insert_or_update(Fill).values(
-        account_id=order.account_id,
-        execution_id=fill.execution_id,
-        order_id=order.id,
-        quantity=fill.quantity,
-        price=fill.price,
-        commission=fill.commission,
-        synthetic=fill.synthetic,
-        realised=realised,
-        at=fill.at,
-    )
-    if session.execute(row.on_conflict_do_nothing().returning(Fill.id)).scalar() is None:
-        return False
-    position.quantity, position.average_price = after.quantity, after.average_price
-    position.realised += realised
-    position.commission += fill.commission
-    position.changed_at = utc_now()
-    day.realised += realised
-    day.commission += fill.commission
-    day.traded += fill.quantity
-    quantity, price = plain_text(fill.quantity), plain_text(fill.price)
-    logger.info("order %s: filled %s at %s", order.client_order_id, quantity, price)
-    return True
 
 
 def book_coin_fee(session: Session, position: Position, quantity: Decimal) -> None:

@@ -49,10 +49,10 @@ def claim(session: Session, accounts: Collection[int], most: int) -> Batch | Non
     given = {"accounts": sorted(accounts)}
     if is_postgresql():
         # The lock is taken in a statement of its own: what the next one reads must not be older than the lock.
-        busy = [row.account_id for row in session.execute(_lock_due(), given)]
-        if not busy:
+        locked = [row.account_id for row in session.execute(_lock_due(), given) if row.is_locked]
+        if not locked:  # nothing is due, or another worker is about to do it
             return None
-        given = {"accounts": busy}
+        given = {"accounts": locked}
     rows = session.execute(_claimable(), {**given, "most": most}).all()
     if not rows:
         return None
@@ -78,7 +78,8 @@ def _due_accounts() -> Any:
 @functools.cache
 def _lock_due() -> sa.Select[Any]:
     wanted = _due_accounts().order_by(Signal.account_id).subquery()
-    return sa.select(wanted.c.account_id, sa.func.pg_advisory_xact_lock(LOCKS_OF_ACCOUNTS, wanted.c.account_id))
+    is_locked = sa.func.pg_try_advisory_xact_lock(LOCKS_OF_ACCOUNTS, wanted.c.account_id)
+    return sa.select(wanted.c.account_id, is_locked.label("is_locked"))
 
 
 @functools.cache

@@ -8,7 +8,8 @@ the worker that planned them can call the broker at once.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -18,7 +19,8 @@ from sqlalchemy.orm import Session
 from domain.lanes.values import Kind
 from domain.order_status import SignalStatus
 from domain.planning.plan import plan
-from domain.planning.values import Held, Outcome, PlanContext, Planned, Refused, Request, Waits, note
+from domain.planning.values import Outcome, Planned, Refused, Waits, note
+from domain.preflight import BrokerFacts
 from extensions import announce, is_postgresql, transaction
 from models import Order, Signal
 from services import failpoints
@@ -117,18 +119,36 @@ def _decide_all(session: Session, desk: WorkerContext, batch: Batch, done: _Plan
     contexts = Contexts(
         session, signals, now=batch.now, known=known, desk_lifetime=desk.lifetime, books=books, ahead=batch.ahead
     )
-    room = dict(desk.room or {})
-    reserved: dict[int, Decimal] = {}
+    turn = _Turn(session, desk, known, contexts, decided, dict(desk.room or {}))
     for signal in signals:
+        outcome = turn.decide(signal, facts[signal.id])
+        if isinstance(outcome, Planned):
+            done.costs.append((signal.account_id or 0, signal.id, outcome.cost))
+    return decided
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The signals of a batch one by one, each seeing what the ones before it took."""
+
+    session: Session
+    desk: WorkerContext
+    known: Snapshot
+    contexts: Contexts
+    decided: Decided
+    room: dict[int, int]
+    reserved: dict[int, Decimal] = field(default_factory=dict)
+
+    def decide(self, signal: Signal, broker: BrokerFacts) -> Outcome:
+        """Decide a signal and put on it what was decided."""
         account_id = signal.account_id or 0
-        broker = facts[signal.id]
-        broker = replace(broker, reserved=broker.reserved + reserved.get(account_id, Decimal(0)))
+        broker = replace(broker, reserved=broker.reserved + self.reserved.get(account_id, Decimal(0)))
         try:
-            request, context = contexts.of(
+            request, context = self.contexts.of(
                 signal,
                 broker,
-                attached_hedge=desk.brokers[account_id].capabilities.attached_pair_hedge,
-                fees_on_record=fees_on_record(session, signal, broker),
+                attached_hedge=self.desk.brokers[account_id].capabilities.attached_pair_hedge,
+                fees_on_record=fees_on_record(self.session, signal, broker),
             )
             outcome = plan(request, context)
         except SQLAlchemyError:
@@ -136,50 +156,38 @@ def _decide_all(session: Session, desk: WorkerContext, batch: Batch, done: _Plan
         except Exception:  # one signal that cannot be understood must not hold up all others
             logger.exception("signal %s: planning failed", signal.id)
             text = "planning failed; the log says why"
-            apply_outcome(signal, Refused(status=SignalStatus.CRITICAL, reason=text, text=text, steps=[]))
-            continue
-        _take(session, desk, known, contexts, decided, (signal, request, context, outcome), room)
+            outcome = Refused(status=SignalStatus.CRITICAL, reason=text, text=text, steps=[])
+        if isinstance(outcome, Refused):
+            outcome = name_other_accounts(self.session, signal, outcome)
         if isinstance(outcome, Planned):
-            reserved[account_id] = reserved.get(account_id, Decimal(0)) + outcome.cost
-            done.costs.append((account_id, signal.id, outcome.cost))
-    return decided
+            outcome = replace(outcome, timeout=outcome.timeout or self.desk.leg_timeout)
+            self._make(signal, outcome, context.now)
+        self._note_others(signal, outcome)
+        apply_outcome(signal, outcome)
+        return outcome
 
+    def _make(self, signal: Signal, plan: Planned, now: datetime) -> None:
+        account_id = signal.account_id or 0
+        book = self.contexts.books[account_id]
+        orders = make_orders(self.known.installation, signal, plan, now)
+        fits = self.room.get(account_id, len(orders)) >= len(orders)
+        at_once = account_id in self.desk.ready and fits and not must_queue(orders, book, plan)
+        if at_once and account_id in self.room:
+            self.room[account_id] -= len(orders)
+        self.decided.made.append(Made(signal, self.known.account_name(account_id), orders, at_once))
+        take_up(book, orders, plan)
+        self.reserved[account_id] = self.reserved.get(account_id, Decimal(0)) + plan.cost
+        if plan.kind is not Kind.EXIT:
+            self.contexts.count(signal, len(plan.legs))
 
-def _take(
-    session: Session,
-    desk: WorkerContext,
-    known: Snapshot,
-    contexts: Contexts,
-    decided: Decided,
-    what: tuple[Signal, Request, PlanContext, Outcome],
-    room: dict[int, int],
-) -> None:
-    """Put on the signal what was decided, and let the rest of the batch see it."""
-    signal, _, context, outcome = what
-    if isinstance(outcome, Refused):
-        outcome = name_other_accounts(session, signal, outcome)
-    if isinstance(outcome, Planned):
-        outcome = replace(outcome, timeout=outcome.timeout or desk.leg_timeout)
-    apply_outcome(signal, outcome)
-    if isinstance(outcome, Planned | Refused):
-        for rowid in outcome.passes:
-            decided.passed[rowid] = signal.id
-    if isinstance(outcome, Waits):
-        for order_id in outcome.cancel:
-            decided.cancel[order_id] = (signal.id, f"signal {signal.id} closes the position")
-    if not isinstance(outcome, Planned):
-        return
-    account_id = signal.account_id or 0
-    book = contexts.books[account_id]
-    orders = make_orders(known.installation, signal, outcome, context.now)
-    fits = room.get(account_id, len(orders)) >= len(orders)
-    at_once = account_id in desk.ready and fits and not must_queue(orders, book, outcome)
-    if at_once and account_id in room:
-        room[account_id] -= len(orders)
-    decided.made.append(Made(signal, known.account_name(account_id), orders, at_once))
-    take_up(book, orders, outcome)
-    if outcome.kind is not Kind.EXIT:
-        contexts.count(signal, len(outcome.legs))
+    def _note_others(self, signal: Signal, outcome: Outcome) -> None:
+        """Note the signals that this one ends, and the orders whose end it waits for."""
+        if isinstance(outcome, Planned | Refused):
+            for rowid in outcome.passes:
+                self.decided.passed[rowid] = signal.id
+        if isinstance(outcome, Waits):
+            for order_id in outcome.cancel:
+                self.decided.cancel[order_id] = (signal.id, f"signal {signal.id} closes the position")
 
 
 def _end_passed(session: Session, decided: Decided) -> None:
@@ -220,4 +228,4 @@ def _ask_for_ends(session: Session, decided: Decided, worker: str, batch: Batch)
                 signal.look_at = None
 
 
-__all__ = ["Held", "WorkerContext", "plan_next"]
+__all__ = ["WorkerContext", "plan_next"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError
@@ -22,13 +23,22 @@ from services import failpoints
 from services.execution.claims import MOST_ATTEMPTS
 from services.execution.due import take
 from services.execution.order_moves import move_order, note
-from services.execution.order_records import Locked, apply_report, can_be_adopted, fail_order, is_same_order, lock_order
+from services.execution.order_records import (
+    Locked,
+    apply_report,
+    can_be_adopted,
+    fail_order,
+    is_same_order,
+    lock_order,
+    lock_orders,
+)
 from services.execution.roll_up import refresh_signal
 from services.reconciliation.foreign_orders import see_foreign
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
+UNBOOKABLE = (DataError, IntegrityError, ValueError, ArithmeticError)
 LOOKUP_DELAYS = [2, 5, 10, 20, 30, 60]  # seconds until the next look-up, then each 60 s
 MIN_LOOKUPS = 3
 LOOK_BACK = timedelta(minutes=60)
@@ -75,21 +85,13 @@ def poll_account(account_id: int, broker: Broker, since: datetime | None, worker
         now = database_time()
     reports = broker.list_orders(now - LOOK_BACK if since is None else since - OVERLAP)
     failpoints.reach("poll answered")
-    soon = False
-    for report in reports:
-        try:
-            left = book_report(account_id, report, worker)
-        except (DataError, IntegrityError, ValueError, ArithmeticError):
-            # Others are not kept waiting for one that no book takes; it comes again with the next polls.
-            logger.exception("account %s: what the broker says of %s cannot be booked", account_id, report)
-            continue
-        soon = soon or left or lacks_fills(report)
+    soon = book_reports(account_id, reports, worker) or any(map(lacks_fills, reports))
     for missed in _working_before(account_id, {report.client_order_id for report in reports}):
         found = broker.find_order(missed)
         if found is None:
             _doubt(account_id, missed, worker)
         else:
-            soon = book_report(account_id, found, worker) or lacks_fills(found) or soon
+            soon = book_reports(account_id, [found], worker) or lacks_fills(found) or soon
     return Polled(now, soon)
 
 
@@ -98,42 +100,84 @@ def lacks_fills(report: OrderReport) -> bool:
     return report.status is S.FILLED and sum((fill.quantity for fill in report.fills), Decimal(0)) < report.quantity
 
 
-def book_report(account_id: int, report: OrderReport, worker: str) -> bool:
-    """Book one report of a poll; nothing happens when it brings no news.
+def book_reports(account_id: int, reports: Sequence[OrderReport], worker: str) -> bool:
+    """Book what a poll has brought, in one transaction; nothing happens where it is no news.
 
-    True = it had to be left, because a worker is sending this very order and its own answer comes first.
+    Returns True if some had to be left, because a worker is sending these very orders and its own answer comes first.
+    One report that no book takes keeps no other waiting: then the batch is halved, down to one.
     """
     with reading() as session:
-        query = sa.select(Order.id, Order.status, Order.filled_quantity, Order.broker_order_id).where(
-            Order.client_order_id == report.client_order_id, Order.account_id == account_id
+        query = sa.select(
+            Order.id, Order.client_order_id, Order.status, Order.filled_quantity, Order.broker_order_id
+        ).where(
+            Order.account_id == account_id,
+            Order.client_order_id.in_({report.client_order_id for report in reports}),
         )
-        known = session.execute(query).one_or_none()
-    if known is None:
+        known = {row.client_order_id: row for row in session.execute(query)} if reports else {}
+    news: list[tuple[int, OrderReport]] = []
+    left = False
+    for report in reports:
+        row = known.get(report.client_order_id)
+        if row is None:
+            _take_foreign(account_id, report)
+        elif row.status in (S.CLAIMED, S.SENDING):  # it belongs to the worker that sends it; its answer is on the way
+            left = True
+        elif _is_news(row, report):
+            news.append((row.id, report))
+    return _book_news(account_id, news, worker) or left
+
+
+def _take_foreign(account_id: int, report: OrderReport) -> None:
+    try:
         see_foreign(account_id, report)
+    except UNBOOKABLE:
+        # Others are not kept waiting for one that no book takes; it comes again with the next polls.
+        logger.exception("account %s: what the broker says of %s cannot be booked", account_id, report)
+
+
+def _book_news(account_id: int, news: Sequence[tuple[int, OrderReport]], worker: str) -> bool:
+    if not news:
         return False
-    # An order in SENDING belongs to the worker that sends it; its own answer is on the way.
-    if known.status in (S.CLAIMED, S.SENDING):
-        return True
-    if not _is_news(known, report):
-        return False
-    with transaction() as session:
-        locked = lock_order(session, known.id)
-        if locked.order.status in (S.CLAIMED, S.SENDING):
-            return True
-        if not is_same_order(locked.order, report):
-            logger.error("order %s: the broker reports other terms under this id; ignored", report.client_order_id)
+    try:
+        return _book_all(account_id, news, worker)
+    except UNBOOKABLE:
+        if len(news) == 1:
+            logger.exception("account %s: what the broker says of %s cannot be booked", account_id, news[0][1])
             return False
-        adopted = can_be_adopted(locked.order, report)
-        if adopted:
-            logger.critical(
-                "order %s: %s in our book, but %s at the broker; taken over from there",
-                report.client_order_id,
-                locked.order.status,
-                report.status,
-            )
-        apply_report(session, locked, report, worker, by_evidence=adopted)
+    half = len(news) // 2
+    left = _book_news(account_id, news[:half], worker)
+    return _book_news(account_id, news[half:], worker) or left
+
+
+def _book_all(account_id: int, news: Sequence[tuple[int, OrderReport]], worker: str) -> bool:
+    left = False
+    with transaction() as session:
+        fills = {order_id: report.fills for order_id, report in news}
+        found = lock_orders(session, sorted(fills), fills, accounts=[account_id])
+        with session.no_autoflush:
+            for order_id, report in news:
+                left = _book_one(session, found.of(order_id), report, worker) or left
+            found.ledger.store()
         failpoints.reach("booking before commit")
     failpoints.reach("booking after commit")
+    return left
+
+
+def _book_one(session: Session, locked: Locked, report: OrderReport, worker: str) -> bool:
+    if locked.order.status in (S.CLAIMED, S.SENDING):
+        return True
+    if not is_same_order(locked.order, report):
+        logger.error("order %s: the broker reports other terms under this id; ignored", report.client_order_id)
+        return False
+    adopted = can_be_adopted(locked.order, report)
+    if adopted:
+        logger.critical(
+            "order %s: %s in our book, but %s at the broker; taken over from there",
+            report.client_order_id,
+            locked.order.status,
+            report.status,
+        )
+    apply_report(session, locked, report, worker, by_evidence=adopted)
     return False
 
 
@@ -194,9 +238,9 @@ def _doubt(account_id: int, client_order_id: str, worker: str) -> None:
         logger.info("order %s: looked up once the other order of its symbol is settled", client_order_id)
 
 
-def _is_news(known: sa.Row[int, str, object, str | None], report: OrderReport) -> bool:
+def _is_news(known: Any, report: OrderReport) -> bool:
     filled = sum(fill.quantity for fill in report.fills)
-    return filled != known.filled_quantity or report.status != known.status or known.broker_order_id is None
+    return bool(filled != known.filled_quantity or report.status != known.status or known.broker_order_id is None)
 
 
 def _working_before(account_id: int, reported: set[str]) -> list[str]:

@@ -234,13 +234,10 @@ class Pipeline(RuleBasedStateMachine):
     def start_anew(self) -> None:
         reconcile.start_account(self.desk.account_id, self.desk.broker, "worker")
 
-    @rule(step=st.sampled_from(["claimed", "sending", "sent", "frozen"]))
+    @rule(step=st.sampled_from(["sending", "sent", "frozen"]))
     def die(self, step: str) -> None:
         """Let a worker die, or stop for a while, between two commits."""
-        claims = submit_orders._claim((self.desk.account_id,), "dead worker") or []
-        if step == "claimed":
-            return
-        claims = submit_orders._begin_sending(claims, self.desk.brokers, "dead worker")
+        claims = submit_orders._claim(self.desk.brokers, "dead worker") or []
         if step == "sent":
             for claim in claims:
                 with suppress(BrokerError):
@@ -261,7 +258,7 @@ class Pipeline(RuleBasedStateMachine):
         columns = {
             Order: ("created_at", "not_after", "next_at", "sent_at", "lease_until", "cancel_requested_at"),
             OrderEvent: ("at",),
-            Signal: ("received_at", "held_until", "unbalanced_at"),
+            Signal: ("received_at", "held_until", "unbalanced_at", "look_at"),
         }
         with transaction() as session:
             for table, names in columns.items():

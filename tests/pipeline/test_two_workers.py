@@ -17,6 +17,7 @@ from models import Order, OrderEvent, Position, Signal
 from services.broker_state.market import Market
 from services.execution import cancel_orders, send_orders, submit_orders
 from services.planning import plan_signals
+from services.planning.broker_needs import WorkerContext
 from tests.conftest import closing_app
 from tests.support.desk import LIFETIME, Desk, open_desk
 from tests.support.factories import make_config, make_pair, make_stock, together
@@ -63,7 +64,7 @@ class Watch:
 def work(app: Flask, desk: Desk, name: str) -> None:
     """Plan and send until nothing is left, as one worker does."""
     with app.app_context():
-        hand = plan_signals.WorkerContext(
+        hand = WorkerContext(
             brokers=desk.brokers, market=Market(desk.brokers), ready=frozenset(desk.brokers), lifetime=LIFETIME,
             leg_timeout=60, worker=name,
         )  # fmt: skip

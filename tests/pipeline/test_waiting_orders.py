@@ -117,8 +117,11 @@ def test_an_exit_that_never_went_out_sounds_the_alarm(desk: AlpacaDesk, caplog: 
     assert desk.orders(rowid)[0].is_exit
     set_orders(not_after=Order.created_at)
     submit_orders.expire_orders("worker")
-    assert desk.signal(rowid).status == "canceled"
-    (alarm,) = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
+    assert desk.signal(rowid).status == "critical err"
+    assert "exit unfinished: expired before it could be sent; 10 are not closed" in str(
+        desk.signal(rowid).status_reason
+    )
+    alarm, _ = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
     assert "the exit (sell 10 AAPL) was not carried out: expired before it could be sent" in alarm
 
 

@@ -83,11 +83,12 @@ def leave_in(desk: Desk, step: str) -> int:
     """Return the signal of an order whose worker died after a step."""
     rowid = desk.alert("LNT")
     desk.plan()
-    claims = submit_orders._claim((desk.account_id,), "dead worker") or []
-    if step != "claimed":
-        claims = submit_orders._begin_sending(claims, desk.brokers, "dead worker")
-    if step == "sent":
-        desk.broker.submit_order(claims[0].request)
+    if step == "claimed":  # as a worker of an older version leaves it
+        change(only(desk, rowid), status="CLAIMED", lease_epoch=1)
+    else:
+        claims = submit_orders._claim(desk.brokers, "dead worker") or []
+        if step == "sent":
+            desk.broker.submit_order(claims[0].request)
     order = only(desk, rowid)
     change(order, lease_until=order.created_at - timedelta(seconds=1))
     return rowid
@@ -224,7 +225,7 @@ def test_a_stale_report_brings_no_ended_order_back_to_life(desk: Desk, monkeypat
     assert earlier is not None
     desk.broker.cancel_order(earlier.client_order_id)
     desk.poll()
-    sync_broker.book_report(desk.account_id, earlier, "worker")
+    sync_broker.book_reports(desk.account_id, [earlier], "worker")
     assert (only(desk, rowid).status, desk.signal(rowid).status) == ("CANCELED", "canceled")
 
 
@@ -336,9 +337,7 @@ def test_wherever_a_worker_died_the_order_is_placed_once(desk: Desk, step: str, 
 def test_a_worker_that_was_frozen_past_its_lease_changes_nothing(desk: Desk, late: bool) -> None:
     rowid = desk.alert("LNT")
     desk.plan()
-    claims = submit_orders._begin_sending(
-        submit_orders._claim((desk.account_id,), "frozen") or [], desk.brokers, "frozen"
-    )
+    claims = submit_orders._claim(desk.brokers, "frozen") or []
     if not late:
         desk.broker.submit_order(claims[0].request)
     order = only(desk, rowid)
@@ -402,7 +401,7 @@ def test_fills_out_of_order_and_repeated_are_each_booked_once(desk: Desk) -> Non
     desk.work()
     order = only(desk, rowid)
     for fills in ([2], [2, 1], [1], [3, 1], [2, 1, 3]):
-        sync_broker.book_report(desk.account_id, report_of(order, *fills), "worker")
+        sync_broker.book_reports(desk.account_id, [report_of(order, *fills)], "worker")
     assert (only(desk, rowid).filled_quantity, held(), count(Fill)) == (6, {"LNT": 6}, [3])
 
 
@@ -422,10 +421,10 @@ def test_more_fills_than_were_ordered_are_booked_and_told_and_stop_the_symbol(de
     desk.tell(Kind.WORK)
     rowid = desk.alert("LNT")
     desk.work()
-    sync_broker.book_report(desk.account_id, report_of(only(desk, rowid), 7, 8), "worker")
+    sync_broker.book_reports(desk.account_id, [report_of(only(desk, rowid), 7, 8)], "worker")
     order = only(desk, rowid)
     assert (order.filled_quantity, order.reason, held()) == (15, "the broker filled 15 of 10", {"LNT": 15})
-    sync_broker.book_report(desk.account_id, report_of(order, 7, 8), "worker")
+    sync_broker.book_reports(desk.account_id, [report_of(order, 7, 8)], "worker")
     (stop,) = list_stops(in_force=True)
     assert (stop.level, stop.scope, stop.scope_name, stop.actor) == ("entries", "stock", "LNT", "the desk")
     assert stop.reason.startswith("the broker filled 15 of 10 LNT")
@@ -440,7 +439,7 @@ def test_a_report_with_the_id_of_another_broker_order_is_not_believed(desk: Desk
     desk.work()
     order = only(desk, rowid)
     order.broker_order_id = "another"
-    sync_broker.book_report(desk.account_id, report_of(order, 2), "worker")
+    sync_broker.book_reports(desk.account_id, [report_of(order, 2)], "worker")
     assert (only(desk, rowid).status, count(Fill)) == ("ACCEPTED", [0])
 
 

@@ -1,0 +1,40 @@
+"""Waiting signals are looked at again as soon as what they wait for has changed, in the commit that changes it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.order_status import CLOSED, OrderStatus
+from extensions import announce
+from models import Order, Signal
+from models.signal import WAITING
+
+S = OrderStatus
+CHANGED = "changed_lanes"
+
+
+def note_change(session: Session, order: Order, old: OrderStatus, new: OrderStatus) -> None:
+    """Note that an order has ended, or that its outcome has become known: others may have waited for that."""
+    if new in CLOSED or old in (S.UNKNOWN, S.MANUAL):
+        session.info.setdefault(CHANGED, set()).add((order.account_id, order.name, order.symbol))
+
+
+@sa.event.listens_for(Session, "before_commit")
+def wake_waiting(session: Session) -> None:
+    """Let the waiting signals of changed lanes, and of lanes that share a symbol, be looked at now."""
+    changed = session.info.pop(CHANGED, None)
+    if not changed:
+        return
+    accounts, names, symbols = (sorted({key[part] for key in changed}) for part in range(3))
+    concerned = Signal.name.in_(names) | Signal.symbol1.in_(symbols) | Signal.symbol2.in_(symbols)
+    wake = sa.update(Signal).where(WAITING, Signal.look_at.is_not(None), Signal.account_id.in_(accounts), concerned)
+    options = {"synchronize_session": False}
+    session.execute(wake.values(look_at=None), execution_options=options)
+    announce(session)
+
+
+@sa.event.listens_for(Session, "after_rollback")
+def forget(session: Session) -> None:
+    """Forget what a transaction that came to nothing had changed."""
+    session.info.pop(CHANGED, None)
