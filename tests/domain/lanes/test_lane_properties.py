@@ -20,7 +20,7 @@ AT_VENUE = (S.SENDING, S.UNKNOWN, S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCEL_PENDI
 
 settings.register_profile(
     "lanes",
-    max_examples=20_000 if LONGER else 150,
+    max_examples=20_000 if LONGER else 400,
     derandomize=not LONGER,
     deadline=None,
     database=None,
@@ -92,6 +92,8 @@ class Watched(Desk):
     def settle(self) -> None:
         """Let the venue answer everything: what is to be canceled is canceled, all else is filled."""
         for _ in range(60):
+            if not self.open() and all(signal.status != "waiting" for signal in self.signals):
+                return
             for order in self.open():
                 if order.status is S.CANCEL_PENDING:
                     self.end(order)
