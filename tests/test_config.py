@@ -9,7 +9,7 @@ import pytest
 
 import config
 from config import Config, ConfigError, documented_settings
-from tests.factories import make_env
+from tests.support.factories import make_env
 
 KEYS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32, "CREDENTIALS_KEY": "c" * 32}
 SECRET = "swordfish"  # too short for a key, too plain for a passphrase, and nothing that a rule says
