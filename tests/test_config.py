@@ -197,6 +197,14 @@ def test_keys_are_made_once_and_kept(tmp_path):
     assert (given.secret_key, given.jwt_secret_key) == (KEYS["SECRET_KEY"], first.jwt_secret_key)
 
 
+def test_a_key_that_is_new_is_added_to_those_that_are_kept(tmp_path):
+    old = {name: text for name, text in KEYS.items() if name != "CREDENTIALS_KEY"}
+    (tmp_path / "secrets.env").write_text("".join(f"{name}={text}\n" for name, text in old.items()))
+    desk = Config.from_env({"INSTANCE_DIR": str(tmp_path)})
+    assert (desk.secret_key, desk.jwt_secret_key) == tuple(old.values())
+    assert Config.from_env({"INSTANCE_DIR": str(tmp_path)}).credentials_key == desk.credentials_key
+
+
 def test_keys_that_are_given_need_no_folder(tmp_path):
     Config.from_env({**KEYS, "INSTANCE_DIR": str(tmp_path / "instance")})
     assert list(tmp_path.iterdir()) == []
