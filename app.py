@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import click
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import dashboard
 import resources
 from commands import register_commands
-from config import Config
+from config import Config, ConfigError
 from extensions import engine_options, init_extensions
 from logs import configure_logging
 from services import change_feed
@@ -16,7 +17,7 @@ from services import change_feed
 
 def create_app(config: Config | None = None) -> Flask:
     """Return a ready application; raises ConfigError when a setting is missing or wrong."""
-    config = config or Config.from_env()
+    config = config or _read_settings()
     configure_logging(config.log_level, config.secrets)
     app = Flask(__name__)
     app.config.update(
@@ -38,3 +39,12 @@ def create_app(config: Config | None = None) -> Flask:
     dashboard.init_app(app)
     register_commands(app)
     return app
+
+
+def _read_settings() -> Config:
+    try:
+        return Config.from_env()
+    except ConfigError as e:
+        if click.get_current_context(silent=True) is None:
+            raise
+        raise SystemExit(f"Error: {e}") from None  # the `flask` program would show any other error with a traceback

@@ -2,215 +2,196 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, NamedTuple
 
-from dotenv import dotenv_values
+from pydantic import (
+    AliasChoices,
+    AliasGenerator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from config_files import KEYS, kept_keys, read_file
 from config_values import (
+    AccountName,
     ConfigError,
+    DatabaseAddress,
+    Folder,
+    Key,
+    KeyList,
+    Passphrase,
+    Password,
+    Rate,
+    SimulatorAddress,
+    Switch,
+    Word,
     account_name,
-    boolean,
+    below_root,
     check_passphrase,
     check_password,
-    database_address,
-    decimal_number,
-    key,
-    key_list,
-    one_of,
-    simulator_address,
-    whole_number,
+    passwords_of,
+    rule,
 )
 
 __all__ = ["Config", "ConfigError", "account_name", "check_passphrase", "check_password"]
 
 ROOT = Path(__file__).resolve().parent
-SECRETS_FILE = "secrets.env"
-KEYS = ("SECRET_KEY", "JWT_SECRET_KEY", "CREDENTIALS_KEY")
 
 
-def _setting(
-    env: str, meaning: str, read: Callable[[str], Any] = str, default: str | None = None, secret: bool = False
-) -> Any:
-    return field(repr=not secret, metadata={"env": env, "meaning": meaning, "read": read, "default": default})
+class Config(BaseSettings):
+    """The settings of one process, built once and never changed; made by `from_env`."""
 
+    model_config = SettingsConfigDict(
+        alias_generator=AliasGenerator(validation_alias=str.upper),
+        case_sensitive=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=False,  # a default is right as it is, except where it says otherwise
+    )
 
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """The settings of one process, built once and never changed."""
+    dyno: str = Field("", repr=False)  # set by Heroku on its machines, never by a person; so without a description
 
-    host: str = _setting("HOST", "address the web process listens on (on Heroku: all)", default="127.0.0.1")
-    port: int = _setting("PORT", "port of the web process", whole_number(1, 65535), "5000")
-    instance_dir: Path = _setting(
-        "INSTANCE_DIR", "folder of the database, the secrets and the paper broker", Path, "instance"
+    host: str = Field("127.0.0.1", description="address the web process listens on (on Heroku: all)")
+    port: int = Field(5000, ge=1, le=65535, description="port of the web process")
+    instance_dir: Folder = Field(
+        Path("instance"), validate_default=True, description="folder of the database, the secrets and the paper broker"
     )
-    database_url: str = _setting(
-        "DATABASE_URL",
-        "database of the desk; `DATABASE_URL_SQLALCHEMY` goes first; absent: SQLite in `INSTANCE_DIR`",
-        database_address,
-        secret=True,
+    database_url: DatabaseAddress = Field(
+        default_factory=lambda known: f"sqlite:///{known['instance_dir']}/desk.db",
+        validate_default=True,
+        validation_alias=AliasChoices("DATABASE_URL_SQLALCHEMY", "DATABASE_URL"),
+        repr=False,
+        description="database of the desk; `DATABASE_URL_SQLALCHEMY` goes first; absent: SQLite in `INSTANCE_DIR`",
     )
-    secret_key: str = _setting(
-        "SECRET_KEY", "signs sessions and forms; made at first start when absent", key, secret=True
+    secret_key: Key = Field(repr=False, description="signs sessions and forms; made at first start when absent")
+    jwt_secret_key: Key = Field(repr=False, description="signs tokens; made at first start when absent")
+    admin_password: Password = Field(
+        "", repr=False, description="password of `admin`, used at first start only; made when absent"
     )
-    jwt_secret_key: str = _setting("JWT_SECRET_KEY", "signs tokens; made at first start when absent", key, secret=True)
-    admin_password: str = _setting(
-        "ADMIN_PASSWORD",
-        "password of `admin`, used at first start only; made when absent",
-        check_password,
-        "",
-        secret=True,
+    webhook_passphrase: Passphrase = Field(
+        "", repr=False, description="passphrase of the alerts, used at first start only; made when absent"
     )
-    webhook_passphrase: str = _setting(
-        "WEBHOOK_PASSPHRASE",
-        "passphrase of the alerts, used at first start only; made when absent",
-        check_passphrase,
-        "",
-        secret=True,
+    credentials_key: KeyList = Field(
+        repr=False,
+        description="encrypts the keys of broker accounts; made at first start when absent; several, with commas "
+        "between them: the first encrypts, all decrypt",
     )
-    credentials_key: str = _setting(
-        "CREDENTIALS_KEY",
-        "encrypts the keys of broker accounts; made at first start when absent; several, with commas between them: "
-        "the first encrypts, all decrypt",
-        key_list,
-        secret=True,
-    )
-    broker: str = _setting(
-        "BROKER",
-        "default account of signals: `paper` (built-in broker), `external` (left waiting for your own executor), "
-        "`alpaca-sim` (the simulator), or one that you have added",
-        account_name,
+    broker: AccountName = Field(
         "paper",
+        description="default account of signals: `paper` (built-in broker), `external` (left waiting for your own "
+        "executor), `alpaca-sim` (the simulator), or one that you have added",
     )
-    open_reads: bool = _setting(
-        "OPEN_READS", "anyone may read stocks, pairs and a few signals, as in v3", boolean, "true"
+    open_reads: Switch = Field(True, description="anyone may read stocks, pairs and a few signals, as in v3")
+    public_url: str = Field(
+        "", description="address under which TradingView reaches the desk, for the shown webhook URL"
     )
-    public_url: str = _setting(
-        "PUBLIC_URL",
-        "address under which TradingView reaches the desk, for the shown webhook URL",
-        default="",
+    trusted_proxies: int = Field(0, ge=0, le=5, description="proxies in front that add X-Forwarded-For (Heroku: 1)")
+    secure_cookies: Switch = Field(
+        default_factory=lambda known: known["trusted_proxies"] > 0,
+        description="cookies over TLS only (absent: true behind a proxy)",
     )
-    trusted_proxies: int = _setting(
-        "TRUSTED_PROXIES", "proxies in front that add X-Forwarded-For (Heroku: 1)", whole_number(0, 5), "0"
+    token_minutes_max: int = Field(1440, ge=1, le=10080, description="longest `expire` a log-in may ask for, minutes")
+    session_hours: int = Field(12, ge=1, le=720, description="life of a dashboard log-in, hours")
+    signal_lifetime: int = Field(
+        120, ge=1, le=864000, description="seconds after which an unsent signal is canceled as expired"
     )
-    secure_cookies: bool = _setting("SECURE_COOKIES", "cookies over TLS only (absent: true behind a proxy)", boolean)
-    token_minutes_max: int = _setting(
-        "TOKEN_MINUTES_MAX", "longest `expire` a log-in may ask for, minutes", whole_number(1, 10080), "1440"
+    leg_timeout: int = Field(
+        60,
+        ge=1,
+        le=86400,
+        description="seconds one leg of a pair may work while the other is filled, where the pair does not say",
     )
-    session_hours: int = _setting("SESSION_HOURS", "life of a dashboard log-in, hours", whole_number(1, 720), "12")
-    signal_lifetime: int = _setting(
-        "SIGNAL_LIFETIME",
-        "seconds after which an unsent signal is canceled as expired",
-        whole_number(1, 864000),
-        "120",
+    web_workers: int = Field(2, ge=1, le=64, description="gunicorn processes")
+    web_threads: int = Field(64, ge=8, le=512, description="threads of each; an open dashboard holds one")
+    database_pool: int = Field(8, ge=2, le=200, description="most PostgreSQL connections of one process")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = Field(
+        "info", description="debug, info, warning or error"
     )
-    leg_timeout: int = _setting(
-        "LEG_TIMEOUT",
-        "seconds one leg of a pair may work while the other is filled, where the pair does not say",
-        whole_number(1, 86400),
-        "60",
+    paper_database_url: DatabaseAddress = Field(
+        default_factory=lambda known: _paper_store(known["database_url"], known["instance_dir"]),
+        repr=False,
+        description="store of the paper broker; absent: `paper.db` in `INSTANCE_DIR`, or schema `paper` of the desk's "
+        "PostgreSQL",
     )
-    web_workers: int = _setting("WEB_WORKERS", "gunicorn processes", whole_number(1, 64), "2")
-    web_threads: int = _setting(
-        "WEB_THREADS", "threads of each; an open dashboard holds one", whole_number(8, 512), "64"
+    paper_slippage_bps: Rate = Field(Decimal(0), description="slippage of paper market orders, basis points")
+    paper_commission: Rate = Field(Decimal(0), description="commission of paper fills, dollars a share")
+    paper_reference_price: Decimal = Field(
+        Decimal(100),
+        ge=Decimal("0.01"),
+        le=1000000,
+        description="price around which legs of a pair without quotes are made up, dollars",
     )
-    database_pool: int = _setting(
-        "DATABASE_POOL", "most PostgreSQL connections of one process", whole_number(2, 200), "8"
+    paper_cash: Decimal = Field(
+        Decimal(1000000), ge=0, le=1000000000000, description="cash a paper account starts with, dollars"
     )
-    log_level: str = _setting(
-        "LOG_LEVEL", "debug, info, warning or error", one_of("debug", "info", "warning", "error"), "info"
+    paper_leverage: Decimal = Field(
+        Decimal(2), ge=Decimal("0.01"), le=1000, description="how many times its equity a paper account may hold"
     )
-    paper_database_url: str = _setting(
-        "PAPER_DATABASE_URL",
-        "store of the paper broker; absent: `paper.db` in `INSTANCE_DIR`, or schema `paper` of the desk's PostgreSQL",
-        database_address,
-        secret=True,
+    alpaca_simulator_url: SimulatorAddress = Field(
+        "http://127.0.0.1:8790", description="where `python -m simulators.alpaca` listens"
     )
-    paper_slippage_bps: Decimal = _setting(
-        "PAPER_SLIPPAGE_BPS", "slippage of paper market orders, basis points", decimal_number("0", "1000"), "0"
+    alpaca_feed: Annotated[Literal["iex", "sip"], Word] = Field(
+        "iex", description="source of Alpaca's quotes: `iex` is free, `sip` needs a subscription"
     )
-    paper_commission: Decimal = _setting(
-        "PAPER_COMMISSION", "commission of paper fills, dollars a share", decimal_number("0", "1000"), "0"
+    broker_api_key: str = Field(
+        "",
+        validation_alias="APCA_BROKER_API_KEY",
+        repr=False,
+        description="key of Alpaca's Broker API, for opening brokerage accounts",
     )
-    paper_reference_price: Decimal = _setting(
-        "PAPER_REFERENCE_PRICE",
-        "price around which legs of a pair without quotes are made up, dollars",
-        decimal_number("0.01", "1000000"),
-        "100",
-    )
-    paper_cash: Decimal = _setting(
-        "PAPER_CASH", "cash a paper account starts with, dollars", decimal_number("0", "1000000000000"), "1000000"
-    )
-    paper_leverage: Decimal = _setting(
-        "PAPER_LEVERAGE", "how many times its equity a paper account may hold", decimal_number("0.01", "1000"), "2"
+    broker_api_secret: str = Field("", validation_alias="APCA_BROKER_API_SECRET", repr=False, description="its secret")
+    broker_api_environment: Annotated[Literal["sandbox", "live", "simulator"], Word] = Field(
+        "sandbox",
+        validation_alias="APCA_BROKER_API_ENVIRONMENT",
+        description="`sandbox`, `live` (real accounts of real people), or `simulator`",
     )
 
-    alpaca_simulator_url: str = _setting(
-        "ALPACA_SIMULATOR_URL",
-        "where `python -m simulators.alpaca` listens",
-        simulator_address,
-        "http://127.0.0.1:8790",
-    )
-    alpaca_feed: str = _setting(
-        "ALPACA_FEED",
-        "source of Alpaca's quotes: `iex` is free, `sip` needs a subscription",
-        one_of("iex", "sip"),
-        "iex",
-    )
-    broker_api_key: str = _setting(
-        "APCA_BROKER_API_KEY", "key of Alpaca's Broker API, for opening brokerage accounts", default="", secret=True
-    )
-    broker_api_secret: str = _setting("APCA_BROKER_API_SECRET", "its secret", default="", secret=True)
-    broker_api_environment: str = _setting(
-        "APCA_BROKER_API_ENVIRONMENT",
-        "`sandbox`, `live` (real accounts of real people), or `simulator`",
-        one_of("sandbox", "live", "simulator"),
-        "sandbox",
-    )
+    @model_validator(mode="before")
+    @classmethod
+    def _let_the_router_reach_a_dyno(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {"HOST": "0.0.0.0", **values} if "DYNO" in values else values  # noqa: S104 - it comes from outside
+
+    @field_validator("database_url")
+    @classmethod
+    def _keep_what_a_dyno_forgets(cls, url: str, info: ValidationInfo) -> str:
+        if info.data["dyno"] and url.startswith("sqlite"):
+            raise ConfigError("SQLite would be lost with the dyno's disk; add Heroku Postgres")
+        return url
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
-        """Read the environment, then `.env`, then the secrets file; raises ConfigError naming the setting."""
+        """Read the environment, then `.env`, then the secrets file. Raises ConfigError: a line for each wrong setting.
+
+        `env` stands for the environment and `.env` where it is given. A blank text counts as absent, and one in the
+        environment hides the one in `.env`.
+        """
         if env is None:
-            env = {**_file(ROOT / ".env"), **os.environ}
-        given = {name: text for name, text in env.items() if text.strip() != ""}
-        instance = (ROOT / given.get("INSTANCE_DIR", "instance")).resolve()
-        on_heroku = "DYNO" in given
-        missing = [name for name in KEYS if name not in given]
-        if missing and not on_heroku:  # a dyno forgets its disk, and the next one would not know the keys
-            given = {**_kept_keys(instance), **given}
-        given["INSTANCE_DIR"] = str(instance)
-        given.setdefault("HOST", "0.0.0.0" if on_heroku else "127.0.0.1")  # noqa: S104 - the router must reach a dyno
-        given["DATABASE_URL"] = (
-            given.get("DATABASE_URL_SQLALCHEMY") or given.get("DATABASE_URL") or f"sqlite:///{instance}/desk.db"
-        )
-        if on_heroku and given["DATABASE_URL"].startswith("sqlite"):
-            raise ConfigError("DATABASE_URL: SQLite would be lost with the dyno's disk; add Heroku Postgres")
-        given.setdefault("SECURE_COOKIES", str(given.get("TRUSTED_PROXIES", "0") != "0"))
-        default_paper = (
-            f"sqlite:///{instance}/paper.db" if given["DATABASE_URL"].startswith("sqlite") else given["DATABASE_URL"]
-        )
-        given.setdefault("PAPER_DATABASE_URL", default_paper)
-        return cls(**{f.name: _read(f.metadata, given) for f in fields(cls)})
+            env = {**read_file(ROOT / ".env"), **os.environ}
+        try:
+            return cls(_build_sources=((_Texts(cls, env), _KeptKeys(cls, {})), {}))
+        except ValidationError as e:
+            raise ConfigError("\n".join(_lines(e, env))) from None
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Return the values that must never reach a log."""
-        passwords = (urlsplit(url).password or "" for url in (self.database_url, self.paper_database_url))
+        passwords = (*passwords_of(self.database_url), *passwords_of(self.paper_database_url))
         sealing = (part.strip() for part in self.credentials_key.split(","))
         keys = (self.secret_key, self.jwt_secret_key, *sealing, self.broker_api_secret)
         return (*keys, self.admin_password, self.webhook_passphrase, *passwords)
 
     @property
     def is_sqlite(self) -> bool:
-        """Tell whether the desk's database is SQLite."""
+        """Return True if the desk's database is SQLite."""
         return self.database_url.startswith("sqlite")
 
     @property
@@ -222,64 +203,78 @@ class Config:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
-def _read(meta: Mapping[str, Any], given: Mapping[str, str]) -> Any:
-    env, default = meta["env"], meta["default"]
-    text = given.get(env)
-    if text is None:
-        if default is None:
-            raise ConfigError(f"{env}: missing")
-        if default == "":
-            return ""
-        text = default
-    try:
-        return meta["read"](text)
-    except ConfigError as e:
-        raise ConfigError(f"{env}: {e}") from None
+class _Texts(EnvSettingsSource):
+    """The settings that names and texts give."""
+
+    def __init__(self, settings: type[BaseSettings], texts: Mapping[str, str]) -> None:
+        super().__init__(settings)
+        self.env_vars = {name: text for name, text in texts.items() if text.strip()}
 
 
-def _file(path: Path) -> dict[str, str]:
-    try:
-        return {k: v for k, v in dotenv_values(path, interpolate=False).items() if v} if path.is_file() else {}
-    except OSError as e:
-        raise ConfigError(f"{path}: cannot be read ({e.strerror})") from None
+class _KeptKeys(_Texts):
+    """The keys that nobody gave: those that this installation has made."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return them; a dyno has none, as it forgets its disk and the next one would not know them."""
+        given = self.current_state
+        if "DYNO" not in given and not given.keys() >= set(KEYS):
+            self.env_vars = kept_keys(below_root(given.get("INSTANCE_DIR", "instance")))
+        return super().__call__()
 
 
-def _kept_keys(instance: Path) -> dict[str, str]:
-    """Return the signing keys of this installation; each made once, readable by the owner only."""
-    path = instance / SECRETS_FILE
-    kept = _file(path)
-    if all(name in kept for name in KEYS):
-        return kept
-    try:
-        instance.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder = os.open(instance, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)  # of two first starts the second finds what the first has made
-            return _make_missing(path)
-        finally:
-            os.close(folder)
-    except OSError as e:
-        raise ConfigError(f"INSTANCE_DIR: {instance} cannot be written ({e.strerror})") from None
+def _paper_store(database_url: str, folder: Path) -> str:
+    return f"sqlite:///{folder}/paper.db" if database_url.startswith("sqlite") else database_url
 
 
-def _make_missing(path: Path) -> dict[str, str]:
-    kept = _file(path)
-    keys = {**kept, **{name: secrets.token_urlsafe(48) for name in KEYS if name not in kept}}
-    if keys != kept:
-        fresh = path.with_name(f".{path.name}.new")
-        fresh.unlink(missing_ok=True)
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write("".join(f"{name}={value}\n" for name, value in keys.items()))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    return keys
+def _names(field: FieldInfo) -> list[str]:
+    """Return the names under which a setting may be given, the usual one last."""
+    alias = field.validation_alias
+    return [str(name) for name in (alias.choices if isinstance(alias, AliasChoices) else [alias])]
+
+
+def _lines(problems: ValidationError, env: Mapping[str, str]) -> Iterator[str]:
+    """Yield the name and the rule of each setting that is missing or wrong, never its value."""
+    for problem in problems.errors(include_url=False, include_input=False):
+        place = problem["loc"][0]  # one of its names, or that of the attribute when the default is wrong
+        field = next(f for name, f in Config.model_fields.items() if place in (name, *_names(f)))
+        name = next((name for name in _names(field) if env.get(name, "").strip()), _names(field)[-1])
+        reason = problem.get("ctx", {}).get("error")
+        if problem["type"] == "missing":
+            yield f"{name}: missing"
+        elif isinstance(reason, ConfigError):  # the words of other errors may hold the value
+            yield f"{name}: {reason}"
+        elif problem["type"] != "default_factory_not_called":  # a default that another wrong setting decides
+            yield f"{name}: {rule(field)}"
+
+
+class Setting(NamedTuple):
+    """What people are told of a setting; the default as they would write it, None when absence has its own meaning."""
+
+    name: str
+    default: str | None
+    meaning: str
+    is_secret: bool
+
+
+def documented_settings() -> list[Setting]:
+    """Return all settings that people may set, in the order of the README."""
+    return [
+        Setting(_names(field)[-1], _shown(field), field.description, not field.repr)
+        for field in Config.model_fields.values()
+        if field.description is not None
+    ]
+
+
+def _shown(field: FieldInfo) -> str | None:
+    if field.is_required() or field.default_factory is not None:
+        return None
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
 
 
 def settings_table() -> str:
     """Return the Markdown table of all settings, as the README shows it."""
     rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
-    for f in fields(Config):
-        default = f.metadata["default"]
-        rows.append(f"| `{f.metadata['env']}` | {f'`{default}`' if default else ''} | {f.metadata['meaning']} |")
+    for setting in documented_settings():
+        default = f"`{setting.default}`" if setting.default else ""
+        rows.append(f"| `{setting.name}` | {default} | {setting.meaning} |")
     return "\n".join(rows)

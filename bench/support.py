@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,7 +24,7 @@ import psycopg2
 from flask import Flask
 
 from app import create_app
-from config import ROOT, Config
+from config import ROOT, Config, documented_settings
 from domain.enums import Activity
 from extensions import db
 from services.catalog import pairs as catalog_pairs
@@ -232,7 +232,7 @@ def make_desk(stage: Stage, kind: str, name: str, **settings: str) -> Desk:
     """Return a desk on a new database after its set-up; settings are the shipped ones unless given."""
     folder = stage.folder / name
     folder.mkdir()
-    env = dict.fromkeys([f.metadata["env"] for f in fields(Config)], "")  # empty = default, whatever a .env says
+    env = dict.fromkeys([setting.name for setting in documented_settings()], "")  # default, whatever a .env says
     env |= {"DATABASE_URL_SQLALCHEMY": "", "DYNO": "", "HOST": HOST, "PORT": str(free_port())}
     env |= {"INSTANCE_DIR": str(folder), "DATABASE_URL": stage.database(kind, name)}
     env |= {"PAPER_CASH": "1000000000000"}  # rounds only buy: none may end for want of buying power

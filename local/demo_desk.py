@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import http.client
 import json
 import secrets
@@ -126,7 +125,7 @@ def credentials(args: argparse.Namespace, config: Config, desk: Desk) -> Iterato
         raise Stop(f"{desk.url} is not the desk of this folder; give --password and --passphrase.")
     from app import create_app
 
-    app = create_app(dataclasses.replace(config, log_level="error"))
+    app = create_app(config.model_copy(update={"log_level": "error"}))
     username, notes = args.username, []
     with contextlib.ExitStack() as at_end:
         with own_database(app):

@@ -93,7 +93,7 @@ class StockOut(Out):
             symbol=row.symbol,
             prixch=row.primary_exchange,
             secxch=row.secondary_exchange,
-            active=Activity(row.activity).number,  # type: ignore[arg-type]
+            active=Activity(row.activity).number,
             sectype=row.asset_class,
             currency=row.currency,
             order_type=row.order_type,
@@ -184,7 +184,7 @@ class PairOut(Out):
             ticker1=row.leg1.symbol,
             ticker2=row.leg2.symbol,
             hedge=row.hedge_ratio,
-            status=Activity(row.activity).number,  # type: ignore[arg-type]
+            status=Activity(row.activity).number,
             notes=row.notes,
             contracts=row.contracts,
             account=row.account.name if row.account else None,

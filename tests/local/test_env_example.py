@@ -1,17 +1,16 @@
 """The example of a settings file knows every setting, and no other."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 
-from config import Config
+from config import Config, documented_settings
 
 PATH = Path(__file__).resolve().parents[2] / "local" / ".env.example"
 LINES = PATH.read_text().splitlines()
-SETTINGS = {f.metadata["env"]: f for f in fields(Config)}
+SETTINGS = {setting.name: setting for setting in documented_settings()}
 ASSIGNMENT = re.compile(r"(# )?([A-Z][A-Z0-9_]*)=(.*)")
 FOUND = [match for line in LINES if (match := ASSIGNMENT.fullmatch(line))]
 
@@ -29,22 +28,22 @@ def test_each_setting_has_its_meaning_in_the_block_above(name):
     number = next(n for n, line in enumerate(LINES) if (match := ASSIGNMENT.fullmatch(line)) and match[2] == name)
     above = LINES[:number]
     block = above[len(above) - above[::-1].index("") :]
-    assert block[0] == f"# {SETTINGS[name].metadata['meaning']}"
+    assert block[0] == f"# {SETTINGS[name].meaning}"
 
 
 def test_secrets_are_commented_out():
-    secret = {name for name, f in SETTINGS.items() if not f.repr}
+    secret = {name for name, setting in SETTINGS.items() if setting.is_secret}
     assert {match[2] for match in FOUND if match[2] in secret and not match[1]} == set()
 
 
 def test_what_is_not_commented_out_is_the_default():
     shown = {match[2]: match[3] for match in FOUND if not match[1]}
-    assert shown == {name: SETTINGS[name].metadata["default"] for name in shown}
+    assert shown == {name: SETTINGS[name].default for name in shown}
 
 
 def test_what_has_a_default_is_shown_unless_it_is_a_secret():
     assert {match[2] for match in FOUND if match[1]} == {
-        name for name, f in SETTINGS.items() if not f.repr or f.metadata["default"] is None
+        name for name, setting in SETTINGS.items() if setting.is_secret or setting.default is None
     }
 
 
