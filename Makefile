@@ -37,7 +37,7 @@ lint: $(VENV)/.dev ## check style and types
 faults: $(VENV)/.dev ## kill, stop and mislead a running desk, then audit it (FAULTS=200 on each database, VENUE=both, SEED=…)
 	@exec $(BIN)/python -m faults --venue $(or $(VENUE),both) $(if $(FAULTS),--faults $(FAULTS),--long) $(if $(SEED),--seed $(SEED))
 
-faults-short: $(VENV)/.dev ## the same with 10 faults on each database
+faults-short: $(VENV)/.dev ## the same with each fault once; a part of the tests, with the same plan each time
 	@exec $(BIN)/python -m faults --venue $(or $(VENUE),both) $(if $(SEED),--seed $(SEED))
 
 demo: $(VENV)/.run ## show a running desk with made-up trading

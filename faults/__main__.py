@@ -17,27 +17,28 @@ from bench.report import machine, show
 from bench.support import DATABASES, POSTGRESQL, Failure, Stage, run
 from bench.venues import PAPER, VENUES
 from config import ROOT
+from faults.plan import SHORT_SEED, Fault, make_plan, make_short_plan
 from faults.rehearsal import rehearse
 from faults.report import lacking, tell
 from tests.support.pgcluster import DISK, find_binaries
 
-LONG, SHORT = 200, 10  # faults on each database
+LONG = 200  # faults on each database
 
 
 def main() -> int:
     """Run the program; returns the exit code: 1 if anything was violated."""
     options = _options()
-    count = options.faults or (LONG if options.long else SHORT)
     if options.database == "both" or options.venue == "both":
         where = [
             (venue, kind) for venue in _chosen(options.venue, VENUES) for kind in _chosen(options.database, DATABASES)
         ]
         names = ", ".join(f"{venue} on {kind}" for venue, kind in where)
-        show(f"{count} faults on each of: {names}; seed {options.seed}; {machine()}")
-        return max(_side_by_side(where[n : n + 2], count, options) for n in range(0, len(where), 2))
+        what = f"{options.faults} faults on each of" if options.faults else "Each fault once, dealt out to"
+        show(f"{what}: {names}; seed {options.seed}; {machine()}")
+        return max(_side_by_side(where[n : n + 2], options) for n in range(0, len(where), 2))
     with _stage(options.database, options.venue, keep=options.keep) as stage:
-        outcome = rehearse(stage, options.database, options.venue, count, options.seed)
-        if count >= LONG:
+        outcome = rehearse(stage, options.database, options.venue, _plan(options), options.seed)
+        if options.faults and options.faults >= LONG:
             outcome.violations += lacking(outcome)
         show(tell(outcome, options.seed))
         if outcome.violations:
@@ -45,13 +46,21 @@ def main() -> int:
     return 0
 
 
+def _plan(options: argparse.Namespace) -> list[Fault]:
+    kind, venue = options.database, options.venue
+    if not options.faults:
+        return make_short_plan(options.seed, kind, venue)
+    return make_plan(random.Random(f"{options.seed} {kind} {venue} plan"), options.faults, venue)
+
+
 def _chosen(word: str, choices: Sequence[str]) -> Sequence[str]:
     return choices if word == "both" else [word]
 
 
-def _side_by_side(where: Sequence[tuple[str, str]], count: int, options: argparse.Namespace) -> int:
+def _side_by_side(where: Sequence[tuple[str, str]], options: argparse.Namespace) -> int:
     """Rehearse each in a process of its own, for much of the time is spent waiting."""
-    command = [sys.executable, "-m", "faults", "--faults", str(count), "--seed", str(options.seed)]
+    command = [sys.executable, "-m", "faults", "--seed", str(options.seed)]
+    command += ["--faults", str(options.faults)] if options.faults else []
     command += ["--keep"] if options.keep else []
     running = [
         subprocess.Popen([*command, "--venue", venue, "--database", kind], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -108,11 +117,14 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m faults", description="Inject faults into a desk, then audit it.")
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
     parser.add_argument("--venue", choices=[*VENUES, "both"], default=PAPER)
-    parser.add_argument("--long", action="store_true", help=f"{LONG} faults on each database instead of {SHORT}")
-    parser.add_argument("--faults", type=_positive, help="so many faults on each database")
+    parser.add_argument("--long", dest="faults", action="store_const", const=LONG, help=f"the same as --faults {LONG}")
+    parser.add_argument("--faults", type=_positive, help="so many on each database; else each fault once, dealt out")
     parser.add_argument("--keep", action="store_true", help="keep logs and databases, as after a failure")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="repeat a plan")
-    return parser.parse_args()
+    parser.add_argument("--seed", type=int, help="repeat a plan; else --faults draws a new seed each time")
+    options = parser.parse_args()
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(10**6) if options.faults else SHORT_SEED
+    return options
 
 
 def _positive(text: str) -> int:

@@ -13,7 +13,7 @@ import requests
 
 from bench.venues import ALPACA
 from domain.order_status import OrderStatus
-from faults.venues import Told, VenueOrder
+from faults.venues import Told, VenueOrder, name_of
 
 ORDERS = (
     "reject reject_later slow_fill partial work drop_after drop_before delay late hidden rate_limit status_500 "
@@ -58,11 +58,14 @@ class AlpacaSide:
         self._ask("POST", "faults", {**body, "seconds": told.seconds, "quantity": quantity})
         return True
 
+    def outstanding(self) -> Sequence[str]:
+        told = self._ask("GET", "faults")
+        return [name_of(fault["kind"], fault["where"]) for fault in told if fault["left"] and fault["symbol"] is None]
+
     def done(self) -> Counter[str]:
         done: Counter[str] = Counter()
         for fault in self._ask("GET", "faults"):
-            name = fault["kind"] if fault["where"] in ("orders", "events") else f"{fault['kind']} ({fault['where']})"
-            done[name] += fault["done"]
+            done[name_of(fault["kind"], fault["where"])] += fault["done"]
         self._ask("DELETE", "faults")
         return +done
 

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ TICK = 0.02
 MOST_TICKETS = 4  # out at a time
 TICKET_PATIENCE = 12.0  # seconds until the way to a crash point is paved once more
 MOST_PAVINGS = 5
+VENUE_PATIENCE = 30.0  # seconds until the venue is not waited for that has not done all it was told
 SETTLE_SECONDS = 90.0
 WORKING_SECONDS = 4.0  # how old an order gets that waits for a market at the venue
 
@@ -45,7 +47,7 @@ class Conductor:
     """One database's faults, as they happen."""
 
     scene: Scene
-    plan: list[Fault]
+    plan: Sequence[Fault]
     rng: random.Random
     gap: tuple[float, float]  # seconds between two faults
     instant: list[tuple[Sort, Blow]] = field(default_factory=list)  # faults that needed no ticket
@@ -56,7 +58,7 @@ class Conductor:
     _next_market: float = 0.0
 
     def run(self) -> None:
-        """Inject every fault of the plan."""
+        """Inject every fault of the plan, and let the venue do what it was told."""
         waiting, next_at = deque(self.plan), 0.0
         while waiting or self._tickets or self._stopped:
             now = time.monotonic()
@@ -69,6 +71,16 @@ class Conductor:
                 else:
                     next_at = time.monotonic() + self.rng.uniform(*self.gap)
             time.sleep(TICK)
+        self._let_the_venue_misbehave()
+
+    def _let_the_venue_misbehave(self) -> None:
+        """Wait until the venue has done all it was told; what it does to cancels needs an order that is canceled."""
+        end, paved_until = time.monotonic() + VENUE_PATIENCE, 0.0
+        while (left := self.scene.venue.outstanding()) and (now := time.monotonic()) < end:
+            if now >= paved_until and any("cancel" in name for name in left):
+                paved_until = now + TICKET_PATIENCE if self.scene.venue.tell(self.scene.venue.paving["cancel"]) else now
+            self._make_market(now)
+            time.sleep(0.3)
 
     def settle(self) -> list[str]:
         """Let shipped workers finish what the faults left behind; returns what still hangs at the end, in words."""

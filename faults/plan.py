@@ -1,4 +1,7 @@
-"""Which faults are injected, in which order: a pure function of the seed."""
+"""Which faults are injected, in which order: a pure function of the seed.
+
+A short plan has each fault once, dealt out to the databases and venues; a long one draws as many as it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from bench.support import DATABASES
+from bench.venues import VENUES
 from faults.launch import LEASE
 from faults.venues import Told, make_told, told_for
 from services.failpoints import POINTS
@@ -35,7 +40,7 @@ class Fault:
     @property
     def label(self) -> str:
         """Return what the report calls it."""
-        return f"{self.sort}: {self.told.kind}" if self.told else self.sort.value
+        return f"{self.sort}: {self.told.name}" if self.told else self.sort.value
 
 
 # Parts of a hundred; what rounding leaves over goes to the crash points.
@@ -46,6 +51,8 @@ SHARES = {
     Sort.VENUE: 26,
     Sort.DATABASE: 3,
 }
+SHORT_SEED = 1  # `make test` rehearses the same plan each time
+AT_ONCE = (Sort.KILL_WORKER, Sort.KILL_WEB, Sort.DATABASE)  # each of a short plan once on each database at each venue
 # Between two transactions: elsewhere a stopped process also holds locks that the web process waits for.
 STOP_POINTS = ("claim after commit", "sending after commit", "broker answered", "look-up answered", "plan after commit")
 LEASE_SECONDS = LEASE.total_seconds()
@@ -61,6 +68,25 @@ def make_plan(rng: random.Random, count: int, venue: str) -> list[Fault]:
     points = _in_turn(rng, POINTS, count - len(faults))
     faults += [Fault(Sort.KILL_AT_POINT, point) for point in points]
     rng.shuffle(faults)
+    return faults
+
+
+def make_short_plan(seed: int, kind: str, venue: str) -> list[Fault]:
+    """Return one database's part, at one venue, of a plan that has each fault once, in random order.
+
+    What a venue can be told is dealt out to the databases, and points to all databases at all venues: only all parts
+    together have everything.
+    """
+    rng = random.Random(f"{seed} deal")
+    half, part = DATABASES.index(kind), DATABASES.index(kind) + len(DATABASES) * VENUES.index(venue)
+    parts = len(DATABASES) * len(VENUES)
+    stops, points = (rng.sample(points, len(points))[part::parts] for points in (STOP_POINTS, POINTS))
+    told = [make_told(rng, *what) for what in rng.sample(told_for(venue), len(told_for(venue)))][half :: len(DATABASES)]
+    faults = [Fault(sort) for sort in AT_ONCE]
+    faults += [Fault(Sort.STOP_AT_POINT, point) for point in stops]
+    faults += [Fault(Sort.KILL_AT_POINT, point) for point in points]
+    faults += [Fault(Sort.VENUE, told=each) for each in told]
+    random.Random(f"{seed} {kind} {venue} order").shuffle(faults)
     return faults
 
 

@@ -15,7 +15,7 @@ from bench.support import PASSPHRASE, SQLITE, Stage
 from bench.venues import PAPER
 from faults import recovery, rules, snapshot
 from faults.conductor import Conductor
-from faults.plan import Sort, make_plan
+from faults.plan import Fault, Sort
 from faults.scene import Scene, scene
 from faults.senders import Senders, Sent, bodies
 from faults.snapshot import Snapshot
@@ -40,21 +40,20 @@ class Outcome:
     seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)  # by crash point
-    never_reached: Counter[str] = field(default_factory=Counter)
+    undone: list[str] = field(default_factory=list)  # what was planned and did not come about
     figures: dict[str, int] = field(default_factory=dict)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
 
 
-def rehearse(stage: Stage, kind: str, venue: str, count: int, seed: int) -> Outcome:
-    """Run `count` faults on one database and audit it; the same seed gives the same plan and the same alerts."""
+def rehearse(stage: Stage, kind: str, venue: str, plan: Sequence[Fault], seed: int) -> Outcome:
+    """Inject the faults of a plan on one database and audit it; the same seed gives the same alerts."""
     logging.disable(logging.CRITICAL)  # what this process does to the desk; the desk's own processes have their logs
     began = time.monotonic()
     outcome = Outcome(kind, stage.folder, venue)
     with scene(stage, kind, venue) as made:
         load = bodies(made.tickers(), PASSPHRASE, f"{kind}-{seed}", random.Random(f"{seed} bodies"))
         senders = Senders(made.desk.url, load, random.Random(f"{seed} senders"), PACE.get(kind, USUAL_PACE))
-        plan = make_plan(random.Random(f"{seed} {kind} {venue} plan"), count, venue)
         conductor = Conductor(made, plan, random.Random(f"{seed} {kind}"), GAP.get(kind, USUAL_GAP))
         senders.start()
         time.sleep(WARM_UP)
@@ -91,7 +90,9 @@ def _count(outcome: Outcome, conductor: Conductor, used: Sequence[Used], told: C
             outcome.kills[one.point] += 1
     outcome.faults.update(sort for sort, _ in conductor.instant)
     outcome.faults.update({f"{Sort.VENUE}: {kind}": number for kind, number in told.items()})
-    outcome.never_reached = conductor.never_reached
+    done = set(outcome.faults)
+    outcome.undone = [f"'{point}' was not reached" for point in sorted(conductor.never_reached)]
+    outcome.undone += sorted({fault.label for fault in conductor.plan if fault.told and fault.label not in done})
 
 
 def _figures(books: Snapshot, senders: Senders, made: Scene) -> dict[str, int]:

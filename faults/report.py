@@ -22,6 +22,7 @@ def tell(outcome: Outcome, seed: int) -> str:
         table(["killed at this crash point", "times"], points),
         table(["what", "number"], list(outcome.figures.items())),
         table(["seconds until recovered", "times", "p50", "p95", "max"], times),
+        *([f"Planned, but it did not come about: {', '.join(outcome.undone)}."] if outcome.undone else []),
         "\n".join(_violations(outcome.violations)),
     ]
     return "\n\n".join(parts) + "\n"

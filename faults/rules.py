@@ -12,13 +12,13 @@ from typing import Any
 from domain.enums import Side, TickerType
 from domain.order_status import AT_BROKER, BY_EVIDENCE, CLOSED, TRANSITIONS, OrderStatus, SignalStatus
 from domain.pricing import average_price
+from faults.planned import STEP, planned, unexplained
 from faults.senders import Sent
 from faults.snapshot import Snapshot
 from faults.venues import VenueOrder
 
 UNFINISHED = {SignalStatus.WAITING, SignalStatus.REROUTED, SignalStatus.CREATED, SignalStatus.LEG_FILLED}
 LIVED_AT_BROKER = AT_BROKER | {OrderStatus.FILLED, OrderStatus.EXPIRED, OrderStatus.REPLACED}
-STEP = Decimal("0.00000001")  # the smallest part of a share that the venue trades
 Lines = Iterator[str]
 
 
@@ -134,30 +134,49 @@ def everything_has_ended(scope: Scope) -> Lines:
             yield f"{_name(order)}: ended as {order.status}"
 
 
+def plans_are_the_alerts_or_say_why_not(scope: Scope) -> Lines:
+    """What was planned of a signal is what its alert asks for, or less where the trace says why."""
+    orders = _by_signal(scope)
+    for signal in scope.books.signals:
+        for line in unexplained(signal, orders[signal.id]):
+            yield f"signal {signal.id} ('{signal.status}'): {line}, and its trace does not say why"
+
+
 def signals_hold_what_they_say(scope: Scope) -> Lines:
-    """What is held because of a signal is hedged, or its status calls for a person; 'filled' means all of it."""
-    orders = defaultdict(list)
-    for order in scope.books.orders:
-        orders[order.signal_id].append(order)
+    """What is held because of a signal is hedged as planned, or its status asks for a person; 'filled' is all of it."""
+    orders = _by_signal(scope)
     for signal in scope.books.signals:
         net: dict[str, Decimal] = defaultdict(Decimal)
         for order in orders[signal.id]:
             net[order.symbol] += _net(order, scope.books.fills.get(order.id, ()))
         sign = Side(signal.side).sign
-        first = sign * net.get(signal.symbol1, Decimal(0))
-        second = -sign * net.get(signal.symbol2, Decimal(0))
-        asked = signal.quantity, signal.quantity * (signal.hedge_ratio or 0)
-        wanted1, wanted2 = signal.leg_quantity1 or asked[0], signal.leg_quantity2 or asked[1]
-        what = f"signal {signal.id} ('{signal.status}')"
-        if signal.status == SignalStatus.FILLED and first != wanted1:
-            yield f"{what}: {first:f} of {wanted1:f} {signal.symbol1} were filled"
-        if signal.ticker_type != TickerType.PAIR or signal.status == SignalStatus.CRITICAL:
-            continue
-        # Where a leg trades whole shares only, the other one decides how near they can come.
-        off1, off2 = abs(first - second * wanted1 / wanted2), abs(second - first * wanted2 / wanted1)
-        if off1 >= (signal.leg_step1 or STEP) and off2 >= (signal.leg_step2 or STEP):
-            hedge = f"{wanted1:f} to {wanted2:f}"
-            yield f"{what}: {first:f} {signal.symbol1} against {second:f} {signal.symbol2}, planned were {hedge}"
+        held = {1: sign * net.get(signal.symbol1, Decimal(0)), 2: -sign * net.get(signal.symbol2, Decimal(0))}
+        plan = planned(signal, orders[signal.id])
+        lines = list(_not_whole(plan, held)) if signal.status == SignalStatus.FILLED else []
+        if signal.ticker_type == TickerType.PAIR and signal.status != SignalStatus.CRITICAL:
+            lines += _not_hedged(signal, plan, held)
+        yield from (f"signal {signal.id} ('{signal.status}'): {line}" for line in lines)
+
+
+def _not_whole(plan: Mapping[int, Decimal], held: Mapping[int, Decimal]) -> Lines:
+    if not plan:
+        yield "nothing was ordered for it"
+    for leg, wanted in plan.items():
+        if held[leg] != wanted:
+            yield f"{held[leg]:f} of leg {leg} were filled, {wanted:f} were planned"
+
+
+def _not_hedged(signal: Any, plan: Mapping[int, Decimal], held: Mapping[int, Decimal]) -> Lines:
+    first, second = held[1], held[2]
+    what = f"{first:f} {signal.symbol1} against {second:f} {signal.symbol2}"
+    if len(plan) < 2:
+        if any(quantity for leg, quantity in held.items() if leg not in plan):
+            yield f"{what}, planned was only leg {', '.join(map(str, plan)) or 'none'}"
+        return
+    # Where a leg trades whole shares only, the other one decides how near they can come.
+    off1, off2 = abs(first - second * plan[1] / plan[2]), abs(second - first * plan[2] / plan[1])
+    if off1 >= (signal.leg_step1 or STEP) and off2 >= (signal.leg_step2 or STEP):
+        yield f"{what}, planned were {plan[1]:f} to {plan[2]:f}"
 
 
 def pairs_are_hedged_as_a_whole(scope: Scope) -> Lines:
@@ -215,6 +234,7 @@ RULES: tuple[Callable[[Scope], Lines], ...] = (
     fills_agree_with_the_venue,
     positions_agree_with_the_venue,
     everything_has_ended,
+    plans_are_the_alerts_or_say_why_not,
     signals_hold_what_they_say,
     pairs_are_hedged_as_a_whole,
     moves_are_on_record,
@@ -227,6 +247,13 @@ def audit(books: Snapshot, sent: Sequence[Sent]) -> Mapping[str, list[str]]:
     scope = Scope(books, sent)
     found = {rule.__name__: list(rule(scope)) for rule in RULES}
     return {name: lines for name, lines in found.items() if lines}
+
+
+def _by_signal(scope: Scope) -> Mapping[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    for order in scope.books.orders:
+        found[order.signal_id].append(order)
+    return found
 
 
 def _terms(order: VenueOrder) -> tuple[object, ...]:

@@ -37,6 +37,11 @@ class Told:
     seconds: float = 0.0
     quantity: Decimal | None = None
 
+    @property
+    def name(self) -> str:
+        """Return what `Venue.done` counts it as."""
+        return name_of(self.kind, self.where)
+
 
 @dataclass(frozen=True, slots=True)
 class VenueOrder:
@@ -50,6 +55,11 @@ class VenueOrder:
     fills: Mapping[str, tuple[Decimal, Decimal, Decimal]]
 
 
+def name_of(kind: str, where: str) -> str:
+    """Return the name under which the report counts an instruction."""
+    return kind if where in ("orders", "events") else f"{kind} ({where})"
+
+
 class Venue(Protocol):
     """What the rehearsal asks of a venue."""
 
@@ -59,6 +69,9 @@ class Venue(Protocol):
 
     def tell(self, told: Told) -> bool:
         """Tell it to misbehave; False when it cannot be reached now."""
+
+    def outstanding(self) -> Sequence[str]:
+        """Return what it has not done yet of what it was told for any symbol; nothing when it cannot be asked now."""
 
     def done(self) -> Counter[str]:
         """Return how often it misbehaved, by kind, and let it forget what it has not done yet."""
@@ -126,6 +139,14 @@ class PaperSide:
         except BrokerError:  # its store is away, or held by a process that is stopped
             return False
         return True
+
+    def outstanding(self) -> Sequence[str]:
+        query = sa.select(tables.instructions.c.kind).where(
+            tables.instructions.c.remaining > 0, tables.instructions.c.symbol.is_(None)
+        )
+        with contextlib.suppress(BrokerError), self._store.reading() as connection:
+            return connection.execute(query).scalars().all()
+        return []
 
     def done(self) -> Counter[str]:
         with self._store.reading() as connection:

@@ -88,7 +88,7 @@ def test_each_rule_is_tried_below() -> None:
 
 
 TERMS, FILLS, HOLDS = "orders_agree_with_the_venue", "fills_agree_with_the_venue", "signals_hold_what_they_say"
-HEDGED = "pairs_are_hedged_as_a_whole"
+HEDGED, PLANS = "pairs_are_hedged_as_a_whole", "plans_are_the_alerts_or_say_why_not"
 POSITIONS, STORED, KNOWN = (
     "positions_agree_with_the_venue",
     "acknowledged_alerts_are_stored_once",
@@ -104,7 +104,12 @@ IN_BOOK = [
     ("update signals set dedupe_key = 'id:other' where id = 1", {STORED, KNOWN}),
     ("update signals set seen_count = 0 where id = 1", {STORED}),
     ("update signals set side = 'sell' where id = 1", {KNOWN, HOLDS}),
-    ("update signals set quantity = '11' where id = 1", {KNOWN, HOLDS}),
+    ("update signals set quantity = '11' where id = 1", {KNOWN, PLANS}),
+    ("update signals set quantity = '9' where id = 2", {KNOWN, PLANS}),
+    ("update signals set leg_quantity1 = '9' where id = 2", {PLANS, HOLDS}),
+    ("update signals set leg_quantity2 = '29' where id = 2", {PLANS, HOLDS}),
+    ("update orders set quantity = '11' where symbol = 'LNT'", {TERMS, PLANS, HOLDS}),
+    ("update orders set purpose = 'unwind' where symbol = 'LNT'", {HOLDS}),
     ("update orders set client_order_id = 'x' where symbol = 'LNT'", {ONCE, TERMS, FILLS}),
     ("update orders set status = 'CANCELED' where symbol = 'LNT'", {TERMS, MOVES}),
     ("update orders set filled_quantity = '9' where symbol = 'LNT'", {TERMS}),
@@ -119,7 +124,7 @@ IN_BOOK = [
     ("update signals set status = 'waiting' where id = 1", {ENDED}),
     ("update signals set unbalanced_at = received_at where id = 2", {ENDED}),
     ("update signals set status = 'filled' where id = 3", {HOLDS}),
-    ("update signals set hedge_ratio = '4' where id = 2", {HEDGED}),
+    ("update signals set hedge_ratio = '4' where id = 2", {HEDGED, PLANS}),
     ("update orders set name = 'GME' where symbol = 'V'", {HEDGED, POSITIONS}),
     ("delete from order_events where seq = 2 and order_id = 1", {MOVES}),
     ("delete from order_events where seq = 4 and order_id = 1", {MOVES}),
