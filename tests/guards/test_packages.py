@@ -15,6 +15,7 @@ ORDER = (
     "change_feed",
     "failpoints",
     "journal",
+    "signal_moves",
     "paging",
     "catalog",
     "ledger",
