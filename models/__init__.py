@@ -7,6 +7,7 @@ from models.order import Fill, Order, OrderEvent
 from models.position import CoinFee, DailyResult, Position
 from models.registry import BrokerAccount, Instrument, Pair, RegistryVersion
 from models.signal import Signal
+from models.signal_event import SignalEvent
 from models.token import RefreshToken, RevokedToken
 from models.user import User
 from models.venue_state import AccountState, AssetState, ForeignOrder, PositionDifference, Quote
@@ -38,6 +39,7 @@ __all__ = [
     "RegistryVersion",
     "RevokedToken",
     "Signal",
+    "SignalEvent",
     "Stop",
     "User",
     "WebSession",

@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from domain.errors import Conflict, NotFound
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
 from domain.trace import step
-from extensions import announce, database_time, reading, transaction
+from extensions import database_time, reading, transaction
 from models import Order, Signal
 from models.signal import UNBALANCED
 from services import failpoints, journal
 from services.execution.order_moves import note
 from services.execution.order_records import fail_order, lock_order
 from services.execution.roll_up import is_overdue, refresh_signal
+from services.signal_moves import move_signal
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +57,11 @@ def settle_signal(rowid: int, reason: str, actor: str) -> Signal:
         if any(order.status not in CLOSED for order in orders):
             raise Conflict("Orders of this signal are still open; they must end first.")
         held = any(order.filled_quantity > 0 for order in orders)
-        signal.status = SignalStatus.PART_FILLED if held else SignalStatus.CANCELED
-        signal.status_reason, signal.unbalanced_at = f"settled by {actor}: {reason}"[:255], None
+        settled = SignalStatus.PART_FILLED if held else SignalStatus.CANCELED
+        move_signal(session, signal, settled, f"settled by {actor}: {reason}", actor)
+        signal.unbalanced_at = None
         signal.trace = [*signal.trace, step("settled", True, f"{actor} has settled it by hand: {reason}")]
         journal.record(session, actor, "settle", f"signal {rowid}", reason)
-        announce(session)
     return signal
 
 

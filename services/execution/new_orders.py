@@ -33,7 +33,7 @@ class NewOrder:
     purpose: Purpose = Purpose.SIGNAL
     generation: int = 1
     is_exit: bool = False
-    closes: Decimal = Decimal(0)  # so many shares of it are to close what is held
+    closes: Decimal | None = None  # so many shares of it close what is held; None = all of an exit, none of an entry
     attached: bool = False
     not_after: datetime | None = None
     next_at: datetime | None = None
@@ -53,7 +53,7 @@ def make_order(installation: str, signal: Signal, new: NewOrder, at: datetime) -
         name=signal.name,
         purpose=new.purpose,
         is_exit=new.is_exit,
-        closes=new.closes,
+        closes=new.closes if new.closes is not None else new.quantity if new.is_exit else Decimal(0),
         attached=new.attached,
         account_id=signal.account_id,
         symbol=new.symbol,

@@ -20,12 +20,13 @@ from domain.lanes.exits import next_try, unfinished
 from domain.lanes.values import Kind
 from domain.leg import UNSETTLED, LegPlan, PairPlan
 from domain.legs import imbalance, leg_states, next_part, single_state
-from domain.order_status import CLOSED, OrderStatus, SignalStatus, check_signal_transition
+from domain.order_status import CLOSED, OrderStatus, SignalStatus
 from domain.pricing import average_price
 from domain.rollup import LegState, RollUp, roll_up, with_left_out
 from extensions import announce
 from models import Order, Signal
 from services.execution.follow_up import ChangeContext, follow_up, leg_orders, send_part
+from services.signal_moves import move_signal
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def refresh_signal(
         result = replace(result, status=SignalStatus.CRITICAL, reason=str(left))
     if ahead and is_overdue(signal, now) and result.status is not SignalStatus.CRITICAL:
         result = replace(result, status=SignalStatus.CRITICAL, reason=_too_long_alone(signal, ahead, orders))
-    _show(session, signal, orders, result)
+    _show(session, signal, orders, result, actor)
 
 
 def _is_alive(orders: Sequence[Order], now: datetime) -> bool:
@@ -140,7 +141,7 @@ def _orders_of(session: Session, signal_id: int) -> list[Order]:
     return list(session.execute(_ORDERS_OF_SIGNAL, {"signal_id": signal_id}).scalars())
 
 
-def _show(session: Session, signal: Signal, orders: Sequence[Order], result: RollUp) -> None:
+def _show(session: Session, signal: Signal, orders: Sequence[Order], result: RollUp, actor: str) -> None:
     old = SignalStatus(signal.status)
     reason = result.reason
     if result.status is SignalStatus.CRITICAL and signal.leg_quantity2:
@@ -151,16 +152,10 @@ def _show(session: Session, signal: Signal, orders: Sequence[Order], result: Rol
     if status is SignalStatus.CREATED and old is SignalStatus.CRITICAL:
         status, reason = old, signal.status_reason  # until a fill or an end says what has become of it
     try:
-        check_signal_transition(old, status)
+        text = reason if status in (SignalStatus.ERROR, SignalStatus.CRITICAL) else None
+        move_signal(session, signal, status, reason, actor, text=text)
     except IllegalTransition as e:
         logger.error("signal %s: %s Its orders are on record.", signal.id, e.message)
-    else:
-        signal.status = status
-        signal.status_reason = reason and reason[:255]
-    if signal.status in (SignalStatus.ERROR, SignalStatus.CRITICAL):
-        signal.error_text = reason and reason[:1000]
-    elif old is SignalStatus.CRITICAL:
-        signal.error_text = None  # it spoke of what was still to be done
     for leg in (1, 2):
         own = [order for order in orders if order.leg == leg and order.purpose != Purpose.UNWIND]
         known = [order.broker_order_id for order in own if order.broker_order_id is not None]
@@ -168,9 +163,6 @@ def _show(session: Session, signal: Signal, orders: Sequence[Order], result: Rol
         setattr(signal, f"leg_price{leg}", average_price((o.filled_quantity, o.average_price or ZERO) for o in own))
     signal.filled_quantity, signal.fill_price, signal.slip = result.filled, result.fill_price, result.slip
     announce(session)
-    if signal.status != old:
-        level = logging.CRITICAL if signal.status == SignalStatus.CRITICAL else logging.INFO
-        logger.log(level, "signal %s: %s -> %s%s", signal.id, old, signal.status, f", {reason}" if reason else "")
 
 
 def _too_long_alone(signal: Signal, ahead: int, orders: Sequence[Order]) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from domain.enums import Side
 from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from domain.leg import UNSETTLED
-from domain.order_status import OPEN, OrderStatus, SignalStatus, check_signal_transition
+from domain.order_status import OPEN, OrderStatus, SignalStatus
 from domain.pricing import slip
 from domain.rollup import fill_price
 from domain.trace import step
@@ -22,6 +22,7 @@ from extensions import announce, transaction
 from models import Fill, Order, OrderEvent, Signal
 from services import journal
 from services.execution.cancel_orders import cancel_signal_orders
+from services.signal_moves import move_signal
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +65,12 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
         if not signal.external:
             _edit_desk_signal(session, signal, status, changes, actor)
             return signal
-        check_signal_transition(SignalStatus(signal.status), status)
         if signal.status == SignalStatus.FILLED:
             raise IllegalTransition("signal", signal.status, status)
-        record_move(signal, status, actor, **changes)
+        record_move(session, signal, status, actor, **changes)
         for name, value in changes.items():
             setattr(signal, name, value)
         reprice(signal)
-        announce(session)
     logger.info("signal %s: changed by %s, now %s", rowid, actor, status)
     return signal
 
@@ -86,10 +85,8 @@ def cancel_signal(rowid: int, reason: str, actor: str) -> Signal:
         if signal.status == SignalStatus.CANCELED:
             raise Conflict(f"Signal {rowid} was canceled before.")
         if signal.external:
-            check_signal_transition(SignalStatus(signal.status), SignalStatus.CANCELED)
-            record_move(signal, SignalStatus.CANCELED, actor, reason=reason)
-            signal.status_reason = f"canceled by hand: {reason}"[:255]
-            announce(session)
+            why = f"canceled by hand: {reason}"
+            record_move(session, signal, SignalStatus.CANCELED, actor, why, reason=reason)
         else:
             _cancel_desk_signal(session, signal, actor, reason)
         journal.record(session, actor, "cancel", f"signal {rowid}", reason)
@@ -141,13 +138,14 @@ def locked_signal(session: Session, rowid: int) -> Signal:
     return row
 
 
-def record_move(signal: Signal, status: SignalStatus, actor: str, **values: Any) -> None:
-    """Move the signal and put the move with its values on the trace."""
-    text = (
-        f"{actor} set '{signal.status}' to '{status}'." if status != signal.status else f"{actor} changed the signal."
-    )
+def record_move(
+    session: Session, signal: Signal, status: SignalStatus, actor: str, why: str | None = None, **values: Any
+) -> None:
+    """Move the signal, and put the move with its values on the trace; raises IllegalTransition."""
+    moves = status != signal.status
+    text = f"{actor} set '{signal.status}' to '{status}'." if moves else f"{actor} changed the signal."
+    move_signal(session, signal, status, why if moves else signal.status_reason, actor)
     signal.trace = [*signal.trace, step("edit", True, text, **values)]
-    signal.status = status
 
 
 def reprice(signal: Signal) -> None:
@@ -177,9 +175,7 @@ def _edit_desk_signal(
 def _cancel_desk_signal(session: Session, signal: Signal, actor: str, reason: str = "") -> None:
     why = f"canceled by hand: {reason}" if reason else "canceled by hand"
     if signal.status in (SignalStatus.WAITING, SignalStatus.REROUTED):
-        record_move(signal, SignalStatus.CANCELED, actor)
-        signal.status_reason = why[:255]
-        announce(session)
+        record_move(session, signal, SignalStatus.CANCELED, actor, why)
     elif not cancel_signal_orders(session, signal, f"{why} ({actor})", actor):
         raise IllegalTransition("signal", signal.status, SignalStatus.CANCELED)
     else:

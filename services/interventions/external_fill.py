@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,11 +13,13 @@ from sqlalchemy.orm import Session
 from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from domain.exact import plain_text
 from domain.order_status import SignalStatus, check_signal_transition
-from extensions import announce, transaction
+from extensions import transaction
 from models import Signal
 from services.interventions.edit_signal import record_move, reprice
 
 logger = logging.getLogger(__name__)
+
+EXECUTOR = "the outside executor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def apply_external_fill(report: ExternalFill) -> Signal:
             if report == ExternalFill(report.order_id, getattr(signal, f"leg_price{leg}"), False, None):
                 return signal  # executors report the day's fills again and again
             raise IllegalTransition("signal", signal.status, _status(signal, report))
-        values: dict[str, object] = {"order_id": report.order_id}
+        values: dict[str, Any] = {"order_id": report.order_id}
         if report.price is not None:
             setattr(signal, f"leg_price{leg}", report.price)
             values[f"leg_price{leg}"] = report.price
@@ -56,9 +59,8 @@ def apply_external_fill(report: ExternalFill) -> Signal:
             values["filled"] = signal.filled_quantity = report.partial_quantity
         elif status is SignalStatus.FILLED:
             signal.filled_quantity = signal.quantity
-        record_move(signal, status, "the outside executor", **values)
+        record_move(session, signal, status, EXECUTOR, **values)
         reprice(signal)
-        announce(session)
     logger.info("signal %s: order %s reported, now %s", signal.id, report.order_id, signal.status)
     return signal
 

@@ -11,9 +11,11 @@ PARTS = ("brokers", "commands", "dashboard", "domain", "models", "resources", "s
 
 # Packages and single modules of `services`, lowest first: each may import from those above it in this list.
 ORDER = (
+    "account_lock",
     "change_feed",
     "failpoints",
     "journal",
+    "signal_moves",
     "paging",
     "catalog",
     "ledger",
