@@ -184,15 +184,17 @@ def _sessions(session: Session, facts: Facts, account: AccountRef, on: set[str])
     return {"sessions": sessions}
 
 
+def _totals(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
+    key = totals.SlipKey(account.id, facts.subject.name, facts.side)
+    return totals.read_totals(session, facts.now, totals.Needs.of(on, [key])).answer(facts, account, on)
+
+
 Reader = Callable[[Session, Facts, AccountRef, set[str]], dict[str, Any]]
-# Which checks need which part; each part is one statement.
+# Which checks need which part, in as few statements as may be.
 READERS: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("missed_alert",), _last),
     (("reduce_only",), read_closing),
     (("duplicate",), _newer_waiting),
-    (("open_positions",), totals.open_books),
-    (("daily_loss",), totals.results),
-    (("orders_per_minute",), totals.orders_in_minute),
+    (totals.CHECKS, _totals),
     (("trading_hours",), _sessions),
-    (("slippage_guard",), totals.mean_slip),
 )
