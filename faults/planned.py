@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from domain.checks.run import CLIPPED
 from domain.enums import Purpose, TickerType
+from domain.lanes.values import Kind
+from domain.planning.values import CUT
 
 ZERO = Decimal(0)
 STEP = Decimal("0.00000001")  # the smallest part of a share that the venue trades
-REVERSAL, CLOSING = "reversal", "closing"  # steps of a trace that say why a leg was planned in another size
+REVERSAL = "reversal"  # the step of a trace that says why a leg was planned in another size
 
 
 def planned(signal: Any, orders: Sequence[Any]) -> Mapping[int, Decimal]:
@@ -42,12 +43,12 @@ def unexplained(signal: Any, orders: Sequence[Any]) -> Iterator[str]:
     if not plan:
         return
     words = {step["check"] for step in signal.trace}
-    is_cut = REVERSAL in words or any(step["values"].get("outcome") == CLIPPED for step in signal.trace)
+    is_cut = REVERSAL in words or any(step["values"].get("outcome") == CUT for step in signal.trace)
     for leg, wanted in asked(signal).items():
         quantity = plan.get(leg, ZERO)
         rounding = (signal.leg_step2 or STEP) if leg == 2 else ZERO
-        to_flat = leg == 2 and CLOSING in words  # all that is held, which may be more than the ratio asks for
+        of_held = leg == 2 and signal.kind in (Kind.EXIT, Kind.REVERSAL)  # by what is held, and not by the ratio
         off = abs(quantity - wanted)
-        if off == 0 or off < rounding or to_flat or (is_cut and quantity < wanted):
+        if off == 0 or off < rounding or of_held or is_cut or signal.left_out:
             continue
         yield f"leg {leg} was planned as {quantity:f} of {wanted:f}"

@@ -10,6 +10,7 @@ PLACES = (Scope.DESK, Scope.ACCOUNT)
 LENIENT, STRICT = "lenient", "strict"
 ALERT, TARGET = "alert", "target"
 BUYING_POWER, CASH = "buying_power", "cash"
+CLOSE, REFUSE_ALL = "close", "refuse"
 SLIP_FILLS = 20  # as many fills make up the mean of the slippage guard
 
 
@@ -54,7 +55,12 @@ CHECKS: dict[str, CheckSpec] = {
         scopes=PLACES,
         text="The stock or pair must be registered; else it is traded on default terms at the default account.",
     ),
-    "active": CheckSpec(title="Active", mode=REFUSE, text="The stock or pair must be active, not passive or watched."),
+    "active": CheckSpec(
+        title="Active",
+        mode=REFUSE,
+        text="The stock or pair must be active. One that is paused (passive or watched) opens nothing, and closes "
+        "what it holds.",
+    ),
     "hedge": CheckSpec(
         title="Hedge ratio",
         mode=REFUSE,
@@ -93,16 +99,9 @@ CHECKS: dict[str, CheckSpec] = {
     "reduce_only": CheckSpec(
         title="Exits only close",
         mode=REFUSE,
-        text="An alert that makes a position smaller by its own words (mar_pos) closes at most what is held: by the "
-        "desk's book with what is on its way, or by the account itself. More is not traded. Warn or off: as large "
-        "as the alert says, as for an account that is also traded by hand.",
-    ),
-    "reversal": CheckSpec(
-        title="Reversals that may not open",
-        mode=None,
-        choices=("close", "refuse"),
-        text="What becomes of an alert that turns a position round when its new side may not be opened: the old "
-        "position is closed all the same, or nothing is traded.",
+        text="An alert that names the position after it (mar_pos, mar_pos_size) never leads beyond that position, and one "
+        "to flat closes exactly what the desk holds. Warn or off: as large as the alert says, as for an account that is "
+        "also traded by hand.",
     ),
     "pyramiding": CheckSpec(
         title="Pyramiding", text="A position is not added to in its own direction; a partial exit is none."
@@ -147,7 +146,8 @@ CHECKS: dict[str, CheckSpec] = {
         mode=REFUSE,
         limit=Limit(unit="money", low=Decimal("0.01"), cumulative=True),
         text="Once the day (UTC) has lost so much, nothing is opened: realised less commission, and unrealised "
-        "where there are quotes.",
+        "where there are quotes. For an account in its own currency; else in each currency by itself, for money of "
+        "two currencies is never added up.",
     ),
     "orders_per_minute": CheckSpec(
         title="Orders in a minute",
@@ -185,6 +185,13 @@ CHECKS: dict[str, CheckSpec] = {
         choices=(ALERT, TARGET),
         text="Orders are as large as the alert says, or as large as it takes to bring the desk's own book to the "
         "alert's target position.",
+    ),
+    "reversal": CheckSpec(
+        title="Reversals that may not open",
+        mode=None,
+        choices=(CLOSE, REFUSE_ALL),
+        text="What becomes of an alert that turns a position round when its new side may not be opened: the old "
+        "position is closed all the same (close), or nothing is traded (refuse).",
     ),
     "quote_age": CheckSpec(
         title="Age of quotes",

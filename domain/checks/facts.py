@@ -126,7 +126,9 @@ class Facts:
     quotes: Mapping[str, QuoteReport] = field(default_factory=dict)
     money: Money | None = None
     open_books: frozenset[tuple[str, str]] = frozenset()  # (account, name)
-    results: Mapping[Scope, Decimal] = field(default_factory=dict)  # what today earned, by scope
+    # What today earned, by scope and currency; "" = the currency is not known.
+    results: Mapping[Scope, Mapping[str, Decimal]] = field(default_factory=dict)
+    account_currency: str | None = None  # what the account counts in; None = the broker has not said
     orders_in_minute: Mapping[Scope, int] = field(default_factory=dict)
     sessions: Mapping[str, Session | None] = field(default_factory=dict)  # by symbol; None = hours not known
     mean_slip: MeanSlip | None = None

@@ -1,6 +1,7 @@
 """Limits of entries: of one signal, of what is open, of the day, of the minute, of the account's money."""
 
 from decimal import Decimal
+from typing import Any
 
 from domain.checks.alert_rules import is_pair
 from domain.checks.catalog import BUYING_POWER, CASH, STRICT
@@ -65,17 +66,37 @@ def daily_loss(facts: Facts, rules: Rules) -> Finding | None:
         return None
     if facts.is_exit:
         return exempt()
-    first: Finding | None = None
-    for ceiling in ceilings:
-        loss = -facts.results.get(_measure(ceiling), Decimal(0))
-        said = f"has lost {show(loss)}" if loss > 0 else f"has earned {show(-loss)}"
-        text = f"Today {ceiling.where} {said}; a loss of {show(ceiling.limit)} ends the day's entries."
-        values = {"loss": show(loss), "limit": ceiling.limit, "limit_of": ceiling.where}
-        finding = Finding(loss < ceiling.limit, text, values)
-        if not finding.ok:
-            return finding
-        first = first or finding
-    return first
+    findings = [_loss(facts, ceiling) for ceiling in ceilings]
+    return next((finding for finding in findings if not finding.ok), findings[0])
+
+
+def _loss(facts: Facts, ceiling: Ceiling) -> Finding:
+    """Return what is found of one limit: the loss in each currency is held against it on its own."""
+    results = facts.results.get(_measure(ceiling), {})
+    own = facts.account_currency
+    counted, aside = dict(results), {}
+    if ceiling.scope is Scope.ACCOUNT and own:  # the limit is a sum of the account's own money
+        aside = {currency: amount for currency, amount in results.items() if currency not in (own, "")}
+        counted = {currency: amount for currency, amount in results.items() if currency in (own, "")}
+    counted = counted or {own or "": Decimal(0)}
+    worst = max(-amount for amount in counted.values())
+    said = ", ".join(_earned(-amount, currency) for currency, amount in sorted(counted.items(), key=lambda of: of[1]))
+    each = " in any one currency" if len(counted) > 1 else ""
+    text = f"Today {ceiling.where} {said}; a loss of {show(ceiling.limit)}{each} ends the day's entries."
+    values: dict[str, Any] = {"loss": show(worst), "limit": ceiling.limit, "limit_of": ceiling.where}
+    currency = next(currency for currency, amount in counted.items() if -amount == worst)
+    if currency:
+        values["currency"] = currency
+    if aside:
+        others = ", ".join(f"{show(amount)} {currency}" for currency, amount in sorted(aside.items()))
+        text += f" Results in other currencies than the account's do not count: {others}."
+        values |= {f"result in {currency}": show(amount) for currency, amount in aside.items()}
+    return Finding(worst < ceiling.limit, text, values)
+
+
+def _earned(loss: Decimal, currency: str) -> str:
+    money = f"{show(abs(loss))} {currency}".strip()
+    return f"has lost {money}" if loss > 0 else f"has earned {money}"
 
 
 def orders_per_minute(facts: Facts, rules: Rules) -> Finding | None:

@@ -24,6 +24,7 @@ from domain.lanes.values import Ask, Kind, Lane, Note, Nothing, Trade, Wait
 from domain.order_status import SignalStatus
 from domain.planning.legs import lay_out
 from domain.planning.values import (
+    CUT,
     ZERO,
     Held,
     Outcome,
@@ -213,7 +214,7 @@ def _note_all(context: PlanContext, rules: Rules, notes: Sequence[Note], steps: 
     told = rules.mode("missed_alert", context.facts.subject) is not CheckMode.OFF
     for each in notes:
         if not each.is_warning:
-            steps.append(note("sizing", True, each.text))
+            steps.append(note("sizing", True, each.text, outcome=CUT))
         elif told:
             steps.append(note("position before", False, each.text, outcome="warning"))
 

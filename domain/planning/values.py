@@ -30,6 +30,7 @@ from domain.trace import step
 
 ZERO = Decimal(0)
 Steps = list[dict[str, Any]]
+CUT = "cut"  # the outcome of a step that says why less, or more, is traded than the alert says
 
 
 class InstrumentTerms(NamedTuple):

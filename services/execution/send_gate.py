@@ -17,6 +17,7 @@ from domain.enums import Purpose, Side
 from domain.lanes.account_book import AccountBook
 from domain.lanes.admit import Candidate, End, Hold, Send, admit
 from domain.order_status import OrderStatus
+from domain.planning.values import CUT
 from domain.trace import step
 from models import Order, Signal
 from services.catalog import snapshots
@@ -103,7 +104,7 @@ class Gate:
         if signal is not None:
             signal.trace = [
                 *signal.trace,
-                step("reduce only", False, f"When it was sent, {answer.text}.", outcome="cut"),
+                step("reduce only", False, f"When it was sent, {answer.text}.", outcome=CUT),
             ]
             if order.purpose == Purpose.SIGNAL and signal.leg_quantity1 and signal.leg_quantity2:
                 planned = getattr(signal, f"leg_quantity{order.leg}")

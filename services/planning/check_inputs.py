@@ -26,7 +26,7 @@ from domain.order_status import SignalStatus
 from models import BrokerAccount, Instrument, Signal
 from models.signal import WAITING
 from services.catalog.snapshots import AccountRef, Snapshot
-from services.planning import totals
+from services.planning.totals import Needs, PlannedOrder, SlipKey, read_totals
 
 OF_EXITS_TOO = ("price_deviation", "spread_limit")
 USES_QUOTES = ("price_deviation", "max_notional", "funds_floor", "spread_limit")
@@ -37,54 +37,60 @@ ROUTED = ("SMART", "ISLAND")  # no exchange: the broker's own choice, which for 
 class Inputs:
     """What the checks of a batch need to know beside the books."""
 
-    def __init__(self, session: Session, known: Snapshot, facts: Mapping[int, Facts]) -> None:
-        self._session, self._known, self._facts = session, known, facts
+    def __init__(
+        self, session: Session, known: Snapshot, asked: Mapping[int, tuple[Facts, AccountRef]], now: datetime
+    ) -> None:
+        self._asked = asked
         self._by_signal: dict[int, dict[str, Any]] = defaultdict(dict)
-        on = {rowid: {check for check in CHECKS if _is_on(check, each, known.rules)} for rowid, each in facts.items()}
+        self._on = {
+            rowid: {check for check in CHECKS if _is_on(check, facts, known.rules)}
+            for rowid, (facts, _) in asked.items()
+        }
         for check, read in READERS:
-            wanted = [each for rowid, each in facts.items() if check in on[rowid]]
+            wanted = [facts for rowid, (facts, _) in asked.items() if check in self._on[rowid]]
             if wanted:
                 for rowid, found in read(session, wanted).items():
                     self._by_signal[rowid].update(found)
-        self._on = on
+        slips = {
+            SlipKey(account.id, facts.subject.name, facts.side)
+            for rowid, (facts, account) in asked.items()
+            if "slippage_guard" in self._on[rowid]
+        }
+        self._totals = read_totals(session, now, Needs.of(set().union(*self._on.values()), slips))
 
     def of(self, signal: Signal) -> dict[str, Any]:
         """Return the fields of a signal's facts."""
-        found, on = self._by_signal[signal.id], self._on[signal.id]
-        facts, account = (
-            self._facts[signal.id],
-            AccountRef(signal.account_id or 0, self._facts[signal.id].subject.account),
-        )
-        for check, read in SUMS:
-            if check in on:
-                found.update(read(self._session, facts, account, on))
-        return {"to_target": facts.to_target, **found}
+        facts, account = self._asked[signal.id]
+        sums = self._totals.answer(facts, account, self._on[signal.id])
+        return {"to_target": facts.to_target, **self._by_signal[signal.id], **sums}
 
-    def count(self, signal: Signal, orders: int) -> None:
-        """Let later signals of the batch see that orders of an entry were made."""
+    def count(self, signal: Signal, orders: Sequence[PlannedOrder]) -> None:
+        """Let later signals of the batch see the orders that were planned for this one."""
+        facts, account = self._asked[signal.id]
+        self._totals.add_planned(account, facts.subject.name, orders)
 
 
 def gather(
     session: Session, signals: Sequence[Signal], *, now: datetime, known: Snapshot, desk_lifetime: timedelta
 ) -> Inputs:
     """Return what the checks of these signals need to know."""
-    facts = {}
+    asked = {}
     for signal in signals:
         account_id = signal.account_id or 0
         account = AccountRef(account_id, known.account_name(account_id))
         each = said(signal, account, now, desk_lifetime=desk_lifetime)
         to_target = known.rules.choice("sizing", each.subject) == TARGET
-        facts[signal.id] = replace(each, to_target=to_target)
-    return Inputs(session, known, facts)
+        asked[signal.id] = (replace(each, to_target=to_target), account)
+    return Inputs(session, known, asked, now)
 
 
 def needs_quotes(rules: Rules, subject: Subject) -> bool:
-    """Tell whether a check that is on goes by quotes."""
+    """Return True if a check that is on goes by quotes."""
     return any(rules.is_on(check, subject) for check in USES_QUOTES)
 
 
 def insists_on_quotes(rules: Rules, subject: Subject) -> bool:
-    """Tell whether a check that is on refuses exits too for want of a quote."""
+    """Return True if a check that is on refuses exits too for want of a quote."""
     return any(rules.is_on(check, subject) and rules.choice(check, subject) == STRICT for check in OF_EXITS_TOO)
 
 
@@ -248,11 +254,5 @@ def _hours(row: Any, now: datetime) -> MarketSession | None:
     return market_hours("" if foreign else row.primary_exchange, AssetClass(row.asset_class), now)
 
 
-# Which check needs which part, and how it is read for many signals.
+# Which check needs which part, and how it is read for many signals; the sums are read apart.
 READERS = (("missed_alert", _last), ("duplicate", _newer_waiting), ("trading_hours", _sessions))
-SUMS = (
-    ("open_positions", totals.open_books),
-    ("daily_loss", totals.results),
-    ("orders_per_minute", totals.orders_in_minute),
-    ("slippage_guard", totals.mean_slip),
-)

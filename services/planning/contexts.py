@@ -16,7 +16,7 @@ from domain.enums import MarketPosition, Side, Source, TickerType, WhenClosed
 from domain.intake import decide
 from domain.lanes.account_book import AccountBook
 from domain.lanes.values import Ahead
-from domain.planning.values import PlanContext, Request
+from domain.planning.values import PlanContext, PlanLeg, Request
 from domain.preflight import BrokerFacts
 from models import Signal
 from services.catalog.snapshots import AccountRef, Snapshot
@@ -109,8 +109,8 @@ class Contexts:
             **more,
         )
 
-    def count(self, signal: Signal, orders: int) -> None:
-        """Let later signals of the batch see that orders of an entry were made."""
+    def count(self, signal: Signal, orders: Sequence[PlanLeg]) -> None:
+        """Let later signals of the batch see what was planned for this one."""
         self._inputs.count(signal, orders)
 
 

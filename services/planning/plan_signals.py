@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from domain.lanes.values import Kind
 from domain.order_status import SignalStatus
 from domain.planning.plan import plan
 from domain.planning.values import Outcome, Planned, Refused, Waits, note
@@ -177,8 +176,7 @@ class _Turn:
         self.decided.made.append(Made(signal, self.known.account_name(account_id), orders, at_once))
         take_up(book, orders, plan)
         self.reserved[account_id] = self.reserved.get(account_id, Decimal(0)) + plan.cost
-        if plan.kind is not Kind.EXIT:
-            self.contexts.count(signal, len(plan.legs))
+        self.contexts.count(signal, plan.legs)
 
     def _note_others(self, signal: Signal, outcome: Outcome) -> None:
         """Note the signals that this one ends, and the orders whose end it waits for."""

@@ -1,27 +1,172 @@
-"""Sums over many rows that limits are held against: what is open, what today earned, what a minute saw."""
+"""Sums over many rows that limits are held against: what is open, what today earned, what a minute saw.
+
+Read once for a batch of signals, and answered for each of them in memory; each sees what the ones before it took.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.checks.catalog import SLIP_FILLS
 from domain.checks.facts import Facts, MeanSlip
-from domain.enums import Scope, TickerType
+from domain.enums import Scope, Side, TickerType
 from domain.order_status import SignalStatus
-from domain.position import unrealised
-from extensions import ExactDecimal
-from models import BrokerAccount, DailyResult, Order, Position, Quote, Signal
+from models import BrokerAccount, Order, Position, Signal
 from models.order import OPEN
 from services.catalog.snapshots import AccountRef
+from services.planning.day_results import DayResults, read_day
+from services.planning.promises import Promise, read_promises
 
 MINUTE = timedelta(seconds=60)
 RECENT_ORDERS = 2000  # the newest so many are looked through; no limit of a minute is larger
+OPEN_BOOKS, RESULTS, ORDERS, SLIPS = "open_positions", "daily_loss", "orders_per_minute", "slippage_guard"
+CHECKS = (OPEN_BOOKS, RESULTS, ORDERS, SLIPS)  # those that go by these sums
+T = TypeVar("T")
+
+
+class SlipKey(NamedTuple):
+    """Whose fills are asked for: those of one name and side at one account."""
+
+    account_id: int
+    name: str
+    side: Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What is to be read: the checks that are on for any signal of a batch, and whose fills the slippage guard asks.
+
+    `promises`: what signals under way are still to order is wanted for itself; for open positions it is read anyway.
+    """
+
+    checks: frozenset[str] = frozenset()
+    slips: frozenset[SlipKey] = frozenset()
+    promises: bool = False
+
+    @classmethod
+    def of(cls, on: Iterable[str], slips: Iterable[SlipKey] = (), *, promises: bool = False) -> Needs:
+        """Return the needs of the checks that are on; others than those that go by sums are left aside."""
+        checks = frozenset(on) & frozenset(CHECKS)
+        return cls(checks=checks, slips=frozenset(slips) if SLIPS in checks else frozenset(), promises=promises)
+
+
+class PlannedOrder(Protocol):
+    """An order as far as it counts here."""
+
+    @property
+    def is_exit(self) -> bool:
+        """Return True if it only closes."""
+
+
+class Totals:
+    """The sums at one moment. What was not read raises LookupError, for nothing is not the same as none."""
+
+    def __init__(
+        self,
+        *,
+        open_books: frozenset[tuple[str, str]] | None = None,
+        promises: tuple[Promise, ...] | None = None,
+        day: DayResults | None = None,
+        orders: Mapping[tuple[int, str], int] | None = None,
+        slips: Mapping[SlipKey, MeanSlip | None] | None = None,
+    ) -> None:
+        self._open_books, self._promises, self._day = open_books, promises, day
+        self._orders = None if orders is None else Counter(orders)
+        self._slips = slips or {}
+
+    @property
+    def open_books(self) -> frozenset[tuple[str, str]]:
+        """Return the books, as (account, name), with a position, a working entry, or something still to be ordered."""
+        return _read(self._open_books, "open books")
+
+    @property
+    def promises(self) -> tuple[Promise, ...]:
+        """Return what signals under way are still to order, whose symbols are therefore spoken for."""
+        return _read(self._promises, "promises")
+
+    def results(self, account: AccountRef, name: str, kind: TickerType) -> dict[Scope, dict[str, Decimal]]:
+        """Return what today earned in each currency, by scope: realised less commission, and unrealised.
+
+        Money of two currencies is never added up. The desk's are those of the same kind of money, real or play.
+        """
+        day = _read(self._day, "results of today")
+        found = {Scope.DESK: day.of_desk(account.id), Scope.ACCOUNT: day.by_account.get(account.id, {})}
+        found[_own(kind)] = day.by_book.get((account.id, name), {})
+        return {scope: dict(amounts) for scope, amounts in found.items() if amounts}
+
+    def currency(self, account: AccountRef) -> str | None:
+        """Return what the account counts its money in, as its broker said; None where it has not said it."""
+        return _read(self._day, "results of today").currencies.get(account.id)
+
+    def orders_in_minute(self, account: AccountRef, name: str, kind: TickerType) -> dict[Scope, int]:
+        """Return how many orders of entries were made within the last 60 seconds, by scope."""
+        orders = _read(self._orders, "orders of a minute")
+        of_account = sum(count for (account_id, _), count in orders.items() if account_id == account.id)
+        return {Scope.DESK: orders.total(), Scope.ACCOUNT: of_account, _own(kind): orders[account.id, name]}
+
+    def mean_slip(self, key: SlipKey) -> MeanSlip | None:
+        """Return the mean slip of the last fills of a name and side, weighted by their quantities."""
+        if key not in self._slips:
+            raise LookupError(f"the slips of {key.name} were not read")
+        return self._slips[key]
+
+    def add_planned(
+        self, account: AccountRef, name: str, orders: Iterable[PlannedOrder], promises: Iterable[Promise] = ()
+    ) -> None:
+        """Count the orders of a signal that was just planned, and what is to follow them, for the signals after it."""
+        entries, promised = sum(not order.is_exit for order in orders), tuple(promises)
+        if self._open_books is not None and (entries or promised):
+            self._open_books |= {(account.name, name)}
+        if self._promises is not None:
+            self._promises += promised
+        if self._orders is not None:
+            self._orders[account.id, name] += entries
+
+    def answer(self, facts: Facts, account: AccountRef, on: Collection[str]) -> dict[str, Any]:
+        """Return the fields of the facts of one signal that the checks that are on go by."""
+        name, kind = facts.subject.name, facts.subject.kind or TickerType.SINGLE
+        found: dict[str, Any] = {}
+        if OPEN_BOOKS in on:
+            found["open_books"] = self.open_books
+        if RESULTS in on:
+            found |= {"results": self.results(account, name, kind), "account_currency": self.currency(account)}
+        if ORDERS in on:
+            found["orders_in_minute"] = self.orders_in_minute(account, name, kind)
+        if SLIPS in on:
+            found["mean_slip"] = self.mean_slip(SlipKey(account.id, name, facts.side))
+        return found
+
+
+def read_totals(session: Session, now: datetime, needs: Needs) -> Totals:
+    """Return the sums that a batch of signals needs, each read by one statement for the whole desk; `now` in UTC."""
+    wanted = needs.checks
+    promises = read_promises(session) if needs.promises or OPEN_BOOKS in wanted else None
+    return Totals(
+        open_books=_read_open_books(session, promises or ()) if OPEN_BOOKS in wanted else None,
+        promises=promises,
+        day=read_day(session, now) if RESULTS in wanted else None,
+        orders=_read_orders(session, now) if ORDERS in wanted else None,
+        slips=_read_slips(session, sorted(needs.slips)) if needs.slips else None,
+    )
+
+
+def _read(part: T | None, what: str) -> T:
+    if part is None:
+        raise LookupError(f"the {what} were not read")
+    return part
+
+
+def _own(kind: TickerType) -> Scope:
+    return Scope.PAIR if kind is TickerType.PAIR else Scope.STOCK
+
 
 _OPEN_BOOKS = sa.union(
     sa.select(BrokerAccount.name.label("account"), Position.name)
@@ -33,50 +178,12 @@ _OPEN_BOOKS = sa.union(
 )
 
 
-def open_books(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
-    """Return the books of the whole desk that have a position or a working entry."""
-    return {"open_books": frozenset((row.account, row.name) for row in session.execute(_OPEN_BOOKS))}
+def _read_open_books(session: Session, promises: Iterable[Promise]) -> frozenset[tuple[str, str]]:
+    found = {(row.account, row.name) for row in session.execute(_OPEN_BOOKS)}
+    return frozenset(found | {(promise.account, promise.name) for promise in promises})
 
 
-_TODAY = sa.union_all(
-    sa.select(
-        DailyResult.account_id,
-        DailyResult.name,
-        DailyResult.realised.label("first"),
-        DailyResult.commission.label("second"),
-        sa.cast(sa.literal("0"), ExactDecimal).label("bid"),
-        sa.cast(sa.literal("0"), ExactDecimal).label("ask"),
-        sa.literal("day").label("what"),
-    ).where(DailyResult.day == sa.bindparam("day"), DailyResult.account_id.in_(sa.select(BrokerAccount.id))),
-    sa.select(
-        Position.account_id,
-        Position.name,
-        Position.quantity,
-        Position.average_price,
-        Quote.bid,
-        Quote.ask,
-        sa.literal("held"),
-    )
-    .join(Quote, (Quote.account_id == Position.account_id) & (Quote.symbol == Position.symbol))
-    .where(sa.cast(Position.quantity, sa.Numeric) != 0),
-)
-
-
-def results(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
-    """Return what today (UTC) earned: realised less commission, and unrealised at the last quotes."""
-    results: dict[Scope, Decimal] = defaultdict(Decimal)
-    for row in session.execute(_TODAY, {"day": f"{facts.now:%Y-%m-%d}"}):
-        if row.what == "day":
-            amount = row.first - row.second
-        else:  # what closing would bring: a long position is sold at the bid, a short one bought back at the ask
-            amount = unrealised(row.first, row.second, row.bid if row.first > 0 else row.ask)
-        for scope in _scopes(facts, account, row.account_id, row.name):
-            results[scope] += amount
-    return {"results": dict(results)}
-
-
-def orders_in_minute(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
-    """Return how many orders of entries were made within the last 60 seconds, by scope."""
+def _read_orders(session: Session, now: datetime) -> dict[tuple[int, str], int]:
     newest = (
         sa.select(Order.account_id, Order.name, Order.created_at, Order.is_exit)
         .order_by(Order.id.desc())
@@ -84,45 +191,41 @@ def orders_in_minute(session: Session, facts: Facts, account: AccountRef, on: se
         .subquery()
     )
     query = (
-        sa.select(newest.c.account_id, newest.c.name, sa.func.count().label("count"))
-        .where(newest.c.created_at > facts.now - MINUTE, newest.c.is_exit.is_(False))
+        sa.select(newest.c.account_id, newest.c.name, sa.func.count())
+        .where(newest.c.created_at > now - MINUTE, newest.c.is_exit.is_(False))
         .group_by(newest.c.account_id, newest.c.name)
     )
-    counts: dict[Scope, int] = defaultdict(int)
-    for account_id, name, count in session.execute(query):
-        for scope in _scopes(facts, account, account_id, name):
-            counts[scope] += count
-    return {"orders_in_minute": dict(counts)}
+    return {(account_id, name): count for account_id, name, count in session.execute(query)}
 
 
-def _scopes(facts: Facts, account: AccountRef, account_id: int, name: str) -> tuple[Scope, ...]:
-    """Return the scopes of the signal that a row of an account and a name counts for."""
-    if account_id != account.id:
-        return (Scope.DESK,)
-    if name != facts.subject.name:
-        return (Scope.DESK, Scope.ACCOUNT)
-    own = Scope.PAIR if facts.subject.kind is TickerType.PAIR else Scope.STOCK
-    return (Scope.DESK, Scope.ACCOUNT, own)
+def _read_slips(session: Session, keys: Sequence[SlipKey]) -> dict[SlipKey, MeanSlip | None]:
+    """Return the mean slip of each key; each part of the statement walks one index from the newest fill on."""
+    found: dict[SlipKey, list[tuple[Decimal, Decimal]]] = {key: [] for key in keys}
+    for number, slip, quantity in session.execute(sa.union_all(*(_slips(*item) for item in enumerate(keys)))):
+        found[keys[number]].append((slip, quantity))
+    return {key: _mean(rows) for key, rows in found.items()}
 
 
-def mean_slip(session: Session, facts: Facts, account: AccountRef, on: set[str]) -> dict[str, Any]:
-    """Return the mean slip of the last fills of the name and side, weighted by their quantities."""
-    query = (
+def _slips(number: int, key: SlipKey) -> sa.Select[int, Decimal, Decimal]:
+    last = (
         sa.select(Signal.slip, Signal.filled_quantity)
         .where(
-            Signal.name == facts.subject.name,
+            Signal.name == key.name,
             Signal.status == SignalStatus.FILLED,
-            Signal.side == facts.side,
-            Signal.account_id == account.id,
+            Signal.side == key.side,
+            Signal.account_id == key.account_id,
             Signal.slip.is_not(None),
             Signal.filled_quantity.is_not(None),
         )
         .order_by(Signal.received_at.desc(), Signal.id.desc())
         .limit(SLIP_FILLS)
+        .subquery()
     )
-    rows = session.execute(query).all()
-    quantity = sum((row.filled_quantity for row in rows), Decimal(0))
+    return sa.select(sa.literal(number, sa.Integer), last.c.slip, last.c.filled_quantity)
+
+
+def _mean(rows: Sequence[tuple[Decimal, Decimal]]) -> MeanSlip | None:
+    quantity = sum((filled for _, filled in rows), Decimal(0))
     if not quantity:
-        return {"mean_slip": None}
-    total = sum((row.slip * row.filled_quantity for row in rows), Decimal(0))
-    return {"mean_slip": MeanSlip(total / quantity, len(rows))}
+        return None
+    return MeanSlip(sum((slip * filled for slip, filled in rows), Decimal(0)) / quantity, len(rows))

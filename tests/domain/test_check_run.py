@@ -42,7 +42,7 @@ def test_the_checks_of_a_usual_signal_all_pass():
 
 
 def test_every_check_but_those_of_the_registry_is_done_somewhere():
-    elsewhere = {"registered", "active", "hedge", "sizing", "quote_age"}
+    elsewhere = {"registered", "active", "hedge", "sizing", "reversal", "quote_age"}
     assert set(BEFORE_SIZING) | set(AT_SIZING) | set(AFTER_SIZING) == set(CHECKS) - elsewhere
 
 
@@ -113,7 +113,7 @@ REASONS = [
     ("max_quantity", {}, "too large"),
     ("max_notional", {}, "too large"),
     ("open_positions", {}, "too many positions"),
-    ("daily_loss", {"results": {Scope.DESK: D(-5)}}, "daily loss"),
+    ("daily_loss", {"results": {Scope.DESK: {"USD": D(-5)}}}, "daily loss"),
     ("orders_per_minute", {}, "too many orders"),
     ("slippage_guard", {"mean_slip": MeanSlip(D(-9), 3)}, "slippage"),
 ]  # fmt: skip

@@ -328,7 +328,7 @@ def test_so_many_books_are_open_and_the_trace_says_whose_limit_it_was(facts, row
     assert (finding.ok, finding.values.get("limit_of")) == (ok, where)
 
 
-RESULTS = {Scope.DESK: D(-100), Scope.ACCOUNT: D(-60), Scope.STOCK: D(5)}
+RESULTS = {Scope.DESK: {"USD": D(-100)}, Scope.ACCOUNT: {"USD": D(-60)}, Scope.STOCK: {"USD": D(5)}}
 
 
 @pytest.mark.parametrize(
@@ -345,6 +345,53 @@ def test_a_day_s_loss_ends_the_entries(rows, ok, where):
     finding = limit_rules.daily_loss(single(results=RESULTS), rules(*rows))
     assert (finding.ok, finding.values["limit_of"]) == (ok, where)
     assert limit_rules.daily_loss(single(results=RESULTS, **EXIT), rules(*rows)).ok
+
+
+MIXED = {
+    Scope.DESK: {"USD": D(-60), "EUR": D(-70), "JPY": D(500)},
+    Scope.ACCOUNT: {"USD": D(-60), "EUR": D(-70)},
+    Scope.STOCK: {"EUR": D(-70)},
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "currency", "ok", "loss"),
+    [
+        (rule("daily_loss", limit=100), "USD", True, "70"),  # 130 were never lost of any money
+        (rule("daily_loss", limit=70), "USD", False, "70"),
+        (rule("daily_loss", limit=65, at=ACCOUNT), "USD", True, "60"),
+        (rule("daily_loss", limit=65, at=ACCOUNT), "EUR", False, "70"),
+        (rule("daily_loss", limit=65, at=ACCOUNT), None, False, "70"),  # what the account counts in is not known
+        (rule("daily_loss", limit=10, at=ACCOUNT), "CHF", True, "0"),
+        (rule("daily_loss", limit=70, at=(Scope.STOCK, "AAA")), "USD", False, "70"),
+    ],
+)
+def test_losses_in_two_currencies_are_never_added_up(row, currency, ok, loss):
+    finding = limit_rules.daily_loss(single(results=MIXED, account_currency=currency), rules(row))
+    assert (finding.ok, finding.values["loss"]) == (ok, loss)
+
+
+def test_the_trace_names_the_currency_that_reached_the_limit_and_those_that_do_not_count():
+    finding = limit_rules.daily_loss(single(results=MIXED), rules(rule("daily_loss", limit=70)))
+    assert finding.values["currency"] == "EUR"
+    assert finding.text == (
+        "Today the desk has lost 70 EUR, has lost 60 USD, has earned 500 JPY; "
+        "a loss of 70 in any one currency ends the day's entries."
+    )
+    own = limit_rules.daily_loss(
+        single(results=MIXED, account_currency="USD"), rules(rule("daily_loss", limit=70, at=ACCOUNT))
+    )
+    assert (own.values["currency"], own.values["result in EUR"]) == ("USD", "-70")
+    assert own.text == (
+        "Today account paper has lost 60 USD; a loss of 70 ends the day's entries. "
+        "Results in other currencies than the account's do not count: -70 EUR."
+    )
+
+
+def test_a_loss_whose_currency_is_not_known_counts_in_any_case():
+    facts = single(results={Scope.ACCOUNT: {"": D(-70)}}, account_currency="USD")
+    finding = limit_rules.daily_loss(facts, rules(rule("daily_loss", limit=70, at=ACCOUNT)))
+    assert (finding.ok, "currency" in finding.values) == (False, False)
 
 
 def test_orders_of_a_minute_are_counted_with_those_to_come():

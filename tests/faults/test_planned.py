@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from tests.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.desk import Desk, open_desk
+from tests.factories import make_pair, make_stock
 
 from brokers.paper.instructions import Kind
 from domain.enums import FailurePolicy, MarketPosition, Side
@@ -17,12 +20,9 @@ from faults.alpaca_venue import AlpacaSide
 from faults.senders import Sent
 from faults.venues import PaperSide
 from models import Order, Signal
-from tests.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
 from tests.brokers.alpaca_support import Simulator
 from tests.brokers.paper_support import make_settings
 from tests.conftest import closing_app
-from tests.desk import Desk, open_desk
-from tests.factories import make_pair, make_stock
 
 D = Decimal
 LONG, SHORT, FLAT = MarketPosition.LONG, MarketPosition.SHORT, MarketPosition.FLAT

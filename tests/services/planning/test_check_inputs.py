@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from services.planning.decide import book_lines
+from services.planning.desk_book import read_book
 
 from domain.checks.facts import LastTarget, NotTraded, PlannedLeg
 from domain.checks.run import after_sizing, before_sizing
@@ -16,8 +18,6 @@ from services.catalog import check_limits, snapshots
 from services.catalog.check_limits import RuleForm
 from services.execution.stops import StopForm, release_stop, set_stop
 from services.planning.check_inputs import CheckInputs, gather, with_legs
-from services.planning.decide import book_lines
-from services.planning.desk_book import read_book
 from tests.support.desk import LIFETIME, Desk
 from tests.support.factories import make_pair, make_stock
 
@@ -137,7 +137,7 @@ def test_all_checks_together_cost_one_statement_for_each_part(desk):
         now = database_time()
         with statements() as seen:
             gather(session, signal, now, known, world, desk_lifetime=LIFETIME)
-    assert len(seen) == 7
+    assert len(seen) == 8  # open positions take two: what is open, and what is still to be ordered
 
 
 def test_what_the_alert_says_is_among_the_facts(desk):
@@ -268,7 +268,7 @@ def test_the_day_s_result_is_realised_less_commission_and_what_closing_would_bri
             account_id=account_id,
             day=date,
             name=name,
-            symbol="X",
+            symbol="BBB",
             realised=D(realised),
             commission=D(commission),
             traded=D(1),
@@ -289,8 +289,9 @@ def test_the_day_s_result_is_realised_less_commission_and_what_closing_would_bri
     )
     # AAA: -11.25 realised and 10 * (49 - 50); the pair: 30 realised and -10 * (22 - 20).
     facts = look(desk.alert("AAA"))
-    assert facts.results == {Scope.STOCK: D("-21.25"), Scope.ACCOUNT: D("-11.25"), Scope.DESK: D("-211.25")}
-    assert look(desk.alert("BBB-2*CCC")).results[Scope.PAIR] == 10
+    dollars = {Scope.STOCK: D("-21.25"), Scope.ACCOUNT: D("-11.25"), Scope.DESK: D("-211.25")}
+    assert facts.results == {scope: {"USD": amount} for scope, amount in dollars.items()}
+    assert look(desk.alert("BBB-2*CCC")).results[Scope.PAIR] == {"USD": 10}
 
 
 def test_orders_of_the_last_minute_are_counted_by_scope(desk):
