@@ -99,9 +99,9 @@ CHECKS: dict[str, CheckSpec] = {
     "reduce_only": CheckSpec(
         title="Exits only close",
         mode=REFUSE,
-        text="An alert that names the position after it (mar_pos, mar_pos_size) never leads beyond that position, and one "
-        "to flat closes exactly what the desk holds. Warn or off: as large as the alert says, as for an account that is "
-        "also traded by hand.",
+        text="An alert that names the position after it (mar_pos, mar_pos_size) never leads beyond that position, and "
+        "one to flat closes exactly what the desk holds. Warn or off: as large as the alert says, as for an account "
+        "that is also traded by hand.",
     ),
     "pyramiding": CheckSpec(
         title="Pyramiding", text="A position is not added to in its own direction; a partial exit is none."

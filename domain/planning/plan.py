@@ -121,7 +121,8 @@ def _wait(
         return paused
     if _is_too_late(request, context, rules):
         return _too_late(context.lane, decision, steps)
-    look_at = context.now + max(timedelta(seconds=float(decision.seconds)), SHORTEST_WAIT)
+    wait = timedelta(microseconds=int(decision.seconds * 1_000_000))
+    look_at = context.now + max(wait, SHORTEST_WAIT)
     return Waits(
         reason=decision.reason, kind=decision.kind, look_at=look_at, aimed_at=decision.end, cancel=decision.cancel
     )

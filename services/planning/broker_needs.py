@@ -110,12 +110,12 @@ def _ask_now(desk: WorkerContext, wanted: NotKnown) -> bool:
     except BrokerError as e:
         logger.warning("account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
         desk.market.pass_over(wanted.account_id, BROKER_AWAY)
-        expire_waiting(wanted.account_id, desk.lifetime)
+        expire_waiting(wanted.account_id, desk.lifetime, desk.worker)
         return False
     return True
 
 
-def expire_waiting(account_id: int, lifetime: timedelta) -> None:
+def expire_waiting(account_id: int, lifetime: timedelta, worker: str) -> None:
     """Cancel what waits too long for a broker that cannot be asked: it is never traded late."""
     with transaction() as session:
         lock_accounts(session, [account_id])
@@ -126,5 +126,6 @@ def expire_waiting(account_id: int, lifetime: timedelta) -> None:
             latest = not_after(said(signal, account, now, desk_lifetime=lifetime), known.rules)
             if latest is not None and latest < now:
                 text = "The broker could not be asked in time."
-                apply_outcome(signal, Refused(status=SignalStatus.CANCELED, reason="expired", text=text, steps=[]))
+                late = Refused(status=SignalStatus.CANCELED, reason="expired", text=text, steps=[])
+                apply_outcome(session, signal, late, worker)
                 announce(session)

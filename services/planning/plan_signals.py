@@ -83,7 +83,7 @@ def _plan_batch(desk: WorkerContext, most: int) -> _Planned | None:
         if batch is None:
             return None
         decided = _decide_all(session, desk, batch, done)
-        _end_passed(session, decided)
+        _end_passed(session, decided, desk.worker)
         _ask_for_ends(session, decided, desk.worker, batch)
         done.claims = insert_orders(session, decided.made, desk.worker, batch.now)
         if done.was_any:
@@ -162,7 +162,7 @@ class _Turn:
             outcome = replace(outcome, timeout=outcome.timeout or self.desk.leg_timeout)
             self._make(signal, outcome, context.now)
         self._note_others(signal, outcome)
-        apply_outcome(signal, outcome)
+        apply_outcome(self.session, signal, outcome, self.desk.worker)
         return outcome
 
     def _make(self, signal: Signal, plan: Planned, now: datetime) -> None:
@@ -188,7 +188,7 @@ class _Turn:
                 self.decided.cancel[order_id] = (signal.id, f"signal {signal.id} closes the position")
 
 
-def _end_passed(session: Session, decided: Decided) -> None:
+def _end_passed(session: Session, decided: Decided, worker: str) -> None:
     """Cancel the waiting entries that an exit has made pointless."""
     if not decided.passed:
         return
@@ -200,7 +200,7 @@ def _end_passed(session: Session, decided: Decided) -> None:
         refused = Refused(
             status=SignalStatus.CANCELED, reason=f"passed by the exit of signal {by}", text=text, steps=steps
         )
-        apply_outcome(signal, refused)
+        apply_outcome(session, signal, refused, worker)
 
 
 def _ask_for_ends(session: Session, decided: Decided, worker: str, batch: Batch) -> None:

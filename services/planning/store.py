@@ -20,6 +20,7 @@ from domain.planning.values import Held, Outcome, PlanLeg, Planned, Refused, Wai
 from models import Order, OrderEvent, Signal
 from services.execution.claims import Claim, make_claim, start_sending, take_lease
 from services.execution.new_orders import NewOrder, make_order
+from services.signal_moves import move_signal
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Decided:
     cancel: dict[int, tuple[int, str]] = field(default_factory=dict)  # orders whose end is asked for: by whom, and why
 
 
-def apply_outcome(signal: Signal, outcome: Outcome) -> None:
+def apply_outcome(session: Session, signal: Signal, outcome: Outcome, actor: str) -> None:
     """Put on a signal what was decided."""
     match outcome:
         case Waits():
@@ -66,12 +67,11 @@ def apply_outcome(signal: Signal, outcome: Outcome) -> None:
             logger.info("signal %s: %s", signal.id, signal.status_reason)
         case Refused():
             signal.trace = [*signal.trace, *outcome.steps]
-            signal.status, signal.status_reason = outcome.status, outcome.reason[:255]
-            signal.error_text = f"{outcome.reason}: {outcome.text}"[:1000]
+            text = f"{outcome.reason}: {outcome.text}"
             level = logging.CRITICAL if outcome.status is SignalStatus.CRITICAL else logging.WARNING
-            logger.log(level, "signal %s: %s, %s", signal.id, outcome.status, outcome.text)
+            move_signal(session, signal, outcome.status, outcome.reason, actor, text=text, level=level)
         case Planned():
-            _apply_plan(signal, outcome)
+            _apply_plan(session, signal, outcome, actor)
 
 
 def _wait(signal: Signal, outcome: Waits) -> None:
@@ -83,9 +83,10 @@ def _wait(signal: Signal, outcome: Waits) -> None:
         signal.aimed_at = outcome.aimed_at
 
 
-def _apply_plan(signal: Signal, plan: Planned) -> None:
+def _apply_plan(session: Session, signal: Signal, plan: Planned, actor: str) -> None:
     signal.trace = [*signal.trace, *plan.steps]
-    signal.status, signal.status_reason, signal.kind = SignalStatus.CREATED, None, plan.kind
+    signal.kind = plan.kind
+    move_signal(session, signal, SignalStatus.CREATED, None, actor, level=logging.DEBUG)
     signal.left_out = plan.left_out
     if len(plan.legs) == 2:
         first, second = plan.legs

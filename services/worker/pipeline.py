@@ -83,7 +83,7 @@ class Pipeline:
             heard_of = {number for number, keeper in self._keepers.items() if not keeper.is_away}
             self._left_alone.look(self._terms.keys() - heard_of)
             for number in self._terms.keys() - self._keepers.keys():  # without keys nobody plans its signals
-                broker_needs.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime))
+                broker_needs.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime), self.name)
         if self._is_due("tidy", HOUSEKEEPING_EVERY):
             housekeeping.tidy()
         if self._is_due("tend", TEND_EVERY):

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from domain.checks.catalog import CHECKS
 from domain.checks.facts import BookLine, LastTarget, MeanSlip, PlannedLeg, is_exit, only_reduces
 from domain.checks.hours import Session
-from domain.checks.run import AFTER_SIZING, AT_SIZING, BEFORE_SIZING, Outcome, after_sizing, before_sizing
+from domain.checks.run import CHECKS_OF_SIGNALS, run_checks
 from domain.enums import MarketPosition, Scope, Side, StopLevel, WhenClosed
+from domain.lanes.values import Kind
 from domain.stops import StopInForce
 from tests.domain.checks_support import NOW, OFF, REFUSE, WARN, held, pair, rule, rules, single
 
@@ -25,15 +26,6 @@ def names(outcome):
     return [step["check"] for step in outcome.steps]
 
 
-def run_checks(facts, known):
-    """Do the checks as planning does them, for a signal whose legs are sized."""
-    first = before_sizing(facts, known)
-    if not first.goes_on:
-        return first
-    second = after_sizing(facts, known, was_exit=facts.is_exit)
-    return Outcome((*first.steps, *second.steps), second.refusal, second.hold_until)
-
-
 def test_the_checks_of_a_usual_signal_all_pass():
     outcome = run_checks(single(), rules())
     assert names(outcome) == ["stop", "exclusivity", "age", "position size", "missed alert"]
@@ -42,8 +34,8 @@ def test_the_checks_of_a_usual_signal_all_pass():
 
 
 def test_every_check_but_those_of_the_registry_is_done_somewhere():
-    elsewhere = {"registered", "active", "hedge", "sizing", "reversal", "quote_age"}
-    assert set(BEFORE_SIZING) | set(AT_SIZING) | set(AFTER_SIZING) == set(CHECKS) - elsewhere
+    elsewhere = {"registered", "active", "hedge", "sizing", "reduce_only", "reversal", "quote_age"}
+    assert set(CHECKS_OF_SIGNALS) == set(CHECKS) - elsewhere
 
 
 def test_the_first_refusal_ends_the_checks_and_says_why():
@@ -127,11 +119,17 @@ def test_each_refusal_has_its_word(check, more, reason):
     assert outcome.refusal[:2] == ("canceled", reason)
 
 
-def test_before_sizing_an_exit_is_judged_by_leg_1():
+def test_a_signal_that_is_not_sized_is_judged_by_leg_1():
     facts = single(side=SELL, legs=(), books=(held("AAA", "10"),), stops=STOP)
-    assert before_sizing(facts, rules()).goes_on
+    assert run_checks(facts, rules()).goes_on
     more = replace(facts, quantity=D(11))
-    assert before_sizing(more, rules()).refusal.reason == "stopped"
+    assert run_checks(more, rules()).refusal.reason == "stopped"
+
+
+@pytest.mark.parametrize(("kind", "passes"), [(Kind.EXIT, True), (Kind.ENTRY, False), (Kind.REVERSAL, False)])
+def test_what_the_lane_has_decided_goes_before_the_books(kind, passes):
+    facts = single(side=SELL, books=(held("AAA", "10"),), stops=STOP, kind=kind)
+    assert run_checks(facts, rules()).goes_on is passes
 
 
 def test_to_a_target_the_contracts_do_not_count():
@@ -145,10 +143,9 @@ def test_legs_that_turn_out_to_be_more_than_an_exit_meet_the_stop_after_all():
     legs = (PlannedLeg("AAA", SELL, D(10)), PlannedLeg("BBB", BUY, D(50)))
     books = (held("AAA", "10", "AAA-BBB"), held("BBB", "-20", "AAA-BBB"))
     facts = pair(side=SELL, legs=(), books=books, stops=STOP)
-    assert before_sizing(facts, rules()).goes_on
+    assert run_checks(facts, rules()).goes_on
     sized = replace(facts, legs=legs)
-    assert after_sizing(sized, rules(), was_exit=facts.is_exit).refusal.reason == "stopped"
-    assert names(after_sizing(sized, rules(), was_exit=False)) == []
+    assert run_checks(sized, rules()).refusal.reason == "stopped"
 
 
 @pytest.mark.parametrize(

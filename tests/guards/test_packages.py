@@ -34,10 +34,7 @@ ORDER = (
     "setup",
 )
 # What stands against the order today: the file, and what it may import all the same.
-EXCEPTIONS = {
-    # What a worker plans with names the tasks in which it asks brokers.
-    "services/planning/plan_signals.py": {"services.worker.broker_tasks"},
-}
+EXCEPTIONS: dict[str, set[str]] = {}
 
 MOST_MODULES = 22
 # Folders that are larger and still to be divided: the most that each may hold until then.

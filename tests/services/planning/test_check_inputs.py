@@ -1,23 +1,25 @@
 """What is read for the checks: right on both databases, and no more than the checks that are on need."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
-from services.planning.decide import book_lines
-from services.planning.desk_book import read_book
 
 from domain.checks.facts import LastTarget, NotTraded, PlannedLeg
-from domain.checks.run import after_sizing, before_sizing
+from domain.checks.run import run_checks
 from domain.enums import CheckMode, MarketPosition, Scope, Side, StopLevel
 from extensions import database_time, db, reading, transaction
 from models import BrokerAccount, DailyResult, Fill, Order, Position, Quote, Signal
 from services.catalog import check_limits, snapshots
 from services.catalog.check_limits import RuleForm
+from services.catalog.snapshots import AccountRef
 from services.execution.stops import StopForm, release_stop, set_stop
-from services.planning.check_inputs import CheckInputs, gather, with_legs
+from services.ledger.books import read_books
+from services.planning.check_inputs import gather, said
+from services.planning.contexts import symbols_of
 from tests.support.desk import LIFETIME, Desk
 from tests.support.factories import make_pair, make_stock
 
@@ -48,14 +50,28 @@ def statements():
     sa.event.remove(db.engine, "before_cursor_execute", note)
 
 
-def look(rowid, **more):
+def look(rowid):
     """Return the facts of a signal as its planning would gather them."""
     known = snapshots.snapshot(fresh=True)
     db.session.rollback()
     with reading() as session:
-        signal = session.get(Signal, rowid)
-        world = CheckInputs(books=book_lines(read_book(session, signal)), quotes={}, money=None)
-        return gather(session, signal, database_time(), known, world, desk_lifetime=LIFETIME, **more)
+        signal, now = session.get(Signal, rowid), database_time()
+        account = AccountRef(signal.account_id, known.account_name(signal.account_id))
+        book = read_books(session, [signal.account_id], [signal.name], symbols_of(signal), now)[signal.account_id]
+        inputs = gather(session, [signal], now=now, known=known, desk_lifetime=LIFETIME)
+        facts = said(signal, account, now, desk_lifetime=LIFETIME)
+        return replace(facts, books=book.lines(symbols_of(signal)), stops=known.stops, **inputs.of(signal))
+
+
+def count_statements(rowids):
+    """Return how many statements the inputs of these signals cost."""
+    known = snapshots.snapshot(fresh=True)
+    with reading() as session:
+        signals = [session.get(Signal, rowid) for rowid in rowids]
+        now = database_time()
+        with statements() as seen:
+            gather(session, signals, now=now, known=known, desk_lifetime=LIFETIME)
+    return len(seen)
 
 
 def limit(check, value="1", **more):
@@ -107,14 +123,7 @@ def other_account():
 @pytest.mark.parametrize(("said", "count"), [(FLAT_BEFORE, 1), ({}, 0)])
 def test_untouched_rules_cost_one_statement_and_none_without_a_previous_position(desk, said, count):
     rowid = desk.alert("AAA", **said)
-    known = snapshots.snapshot(fresh=True)
-    with reading() as session:
-        signal = session.get(Signal, rowid)
-        world = CheckInputs(books=book_lines(read_book(session, signal)), quotes={}, money=None)
-        now = database_time()
-        with statements() as seen:
-            gather(session, signal, now, known, world, desk_lifetime=LIFETIME)
-    assert len(seen) == count
+    assert count_statements([rowid]) == count
 
 
 def test_all_checks_together_cost_one_statement_for_each_part(desk):
@@ -234,7 +243,8 @@ def test_the_newest_waiting_signal_of_the_name_and_side(desk):
 def test_to_its_target_a_signal_s_duplicates_are_looked_for_by_themselves(desk):
     rowid, newer = desk.alert("AAA", **FLAT_BEFORE), desk.alert("AAA", **FLAT_BEFORE, quantity="11")
     assert look(rowid).newer_waiting is None
-    assert look(rowid, to_target=True).newer_waiting == newer
+    check_limits.set_rule(RuleForm(check="sizing", choice="target"), "the test")
+    assert look(rowid).newer_waiting == newer
 
 
 def test_open_books_have_a_position_or_a_working_entry(desk):
@@ -339,9 +349,9 @@ def test_the_whole_way_from_the_database_to_a_refusal(desk):
     rowid = desk.alert("AAA")
     rules = snapshots.snapshot(fresh=True).rules
     facts = look(rowid)
-    assert before_sizing(facts, rules).goes_on
-    sized = with_legs(facts, [PlannedLeg("AAA", Side.BUY, D(10))])
-    refusal = after_sizing(sized, rules, was_exit=facts.is_exit).refusal
+    assert run_checks(facts, rules).goes_on
+    sized = replace(facts, legs=(PlannedLeg("AAA", Side.BUY, D(10)),))
+    refusal = run_checks(sized, rules).refusal
     assert refusal.reason == "too large"
     assert refusal.text == "The entry is 10 AAA; 9 are allowed by stock AAA."
     assert db.session.execute(sa.select(sa.func.count()).select_from(Fill)).scalar_one() == 0
