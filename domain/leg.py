@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.order_status import CLOSED, OrderStatus
+from domain.pricing import average_price
 from domain.rollup import SHORT
 from domain.sizing import round_down
 
@@ -144,12 +145,8 @@ class Leg:
 
     @property
     def average(self) -> Decimal | None:
-        """The mean price of what it has traded its own way."""
-        own = [(o.filled, o.price) for o in self.forward if o.filled > 0 and o.price is not None]
-        quantity = sum((filled for filled, _ in own), Decimal(0))
-        if not quantity:
-            return None
-        return sum((filled * price for filled, price in own), Decimal(0)) / quantity
+        """The mean price of what it has traded its own way, at eight decimals."""
+        return average_price((o.filled, o.price) for o in self.forward if o.filled > 0 and o.price is not None)
 
     def part(self, lacking: Decimal) -> Decimal:
         """Return how much of what is lacking one order may ask for now: it never crosses from long to short.

@@ -37,19 +37,30 @@ class RollUp:
 
 
 def fill_price(prices: Sequence[Decimal | None], hedge_ratio: Decimal | None) -> Decimal | None:
-    """Return the single's price, or the pair's spread at four decimals; None until every leg has a price."""
+    """Return the single's price, or the pair's spread; None until every leg has a price."""
     known = [price for price in prices if price is not None]
     if len(known) < len(prices):
         return None
     return known[0] if hedge_ratio is None else spread_price(known[0], known[1], hedge_ratio)
 
 
-def roll_up(side: Side, alert_price: Decimal | None, hedge_ratio: Decimal | None, legs: Sequence[LegState]) -> RollUp:
-    """Return the state of a signal from the state of its legs (one for a single, two for a pair)."""
+def roll_up(
+    side: Side,
+    alert_price: Decimal | None,
+    hedge_ratio: Decimal | None,
+    legs: Sequence[LegState],
+    *,
+    only_leg: int | None = None,
+) -> RollUp:
+    """Return the state of a signal from the state of its legs (one for a single, two for a pair).
+
+    `only_leg`: the leg of a pair that is traded without the other one. Its price is none of the pair's, so there is
+    no slip either; and only shares of leg 1 count as filled.
+    """
     status, reason = _status(legs)
-    price = fill_price([leg.price for leg in legs], hedge_ratio)
+    price = fill_price([leg.price for leg in legs], hedge_ratio) if only_leg is None else None
     better = slip(side, alert_price, price) if price is not None and alert_price is not None else None
-    filled = legs[0].filled if legs[0].filled > 0 else None
+    filled = legs[0].filled if legs[0].filled > 0 and only_leg != 2 else None
     return RollUp(status, reason, price, better, filled)
 
 

@@ -23,6 +23,7 @@ from domain.legs import imbalance, leg_states, next_part, single_state
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
 from domain.pricing import average_price
 from domain.rollup import LegState, RollUp, roll_up, with_left_out
+from domain.trace import step
 from extensions import announce
 from models import Order, Signal
 from services.execution.follow_up import ChangeContext, follow_up, leg_orders, send_part
@@ -82,7 +83,10 @@ def refresh_signal(
     else:
         legs = [_single(order) for order in orders[-1:]]
     side = Side(orders[0].side) if orders else Side(signal.side)
-    result = roll_up(side, signal.price, signal.hedge_ratio if plan else None, legs)
+    only_leg = orders[-1].leg if orders and plan is None and signal.symbol2 is not None else None
+    result = roll_up(side, signal.price, signal.hedge_ratio if plan else None, legs, only_leg=only_leg)
+    if only_leg is not None and legs[0].price is not None:
+        _note_lone_leg(signal, only_leg)
     result = with_left_out(result, signal.left_out, is_exit=signal.kind == Kind.EXIT)
     if signal.kind == Kind.EXIT and (left := unfinished(leg_orders(orders))) is not None:
         result = replace(result, status=SignalStatus.CRITICAL, reason=str(left))
@@ -163,6 +167,13 @@ def _show(session: Session, signal: Signal, orders: Sequence[Order], result: Rol
         setattr(signal, f"leg_price{leg}", average_price((o.filled_quantity, o.average_price or ZERO) for o in own))
     signal.filled_quantity, signal.fill_price, signal.slip = result.filled, result.fill_price, result.slip
     announce(session)
+
+
+def _note_lone_leg(signal: Signal, leg: int) -> None:
+    symbol = signal.symbol1 if leg == 1 else signal.symbol2
+    text = f"Only leg {leg} ({symbol}) is traded, so there is no price of the pair and no slip."
+    if all(entry["text"] != text for entry in signal.trace):
+        signal.trace = [*signal.trace, step("legs", True, text, leg=leg)]
 
 
 def _too_long_alone(signal: Signal, ahead: int, orders: Sequence[Order]) -> str:

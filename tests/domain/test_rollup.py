@@ -157,12 +157,27 @@ def test_nothing_filled_is_none_and_not_zero():
     assert single(leg("ACCEPTED")).filled is None
 
 
-def test_a_single_s_fill_price_is_its_price_and_a_pair_s_is_at_four_decimals():
+def test_a_single_s_fill_price_is_its_price_and_a_pair_s_is_the_spread():
     assert fill_price([D("1.23456")], None) == D("1.23456")
-    assert fill_price([D("1.23456"), D(1)], D(1)) == D("0.2346")
+    assert fill_price([D("1.23456"), D(1)], D(1)) == D("0.23456")
     assert fill_price([None], None) is None
     assert fill_price([D(1), None], D(2)) is None
     assert fill_price([D(0), D(0)], D(2)) == 0
+
+
+def test_the_price_of_one_leg_is_none_of_the_pair_s():
+    alone = roll_up(Side.SELL, D(63), None, [leg("FILLED", "1", "1", "100")], only_leg=1)
+    assert (alone.status, alone.fill_price, alone.slip, alone.filled) == ("filled", None, None, 1)
+
+
+def test_shares_of_leg_2_are_not_counted_as_those_of_leg_1():
+    alone = roll_up(Side.SELL, D(63), None, [leg("FILLED", "30", "30", "100")], only_leg=2)
+    assert (alone.status, alone.fill_price, alone.slip, alone.filled) == ("filled", None, None, None)
+
+
+def test_cheap_coins_slip_too():
+    result = roll_up(Side.BUY, D("0.000012"), None, [leg("FILLED", "10000000", "10000000", "0.0000125")])
+    assert (result.slip, result.slip * result.filled) == (D("-0.0000005"), -5)
 
 
 UNFILLED = {"QUEUED", "CLAIMED", "SENDING", "ACCEPTED", "REJECTED", "DENIED", "STALE"}

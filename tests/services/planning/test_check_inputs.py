@@ -139,14 +139,7 @@ def test_all_checks_together_cost_one_statement_for_each_part(desk):
     for check in ("trading_hours", "duplicate"):
         switch_on(check)
     rowid = desk.alert("AAA", **FLAT_BEFORE)
-    known = snapshots.snapshot(fresh=True)
-    with reading() as session:
-        signal = session.get(Signal, rowid)
-        world = CheckInputs(books=book_lines(read_book(session, signal)), quotes={}, money=None)
-        now = database_time()
-        with statements() as seen:
-            gather(session, signal, now, known, world, desk_lifetime=LIFETIME)
-    assert len(seen) == 8  # open positions take two: what is open, and what is still to be ordered
+    assert count_statements([rowid]) == 8  # open positions take two: what is open, and what is still to be ordered
 
 
 def test_what_the_alert_says_is_among_the_facts(desk):
