@@ -26,7 +26,7 @@ from models import Worker
 
 YARDSTICK = 1.0  # seconds of raw commits before each round, and after it
 WARM_UP = 8  # signals for each worker, which make connections and statements
-PATIENCE, PATIENCE_EACH = 60, 0.2  # seconds for one round, and more for each signal of it
+PATIENCE, PATIENCE_EACH = 60, 1.0  # seconds for one round, and more for each signal of it
 MOST, MOST_WORKERS = 10_000, 8
 LIFETIME = {"SIGNAL_LIFETIME": "86400"}  # seconds; none may expire while others are worked off
 STOCKS, PAIRS = "stocks", "pairs"
