@@ -1,4 +1,4 @@
-"""One process of the Python load generator; started by bench.load, answers with one line of JSON."""
+"""Requests over kept connections. As a program: one process of the Python load generator, started by bench.load."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 
 class Connection:
@@ -19,6 +20,7 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._got = b""
         self.sent_at = 0.0
+        self.body = b""  # of the last answer
 
     def send(self, request: bytes) -> None:
         """Send the next request."""
@@ -27,7 +29,7 @@ class Connection:
         self.socket.sendall(request)
 
     def receive(self) -> int | None:
-        """Take what has come; return the status once the answer is complete, 0 for a closed connection."""
+        """Take what has come; return the status once the answer and its body are there, 0 for a closed connection."""
         try:
             more = self.socket.recv(65536)
         except ConnectionError:
@@ -41,12 +43,20 @@ class Connection:
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
+                self.body = body
                 return int(head[9:12]) if len(body) >= int(value) else None
         raise SystemExit("an answer without Content-Length")
 
 
+def post_request(url: str, body: str) -> str:
+    """Return a POST of ASCII JSON, as it goes over the wire."""
+    parts = urlsplit(url)
+    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}"
+
+
 def main(order: str) -> None:
-    """Load until the time is over; requests that are then on their way are not counted."""
+    """Load until the time is over and print a line of JSON; requests that are then on their way are not counted."""
     host, port, connections, seconds, head, slice_, tail = json.loads(order)
     requests = _requests(head, slice_, tail)
     times: list[float] = []

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
-import queue
-import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import psutil
-import sqlalchemy as sa
-
+from bench.cpu import cpu_seconds
 from bench.load import commits
+from bench.outcome import filled_legs, wait_until_filled
 from bench.raw import Raw
 from bench.report import Spread, machine, percentile, show, table
-from bench.support import DATABASES, HOST, SQLITE, Child, Desk, Failure, Stage, family, make_desk, run, stage
+from bench.sender import CREATED, Answer, alert_request, by_rowid, send
+from bench.support import DATABASES, SQLITE, Child, Desk, Failure, Stage, make_desk, run, stage
 from bench.venues import PAPER, VENUES, arrivals, settings_of
-from domain.order_status import OrderStatus
-from extensions import db
-from models import Order, OrderEvent
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXY"
 STOCKS = [f"SA{letter}" for letter in LETTERS]
@@ -37,15 +29,6 @@ ANSWERED, SINGLE, LEG1, LEG2, FILLED = STEPS = (
     "pair: leg 2 at the venue",
     "signal filled",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One alert: when its request began, and after how long it was answered; seconds."""
-
-    rowid: int
-    at: float
-    answered: float
 
 
 @dataclass
@@ -83,93 +66,41 @@ class Side:
         """Send `count` alerts, wait until all are filled, and book the times."""
         self.commits.append(commits(self.raw, 1, YARDSTICK).p50)
         sent = self._send(number, count, rate)
-        end = time.monotonic() + PATIENCE
-        while len(found := self._filled(sent)) < len(sent):
-            for child in (self.web, *self.workers):
-                child.check()
-            if time.monotonic() > end:
-                raise Failure(f"{self.desk.kind}: {len(sent) - len(found)} of {len(sent)} signals were not filled")
-            time.sleep(0.1)
+        wait_until_filled(self.desk, sent, (self.web, *self.workers), PATIENCE)
         at_venue = arrivals(self.venue, self.desk.config)
         firsts = []
-        for rowid, legs in found.items():
+        for rowid, legs in filled_legs(self.desk, sent).items():
             alert = sent[rowid]
-            delays = [1000 * (at_venue[client_order_id] - alert.at) for client_order_id, _ in legs]
+            delays = [1000 * (at_venue[leg.client_order_id] - alert.sent_at) for leg in legs]
             firsts.append(delays[0])
             for step, delay in zip((SINGLE,) if len(legs) == 1 else (LEG1, LEG2), delays, strict=True):
                 self.times[step].append(delay)
-            self.times[FILLED].append(1000 * (max(at for _, at in legs) - alert.at))
-            self.times[ANSWERED].append(1000 * alert.answered)
+            self.times[FILLED].append(1000 * (max(leg.filled_at for leg in legs) - alert.sent_at))
+            self.times[ANSWERED].append(1000 * alert.seconds)
         self.to_venue.append(percentile(firsts, 50))
 
-    def _send(self, number: int, count: int, rate: float) -> dict[int, Sent]:
-        """Post the alerts, each at its time whatever became of those before."""
-        tasks: queue.SimpleQueue[tuple[float, bytes] | None] = queue.SimpleQueue()
-        begin = time.monotonic() + 0.2
+    def _send(self, number: int, count: int, rate: float) -> dict[int, Answer]:
+        """Send the alerts and return the answers by signal; all must have been taken."""
+        requests = []
         for n in range(count):
             stock, (leg1, leg2, ratio) = STOCKS[n // 2 % len(STOCKS)], PAIRS[n // 2 % len(PAIRS)]
             ticker = f"NASDAQ:{stock}" if n % 2 == 0 else f"NYSE:{leg1}-{ratio}*NYSE:{leg2}"
-            tasks.put((begin + n / rate, json.dumps(self.desk.alert(ticker, f"latency-{number}-{n}")).encode()))
-        for _ in range(SENDERS):
-            tasks.put(None)
-        sent: dict[int, Sent] = {}
-        problems: list[str] = []
-
-        def post() -> None:
-            connection = http.client.HTTPConnection(HOST, self.desk.config.port, timeout=30)
-            try:
-                while (task := tasks.get()) is not None:
-                    time.sleep(max(0.0, task[0] - time.monotonic()))
-                    at, began = time.time(), time.perf_counter()
-                    connection.request("POST", "/v3/webhook", task[1], {"Content-Type": "application/json"})
-                    answer = connection.getresponse()
-                    text = answer.read()
-                    spent = time.perf_counter() - began
-                    if answer.status != 201:
-                        raise Failure(f"{answer.status} {text[:200]!r}")
-                    rowid = json.loads(text)["rowid"]
-                    sent[rowid] = Sent(rowid, at, spent)
-            except (OSError, http.client.HTTPException, Failure) as e:
-                problems.append(f"an alert was not taken: {e}")
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=post, daemon=True) for _ in range(SENDERS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if problems:
-            raise Failure(f"{self.desk.kind}: {problems[0]}")
-        return sent
-
-    def _filled(self, sent: Iterable[int]) -> dict[int, list[tuple[str, float]]]:
-        """Return by signal, of those with all orders filled, each leg's client order id and when the desk knew it."""
-        filled_at = sa.func.max(sa.case((OrderEvent.to_status == OrderStatus.FILLED, OrderEvent.at)))
-        query = (
-            sa.select(Order.signal_id, Order.client_order_id, sa.type_coerce(filled_at, OrderEvent.at.type))
-            .join(OrderEvent, OrderEvent.order_id == Order.id)
-            .where(Order.signal_id.in_(list(sent)))
-            .group_by(Order.signal_id, Order.leg, Order.client_order_id)
-            .order_by(Order.signal_id, Order.leg)
-        )
-        with self.desk.app.app_context():
-            rows = db.session.execute(query).all()
-        result: dict[int, list[tuple[str, float]]] = {}
-        pending = {rowid for rowid, _, at in rows if at is None}
-        for rowid, client_order_id, at in rows:
-            if rowid not in pending:
-                result.setdefault(rowid, []).append((client_order_id, at.timestamp()))
-        return result
+            requests.append(alert_request(self.desk, ticker, f"latency-{number}-{n}"))
+        answers = send(self.desk.url, requests, rate, SENDERS)
+        for answer in answers:
+            if answer.status != CREATED:
+                text = f"{self.desk.kind}: an alert was not taken: {answer.status} {answer.body[:200]!r}"
+                raise Failure(text)
+        return by_rowid(answers)
 
 
 def show_idle(sides: list[Side], seconds: float) -> None:
     """Print what the processes need of one core while nothing happens."""
-    groups: dict[str, list[psutil.Process]] = {}
+    groups: dict[str, list[int]] = {}
     for side in sides:
-        groups[f"{side.desk.kind}: worker"] = [p for worker in side.workers for p in family(worker)]
-        groups[f"{side.desk.kind}: web"] = family(side.web)
-    before = {name: _cpu(processes) for name, processes in groups.items()}
+        groups[f"{side.desk.kind}: worker"] = [worker.process.pid for worker in side.workers]
+        groups[f"{side.desk.kind}: web"] = [side.web.process.pid]
+    before = {name: _cpu(group) for name, group in groups.items()}
     began = time.monotonic()
     time.sleep(seconds)
     spent = time.monotonic() - began
@@ -177,8 +108,8 @@ def show_idle(sides: list[Side], seconds: float) -> None:
     show(f"\n{table([f'idle for {seconds:.0f} s', '% of a core'], rows)}")
 
 
-def _cpu(processes: Iterable[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes)
+def _cpu(group: list[int]) -> float:
+    return sum(cpu_seconds(pid) or 0.0 for pid in group)
 
 
 def show_results(sides: list[Side]) -> None:

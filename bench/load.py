@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench.client import post_request
 from bench.raw import Raw
 from bench.report import percentile
 from bench.support import Failure
@@ -172,9 +173,8 @@ def _request(url: str, body: dict[str, Any] | None) -> tuple[str, str]:
     text = json.dumps(body)
     if text.count(MARK) != 1:
         raise ValueError("the body must hold MARK once")
-    before, after = text.split(MARK)
-    first = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-    return f"{first}Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n{before}", after
+    first, last = post_request(url, text).split(MARK)
+    return first, last
 
 
 def _output(command: Sequence[str], seconds: int) -> str:

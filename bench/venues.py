@@ -20,15 +20,18 @@ from brokers.paper.tables import orders as paper_orders
 from config import Config
 
 PAPER, ALPACA = VENUES = ("paper", "alpaca")
+LIMITED = "alpaca-limited"  # the simulator that allows no more requests than Alpaca does
 CASH = "1000000000000"
-OFTEN = "100000"  # requests a minute: what is looked at is not the limit
+OFTEN = 100_000  # requests a minute: what is looked at is not the limit
+RATE_LIMIT = 200  # requests a minute and key
 
 
-def start_simulator(stage: Stage, name: str = "venue") -> str:
-    """Start an Alpaca simulator; returns its address once it answers."""
+def start_simulator(stage: Stage, name: str = "venue", rate_limit: int = OFTEN) -> str:
+    """Start an Alpaca simulator that allows so many requests a minute; returns its address once it answers."""
     port = free_port()
     url = f"http://{HOST}:{port}"
-    command = [sys.executable, "-m", "simulators.alpaca", "--port", str(port), "--cash", CASH, "--rate-limit", OFTEN]
+    command = [sys.executable, "-m", "simulators.alpaca", "--port", str(port), "--cash", CASH]
+    command += ["--rate-limit", str(rate_limit)]
     child = stage.start(name, command, {})
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
@@ -44,12 +47,13 @@ def settings_of(stage: Stage, venue: str, kind: str) -> dict[str, str]:
     """Return the settings of a desk that trades there."""
     if venue == PAPER:
         return {}
-    return {"BROKER": "alpaca-sim", "ALPACA_SIMULATOR_URL": start_simulator(stage, f"{kind}-venue")}
+    url = start_simulator(stage, f"{kind}-{venue}", RATE_LIMIT if venue == LIMITED else OFTEN)
+    return {"BROKER": "alpaca-sim", "ALPACA_SIMULATOR_URL": url}
 
 
 def arrivals(venue: str, config: Config) -> Mapping[str, float]:
     """Return by client order id when the venue had the order, seconds since 1970."""
-    if venue == ALPACA:
+    if venue != PAPER:
         orders = ask(config.alpaca_simulator_url, "book")["orders"]
         return {row["client_order_id"]: datetime.fromisoformat(row["created_at"]).timestamp() for row in orders}
     store = Store(config.paper_database_url)  # paper orders fill, and last change, at once

@@ -58,41 +58,55 @@ def refresh_signal(
     """
     if signal is None:
         return
-    ahead = 0
     if orders is None:
         session.flush()
         orders = _orders_of(session, signal.id)
     plan = pair_plan(signal, orders)
-    if plan is None and signal.leg_closes1 is not None:
-        single = _reversal(signal, orders)
-        move = next_part(single, orders[0].leg, leg_orders(orders))
-        if move is not None:
-            orders.append(send_part(ChangeContext(session, now, actor), signal, move, orders))
-        legs: Sequence[LegState] = [single_state(single, orders[0].leg, leg_orders(orders))]
-    elif plan is not None:
-        orders = follow_up(ChangeContext(session, now, actor), signal, plan, orders, timed_out=timed_out)
+    hand = ChangeContext(session, now, actor)
+    ahead = 0
+    if plan is None:
+        legs = _single_leg(hand, signal, orders)
+    else:
+        orders = follow_up(hand, signal, plan, orders, timed_out=timed_out)
         ahead, _ = imbalance(plan, leg_orders(orders))
         signal.unbalanced_at = (signal.unbalanced_at or now) if ahead else None
         legs = leg_states(plan, leg_orders(orders))
-    elif signal.kind == Kind.EXIT and orders:
-        move = next_try(leg_orders(orders), is_alive=_is_alive(orders, now))
-        if move is not None:
-            orders.append(send_part(ChangeContext(session, now, actor), signal, move, orders))
-        whole = LegPlan(side=Side(orders[0].side), quantity=orders[0].quantity, step=SMALLEST)
-        legs = [single_state(whole, orders[0].leg, leg_orders(orders))]
+    result = _result(signal, plan, orders, legs)
+    if ahead and is_overdue(signal, now) and result.status is not SignalStatus.CRITICAL:
+        result = replace(result, status=SignalStatus.CRITICAL, reason=_too_long_alone(signal, ahead, orders))
+    _show(session, signal, orders, result, actor)
+
+
+def _single_leg(hand: ChangeContext, signal: Signal, orders: list[Order]) -> list[LegState]:
+    """Return how a signal of one leg stands, once what follows is ordered: a new side, or an exit again."""
+    if not orders:
+        return []
+    side, leg = Side(orders[0].side), orders[0].leg
+    if signal.leg_closes1 is not None:
+        whole = _reversal(signal, orders)
+        move = next_part(whole, leg, leg_orders(orders))
+    elif signal.kind == Kind.EXIT:
+        whole = LegPlan(side=side, quantity=orders[0].quantity, step=SMALLEST)
+        move = next_try(leg_orders(orders), is_alive=_is_alive(orders, hand.now))
     else:
-        legs = [_single(order) for order in orders[-1:]]
+        return [_single(orders[-1])]
+    if move is not None:
+        orders.append(send_part(hand, signal, move, orders))
+    return [single_state(whole, leg, leg_orders(orders))]
+
+
+def _result(signal: Signal, plan: PairPlan | None, orders: Sequence[Order], legs: Sequence[LegState]) -> RollUp:
     side = Side(orders[0].side) if orders else Side(signal.side)
     only_leg = orders[-1].leg if orders and plan is None and signal.symbol2 is not None else None
     result = roll_up(side, signal.price, signal.hedge_ratio if plan else None, legs, only_leg=only_leg)
     if only_leg is not None and legs[0].price is not None:
         _note_lone_leg(signal, only_leg)
-    result = with_left_out(result, signal.left_out, is_exit=signal.kind == Kind.EXIT)
-    if signal.kind == Kind.EXIT and (left := unfinished(leg_orders(orders))) is not None:
-        result = replace(result, status=SignalStatus.CRITICAL, reason=str(left))
-    if ahead and is_overdue(signal, now) and result.status is not SignalStatus.CRITICAL:
-        result = replace(result, status=SignalStatus.CRITICAL, reason=_too_long_alone(signal, ahead, orders))
-    _show(session, signal, orders, result, actor)
+    if signal.kind != Kind.EXIT:
+        return with_left_out(result, signal.left_out, is_exit=False)
+    left = unfinished(leg_orders(orders))
+    if left is not None:
+        return replace(result, status=SignalStatus.CRITICAL, reason=str(left))
+    return with_left_out(result, signal.left_out, is_exit=True)
 
 
 def _is_alive(orders: Sequence[Order], now: datetime) -> bool:
