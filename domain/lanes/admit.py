@@ -71,6 +71,17 @@ def admit(order: Candidate, leg: LaneLeg) -> Send | Hold | End:
     return Send(free + order.opens, free, text)
 
 
+def there(held: Decimal, difference: Decimal) -> Decimal:
+    """Return what is there of a lane's holding, when the account holds so much more (or less) than all books, signed.
+
+    What was sold, or bought back, by hand cannot be closed again. What there is beyond the books is nobody's to close.
+    """
+    if held * difference >= 0:
+        return held
+    left = max(ZERO, abs(held) - abs(difference))
+    return left if held > 0 else -left
+
+
 def closable(order: Candidate, leg: LaneLeg) -> Decimal:
     """Return how many shares an order may close: what its lane holds less what earlier exits are about to close."""
     if leg.held * order.side.sign >= 0:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from domain.enums import OrderType, Purpose, Side, TimeInForce
 from domain.exact import plain_text
+from domain.lanes.values import Kind
 from domain.leg import Cancel, LegOrder, PairPlan, Send
 from domain.legs import next_moves
 from domain.order_status import OrderStatus
@@ -100,7 +101,7 @@ def send_part(hand: ChangeContext, signal: Signal, move: Send, orders: Sequence[
         **_terms(signal, move, orders, due),
         purpose=move.purpose,
         generation=max((order.generation for order in siblings), default=0) + 1,
-        is_exit=orders[0].is_exit or move.purpose is Purpose.UNWIND,
+        is_exit=move.purpose is Purpose.UNWIND or _is_exit(signal, orders),
         next_at=due,
     )
     order = make_order(snapshots.snapshot().installation, signal, new, hand.now)
@@ -115,6 +116,11 @@ def send_part(hand: ChangeContext, signal: Signal, move: Send, orders: Sequence[
     level = logging.INFO if move.purpose is Purpose.SIGNAL else logging.CRITICAL
     logger.log(level, "signal %s: %s", signal.id, text)
     return order
+
+
+def _is_exit(signal: Signal, orders: Sequence[Order]) -> bool:
+    """Return True if the signal only closes; what a reversal still sends after its closing opens."""
+    return signal.kind == Kind.EXIT if signal.kind is not None else orders[0].is_exit
 
 
 def _terms(signal: Signal, move: Send, orders: Sequence[Order], due: datetime) -> dict[str, Any]:

@@ -35,9 +35,6 @@ def parts_of(session: Session, order: Order, holding: AccountHolding, now: datet
     """
     if order.send_attempts or order.attached:
         return Parts(order.quantity)
-    if order.is_exit and order.closes == order.quantity:  # it was made for what is held, and opens nothing
-        there = min(order.quantity, max(ZERO, -Side(order.side).sign * holding.held))
-        return Parts(there, lost=order.quantity - there)
     parts = split(Side(order.side), order.quantity, holding, _short_step(session, order))
     if parts.must_wait and order.created_at + PATIENCE <= now:
         return Parts(parts.later, lost=parts.lost)
