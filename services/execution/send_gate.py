@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 from brokers.base import Broker
 from domain.crossing import Parts
 from domain.enums import Purpose, Side
+from domain.exact import plain_text
 from domain.lanes.account_book import AccountBook
-from domain.lanes.admit import Candidate, End, Hold, Send, admit
+from domain.lanes.admit import Candidate, End, Hold, Send, admit, there
 from domain.order_status import OrderStatus
 from domain.planning.values import CUT
 from domain.trace import step
 from models import Order, Signal
-from services.catalog import snapshots
+from services.catalog.snapshots import Snapshot
 from services.execution import stops
 from services.execution.order_moves import note, request_cancel
 from services.execution.order_records import Locked, fail_order
@@ -40,6 +41,7 @@ class Gate:
     session: Session
     brokers: Mapping[int, Broker]
     books: Mapping[int, AccountBook]
+    known: Snapshot
     now: datetime
     worker: str
 
@@ -50,7 +52,7 @@ class Gate:
         """
         for locked in group:
             if (end := self._must_end(locked.order)) is not None:
-                self._end(group, locked, *end)
+                self._end(locked, *end)
                 return False
         answers = [(locked, self._admitted(locked.order)) for locked in group]
         for _, answer in answers:
@@ -59,7 +61,8 @@ class Gate:
                 return False
         for locked, answer in answers:
             if isinstance(answer, End):
-                self._end([locked], locked, S.CANCELED, answer.reason)
+                if locked.order.status == S.QUEUED:  # not ended together with the other leg
+                    self._end(locked, *self._word(locked.order, answer))
             elif isinstance(answer, Send):
                 self._fit(locked, answer)
         return all(isinstance(answer, Send) for _, answer in answers) and self._in_parts(group)
@@ -67,17 +70,20 @@ class Gate:
     def _must_end(self, order: Order) -> tuple[OrderStatus, str] | None:
         if order.cancel_requested_at is not None:
             return S.CANCELED, order.cancel_reason or "canceled before it was sent"
-        known = snapshots.snapshot(fresh=True)
-        if order.account_id in known.switched_off:
+        if order.account_id in self.known.switched_off:
             return S.DENIED, "live trading is not switched on for the account"
-        if not order.is_exit and order.purpose == Purpose.SIGNAL and (stop := stops.stopping(order)) is not None:
+        if (
+            not order.is_exit
+            and order.purpose == Purpose.SIGNAL
+            and (stop := stops.stopping(order, self.known)) is not None
+        ):
             return S.DENIED, stop
         return None
 
     def _admitted(self, order: Order) -> Send | Hold | End:
         leg = self.books[order.account_id].leg(order.name, order.symbol, but=order.id)
-        if order.attached:  # the broker sizes it by the fills of leg 1
-            leg = replace(leg, held=Decimal(0))
+        if (difference := self._difference(order)) and order.purpose != Purpose.UNWIND:
+            leg = replace(leg, held=there(leg.held, difference))
         closes = order.quantity if order.purpose == Purpose.UNWIND else order.closes
         candidate = Candidate(
             order_id=order.id,
@@ -89,6 +95,18 @@ class Gate:
             purpose=Purpose(order.purpose),
         )
         return admit(candidate, leg)
+
+    def _difference(self, order: Order) -> Decimal:
+        """Return what the account holds beyond our books, where the broker would open what it cannot close."""
+        if self.brokers[order.account_id].capabilities.reverses_in_one_order:
+            return Decimal(0)
+        return self.books[order.account_id].differences.get(order.symbol, Decimal(0))
+
+    def _word(self, order: Order, end: End) -> tuple[OrderStatus, str]:
+        """Return how an order ends of which nothing is left: quietly, unless its position is gone without our doing."""
+        if self._difference(order):
+            return S.DENIED, f"the account holds less {order.symbol} than the desk's book: {end.reason}"
+        return S.CANCELED, end.reason
 
     @staticmethod
     def _is_repeat(order: Order) -> bool:
@@ -110,6 +128,10 @@ class Gate:
                 planned = getattr(signal, f"leg_quantity{order.leg}")
                 left = planned - (order.quantity - answer.quantity)
                 setattr(signal, f"leg_quantity{order.leg}", left)
+            if self._difference(order):
+                lacking = plain_text(order.quantity - answer.quantity)
+                held = "the account holds less than the desk's book"
+                signal.left_out = f"{lacking} {order.symbol} were not closed: {held}"[:255]
         order.quantity, order.closes = answer.quantity, answer.closes
 
     def _in_parts(self, group: Sequence[Locked]) -> bool:
@@ -127,16 +149,13 @@ class Gate:
                 self._put_off(group, Hold(text))
                 return False
             if not part.now:
-                symbol = locked.order.symbol
-                none = f"the account holds no {symbol} to close, other than the desk's book"
-                text = none if locked.order.is_exit else f"fractions of {symbol} cannot be sold short"
-                self._end(group, locked, S.DENIED, text)
+                self._end(locked, S.DENIED, f"fractions of {locked.order.symbol} cannot be sold short")
                 return False
         for locked, part in parts:
             send_in_parts(self.session, locked.signal, locked.order, part, self.worker)
         return True
 
-    def _end(self, group: Sequence[Locked], ending: Locked, status: OrderStatus, reason: str) -> None:
+    def _end(self, ending: Locked, status: OrderStatus, reason: str) -> None:
         """End an order; what becomes of the other leg its signal decides."""
         fail_order(self.session, ending, status, reason, self.worker)
 

@@ -93,9 +93,8 @@ def list_stops(*, in_force: bool = False, limit: int = 100) -> Sequence[Stop]:
     return stops
 
 
-def stopping(order: Order) -> str | None:
-    """Return in words which stop keeps an order from being sent; None when none does. Reads what is in force now."""
-    known = snapshots.snapshot(fresh=True)
+def stopping(order: Order, known: snapshots.Snapshot) -> str | None:
+    """Return in words which stop keeps an order from being sent; None when none does."""
     if not known.stops:
         return None
     symbols = {order.symbol, *order.name.split("-")}

@@ -26,6 +26,7 @@ from models import Order
 from models.order import PENDING as ORDER_PENDING
 from services import failpoints
 from services.account_lock import try_lock_accounts
+from services.catalog import snapshots
 from services.execution.claims import Claim, drop_lease, make_claim, start_sending, take_lease
 from services.execution.order_moves import move_order
 from services.execution.order_records import Locked, fail_order, lock_order
@@ -111,7 +112,7 @@ def _claim(brokers: Mapping[int, Broker], worker: str, room: Mapping[int, int] |
             books = read_books(
                 session, {order.account_id for order in orders}, names, {order.symbol for order in orders}, now
             )
-            gate = Gate(session, brokers, books, now, worker)
+            gate = Gate(session, brokers, books, snapshots.snapshot(fresh=True), now, worker)
             claims = _take_all(session, gate, groups, dict(room or {}))
             failpoints.reach("claim before commit")
             failpoints.reach("sending before commit")

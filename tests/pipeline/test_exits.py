@@ -1,5 +1,6 @@
 """Exits close what is held, and never open a position: whatever was refused before them, and wherever it is held."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -151,6 +152,32 @@ def test_what_the_desk_did_not_trade_is_not_closed(desk: Desk):
     exit_ = leave(desk)
     desk.work()
     assert (desk.orders(exit_), outcome(desk, exit_)) == ([], ("canceled", "nothing to close"))
+
+
+def test_of_a_position_that_was_sold_by_hand_only_what_is_left_is_closed(desk: Desk, caplog: pytest.LogCaptureFixture):
+    desk.broker.capabilities = replace(desk.broker.capabilities, reverses_in_one_order=False)
+    enter(desk)
+    desk.work()
+    unbooked(desk, "LNT", "-6")
+    exit_ = leave(desk)
+    desk.work()
+    assert [order.quantity for order in desk.orders(exit_)] == [4]
+    status, reason = outcome(desk, exit_)
+    assert status == "critical err"
+    assert "6 LNT were not closed: the account holds 4 LNT" in str(reason)
+
+
+def test_an_exit_whose_position_was_sold_by_hand_while_it_waited_is_loud(desk: Desk):
+    desk.broker.capabilities = replace(desk.broker.capabilities, reverses_in_one_order=False)
+    enter(desk)
+    desk.work()
+    exit_ = leave(desk)
+    desk.plan()
+    unbooked(desk, "LNT", "-10")
+    desk.work()
+    (order,) = desk.orders(exit_)
+    assert (order.status, outcome(desk, exit_)[0]) == ("DENIED", "critical err")
+    assert held(desk) == {"LNT": 10}
 
 
 def test_what_another_book_of_the_account_holds_is_not_closed(desk: Desk):
