@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from brokers.errors import BrokerError
 from domain.enums import OrderType, TimeInForce
 from domain.messages import (
     AccountReport,
@@ -17,6 +18,8 @@ from domain.messages import (
     Replacement,
     SessionReport,
 )
+
+OrderAnswer = OrderReport | BrokerError  # what becomes of one order of several that are sent together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class Capabilities:
     poll_seconds: float  # how often working orders are asked for
     is_remote: bool = False  # its calls cross a network, and are made in threads of their own
     state_seconds: float = 5.0  # how often money, session and quotes are asked for
+    # How many orders one call of `submit_orders` takes; 1 = each has a call of its own, made beside the others.
+    batch_size: int = 1
 
 
 class StreamListener(Protocol):
@@ -70,7 +75,8 @@ class Broker(Protocol):
 
     Calls may come from several threads at once: both legs of a pair leave at the same moment.
 
-    Reads raise BrokerUnavailable; `submit_order` raises any of the three errors of `brokers.errors`.
+    Reads raise BrokerUnavailable; `submit_order` raises any of the three errors of `brokers.errors`, which
+    `submit_orders` returns.
     """
 
     name: str
@@ -78,6 +84,12 @@ class Broker(Protocol):
 
     def submit_order(self, request: OrderRequest) -> OrderReport:
         """Send one order; the report carries the fills it already has."""
+
+    def submit_orders(self, requests: Sequence[OrderRequest]) -> Sequence[OrderAnswer]:
+        """Send several orders, and return one answer for each, in their order: its report, or the error of this one.
+
+        Raises nothing on account of one of them. `submit_one_by_one` does it for brokers that take single orders.
+        """
 
     def cancel_order(self, client_order_id: str) -> OrderReport:
         """Ask for the end of a working order; the report says what it has become."""

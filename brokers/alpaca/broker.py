@@ -17,8 +17,9 @@ from brokers.alpaca.settings import AlpacaSettings
 from brokers.alpaca.stream import TradeUpdates
 from brokers.alpaca.symbols import from_alpaca
 from brokers.alpaca.translate import number, order_body, replacement_body
-from brokers.base import Stream, StreamListener
+from brokers.base import OrderAnswer, Stream, StreamListener
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from brokers.one_by_one import submit_one_by_one
 from domain.exact import EIGHT, EXACT, round8
 from domain.messages import (
     AccountReport,
@@ -59,6 +60,10 @@ class AlpacaBroker:
             raise OrderRejected(f"the order is for account '{request.account}', this is '{self._account}'")
         order = self._client.post("/orders", order_body(request))
         return self._read_sent(order, request.client_order_id)
+
+    def submit_orders(self, requests: Sequence[OrderRequest]) -> Sequence[OrderAnswer]:
+        """Send several orders, each in a request of its own; an error is the answer of its order."""
+        return submit_one_by_one(self, requests)
 
     def cancel_order(self, client_order_id: str) -> OrderReport:
         """Ask for the end of a working order; an ended one is reported as it is. OrderRejected if it is unknown."""

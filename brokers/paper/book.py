@@ -1,6 +1,6 @@
 """One account inside one write transaction: its orders, positions and cash change together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,14 +11,11 @@ from sqlalchemy import Connection, Select
 from brokers.errors import OrderRejected
 from brokers.paper import control_rows, holding_rows, order_rows
 from brokers.paper.attached import Lead
-from brokers.paper.margin import check_buying_power, increase
 from brokers.paper.market import Session
-from brokers.paper.order_rows import Scene
-from brokers.paper.orders import Order, is_text
-from brokers.paper.positions import Holding, cash_flow
+from brokers.paper.orders import Fill, Order, lead_of
+from brokers.paper.positions import cash_flow
 from brokers.paper.pricing import EXACT, Price, Quote
 from brokers.paper.settings import PaperSettings
-from domain.enums import Side
 
 
 @dataclass(slots=True)
@@ -55,17 +52,6 @@ class Book:
             order_rows.save(self.connection, order)
         self.catch_up()
 
-    def admit(self, order: Order, scene: Scene) -> None:
-        """Raise OrderRejected if the account must not place this order; look leg 1 up if it has one."""
-        if self.blocked:
-            raise OrderRejected(f"the account is blocked: {self.blocked}")
-        scene.asset.check(order.symbol, order.quantity)
-        if order.side is Side.SELL and not scene.asset.shortable:
-            self._check_no_short(order, scene.holding)
-        if order.attached_to is not None:
-            order.lead = self._lead(order, scene.asset.quantity_step)
-        self._check_buying_power(order, scene)
-
     def force(self, order: Order, quantity: Decimal) -> None:
         """Fill `quantity` now at the quote, the alert's price or the limit; OrderRejected without any."""
         price = order.price(control_rows.quote(self.connection, order.symbol), self.settings.slippage_bps)
@@ -79,31 +65,23 @@ class Book:
         order.fill(quantity, price, self.settings.commission, self.now)
         self.save(order, new_fills=1)
 
-    def add(self, order: Order, held: Holding) -> None:
-        """Store a new order, give it its id, and book its fills onto what is held."""
-        order_rows.insert(self.connection, order)
-        if order.fills:
-            self._book(order, len(order.fills), held)
-
     def save(self, order: Order, *, new_fills: int) -> None:
         """Store a changed order, book the last `new_fills` of its fills, and let leg 2 follow."""
         order_rows.save(self.connection, order)
         if new_fills:
-            held = holding_rows.holding(self.connection, self.account, order.symbol)
-            self._book(order, new_fills, held)
+            self._book(order, order.fills[-new_fills:])
         if order.attached_to is None:
             self._lead_on(order, order.fills[-1].at if new_fills else self.now)
 
-    def _book(self, order: Order, new_fills: int, held: Holding) -> None:
-        new = order.fills[-new_fills:]
+    def _book(self, order: Order, new: Sequence[Fill]) -> None:
+        held = holding_rows.holding(self.connection, self.account, order.symbol)
         for fill in new:
             held = held.after(order.side, fill.quantity, fill.price)
             flow = cash_flow(order.side, fill.quantity, fill.price, fill.commission)
             self.cash = EXACT.add(self.cash, flow)
-        order_rows.insert_fills(self.connection, order, new)
-        holding_rows.save_holding(
-            self.connection, self.account, order.symbol, held, last_price=new[-1].price, now=self.now
-        )
+        order_rows.insert_fills(self.connection, [(order, fill) for fill in new])
+        moved = (order.symbol, held, new[-1].price)
+        holding_rows.save_holdings(self.connection, self.account, [moved], self.now)
         holding_rows.save_cash(self.connection, self.account, self.cash)
 
     def _lead_on(self, leg1: Order, at: datetime) -> None:
@@ -118,15 +96,8 @@ class Book:
             self.save(order, new_fills=len(order.fills) - before)
 
     def _lead(self, order: Order, step: Decimal) -> Lead:
-        leg1 = None
-        if order.attached_to is not None and is_text(order.attached_to):
-            values = {"account": self.account, "client_order_id": order.attached_to, "now": self.now}
-            leg1 = next(iter(order_rows.load(self.connection, order_rows.ONE, values)), None)
-        if leg1 is None:
-            raise OrderRejected("attached to an order that does not exist")
-        if leg1.attached_to is not None:
-            raise OrderRejected("attached to an order that is attached itself")
-        return leg1.as_lead(step)
+        values = {"account": self.account, "client_order_id": order.attached_to, "now": self.now}
+        return lead_of(next(iter(order_rows.load(self.connection, order_rows.ONE, values)), None), step)
 
     def _market_of(self, order: Order) -> tuple[Quote | None, Session]:
         return control_rows.quote(self.connection, order.symbol), control_rows.session(self.connection)
@@ -141,23 +112,3 @@ class Book:
                 if order.attached_to is not None:
                     order.lead = self._lead(order, control_rows.asset(self.connection, order.symbol).quantity_step)
                     yield order
-
-    def _check_no_short(self, order: Order, held: Holding) -> None:
-        values = {"account": self.account, "symbol": order.symbol}
-        selling = order_rows.load(self.connection, order_rows.SELLING, values)
-        left = held.quantity
-        for leaving in (order.quantity, *(other.remaining for other in selling)):
-            left = EXACT.subtract(left, leaving)
-        if left < 0:
-            raise OrderRejected(f"{order.symbol} cannot be sold short")
-
-    def _check_buying_power(self, order: Order, scene: Scene) -> None:
-        more = increase(scene.holding.quantity, order.side, order.quantity)
-        if not more:
-            return
-        price = order.limit_price
-        if price is None and (market := order.price(scene.quote, self.settings.slippage_bps)) is not None:
-            price = market.amount
-        found = holding_rows.worth(self.connection, self.account)
-        if price is not None and found is not None:
-            check_buying_power(EXACT.multiply(more, price), found[0].buying_power(self.settings.leverage))

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from brokers.base import Capabilities, Stream, StreamListener
-from brokers.errors import OrderRejected, OutcomeUnknown
+from brokers.base import Capabilities, OrderAnswer, Stream, StreamListener
+from brokers.errors import BrokerError, OrderRejected, OutcomeUnknown
 from brokers.paper.orders import ORDER_TYPES, TIMES_IN_FORCE, is_text
+from brokers.paper.placing.scene import DuplicateOrderId
 from brokers.paper.pricing import STEP
-from brokers.paper.venue import DuplicateOrderId, PaperVenue
+from brokers.paper.venue import PaperVenue
 from domain.messages import (
     AccountReport,
     AssetReport,
@@ -18,6 +19,8 @@ from domain.messages import (
     Replacement,
     SessionReport,
 )
+
+BATCH_SIZE = 64
 
 
 class PaperBroker:
@@ -34,6 +37,7 @@ class PaperBroker:
         attached_pair_hedge=True,
         settle_seconds=2.0,
         poll_seconds=1.0,
+        batch_size=BATCH_SIZE,
     )
 
     def __init__(self, venue: PaperVenue, account: str) -> None:
@@ -43,13 +47,27 @@ class PaperBroker:
 
     def submit_order(self, request: OrderRequest) -> OrderReport:
         """Send one order; the report carries the fills it already has."""
-        if request.account != self._account:
-            raise OrderRejected(f"the order is for account '{request.account}', this is '{self._account}'")
-        try:
-            return self._venue.submit(request)
-        except DuplicateOrderId as e:
-            # The id is at the venue, perhaps as this very order: only a look-up can tell.
-            raise OutcomeUnknown(str(e)) from e
+        (answer,) = self.submit_orders([request])
+        if isinstance(answer, BrokerError):
+            raise answer
+        return answer
+
+    def submit_orders(self, requests: Sequence[OrderRequest]) -> Sequence[OrderAnswer]:
+        """Send several orders, a batch of them in one transaction; an error is the answer of its order."""
+        answers: list[OrderAnswer] = []
+        for start in range(0, len(requests), BATCH_SIZE):
+            answers += self._submit(requests[start : start + BATCH_SIZE])
+        return answers
+
+    def _submit(self, requests: Sequence[OrderRequest]) -> Sequence[OrderAnswer]:
+        own = [request for request in requests if request.account == self._account]
+        answers = iter(self._venue.submit_all(self._account, own))
+        return [
+            _as_told(next(answers))
+            if request.account == self._account
+            else OrderRejected(f"the order is for account '{request.account}', this is '{self._account}'")
+            for request in requests
+        ]
 
     def cancel_order(self, client_order_id: str) -> OrderReport:
         """End a working order; the report says what it has become. OrderRejected if it is unknown."""
@@ -94,3 +112,10 @@ class PaperBroker:
     def close(self) -> None:
         """Release connections."""
         self._venue.close()
+
+
+def _as_told(answer: OrderAnswer) -> OrderAnswer:
+    if isinstance(answer, DuplicateOrderId):
+        # The id is at the venue, perhaps as this very order: only a look-up can tell.
+        return OutcomeUnknown(str(answer))
+    return answer

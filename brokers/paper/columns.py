@@ -1,15 +1,17 @@
 """Column types that keep money and time exact on SQLite and PostgreSQL alike."""
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Numeric, Text
+from sqlalchemy import ARRAY, DateTime, Dialect, Numeric, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from brokers.paper.pricing import EXACT, PLACES, is_exact, round8
+from brokers.paper.pricing import EXACT, PLACES, round8
 
-_ISO = "%Y-%m-%dT%H:%M:%S.%f"  # one width, so that text sorts as time does
+_WIDTH = len("2026-03-02T12:00:00.000000")  # one width, so that text sorts as time does
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
@@ -30,9 +32,10 @@ class ExactDecimal(TypeDecorator[Decimal]):
         """Return the value for the driver."""
         if value is None:
             return None
-        if not is_exact(value) or value.adjusted() >= self.precision - PLACES:
+        fits = value.is_finite() and value.adjusted() < self.precision - PLACES
+        if not fits or (rounded := round8(value)) != value:
             raise ValueError(f"{value} does not fit NUMERIC({self.precision}, {PLACES})")
-        exact = EXACT.plus(round8(value))  # no negative zero
+        exact = EXACT.plus(rounded)  # no negative zero
         return format(exact, "f") if dialect.name == "sqlite" else exact
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
@@ -56,14 +59,31 @@ class UtcTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone")
-        moment = value.astimezone(UTC)
-        return moment.strftime(_ISO) if dialect.name == "sqlite" else moment
+        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return moment.isoformat(timespec="microseconds")[:_WIDTH] if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return the stored value."""
         if value is None:
             return None
         if isinstance(value, str):
-            return datetime.strptime(value, _ISO).replace(tzinfo=UTC)
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
         moment: datetime = value
         return moment.astimezone(UTC)
+
+
+class TextList(TypeDecorator[Sequence[str]]):
+    """Texts as one value of a statement: an array; JSON on SQLite. However many they are, the statement is the same."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of one database."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else ARRAY(Text()))
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
+        """Return the value for the driver."""
+        if value is None:
+            return None
+        return json.dumps(list(value), ensure_ascii=False) if dialect.name == "sqlite" else list(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, or_, select, update
 
@@ -23,7 +24,12 @@ MANY = 5000  # symbols of one statement: SQLite takes no more than 32766 values
 _FITS = or_(instructions.c.symbol.is_(None), instructions.c.symbol == bindparam("symbol"))
 _LEFT = instructions.c.remaining > 0
 _IS_FOR_CANCELS = instructions.c.kind.in_(sorted(CANCELS))
-NEXT_FOR_ORDERS = select(func.min(instructions.c.id)).where(_LEFT, _FITS, ~_IS_FOR_CANCELS)
+FOR_ORDERS = _LEFT & ~_IS_FOR_CANCELS
+_SAVE_INSTRUCTIONS = upserts(instructions, "id")
+# In the order in which those who use several lock them.
+_FORGET = instructions.delete().where(
+    instructions.c.id.in_(select(instructions.c.id).order_by(instructions.c.id).with_for_update())
+)
 _NEXT_FOR_CANCELS = select(func.min(instructions.c.id)).where(_LEFT, _FITS, _IS_FOR_CANCELS)
 _USE = (
     update(instructions)
@@ -103,34 +109,46 @@ def delete_session(connection: Connection) -> None:
 
 def insert_instruction(connection: Connection, told: Instruction, count: int) -> None:
     """Store an instruction for `count` orders."""
-    row = {name: getattr(told, name) for name in Instruction.__slots__}
-    connection.execute(instructions.insert(), {**row, "kind": told.kind.value, "remaining": count})
+    connection.execute(instructions.insert(), {**_values(told), "remaining": count})
 
 
 def delete_instructions(connection: Connection) -> None:
     """Forget all instructions."""
-    connection.execute(instructions.delete())
+    connection.execute(_FORGET)
 
 
-def use_instruction(connection: Connection, instruction_id: int | None, symbol: str) -> Instruction | None:
-    """Use up one count of an order's instruction; if another process was quicker, of the next one that fits."""
-    return _use(connection, instruction_id, symbol, NEXT_FOR_ORDERS)
+def lock_instructions(
+    connection: Connection, which: Select[Any], symbols: Sequence[str]
+) -> Sequence[tuple[int, Instruction, int]]:
+    """Return the instructions that `which` selects for these symbols: id, what is told, for how many more orders.
+
+    Nobody else uses them until the transaction ends.
+    """
+    rows = connection.execute(which, {"symbols": symbols})
+    return [(row.id, _instruction(row), row.remaining) for row in rows]
+
+
+def save_remaining(connection: Connection, used: Sequence[tuple[int, Instruction, int]]) -> None:
+    """Store for how many more orders locked instructions are."""
+    rows = [{"id": key, **_values(told), "remaining": remaining} for key, told, remaining in used]
+    connection.execute(_SAVE_INSTRUCTIONS[connection.dialect.name], rows)
 
 
 def use_cancel_instruction(connection: Connection, symbol: str) -> Instruction | None:
-    """Use up one count of the instruction for the next cancel."""
-    instruction_id = connection.execute(_NEXT_FOR_CANCELS, {"symbol": symbol}).scalar()
-    return _use(connection, instruction_id, symbol, _NEXT_FOR_CANCELS)
-
-
-def _use(connection: Connection, instruction_id: int | None, symbol: str, following: Select[int]) -> Instruction | None:
-    while instruction_id is not None:
-        row = connection.execute(_USE, {"instruction_id": instruction_id}).first()
+    """Use up one count of the instruction for the next cancel; if somebody was quicker, of the next one that fits."""
+    while (key := connection.execute(_NEXT_FOR_CANCELS, {"symbol": symbol}).scalar()) is not None:
+        row = connection.execute(_USE, {"instruction_id": key}).first()
         if row is not None:
-            values = {name: getattr(row, name) for name in Instruction.__slots__}
-            return Instruction(**{**values, "kind": Kind(row.kind)})
-        instruction_id = connection.execute(following, {"symbol": symbol}).scalar()
+            return _instruction(row)
     return None
+
+
+def _values(told: Instruction) -> dict[str, Any]:
+    return {**{name: getattr(told, name) for name in Instruction.__slots__}, "kind": told.kind.value}
+
+
+def _instruction(row: Any) -> Instruction:
+    return Instruction(**{**{name: getattr(row, name) for name in Instruction.__slots__}, "kind": Kind(row.kind)})
 
 
 def _parts(symbols: Sequence[str]) -> Sequence[Sequence[str]]:

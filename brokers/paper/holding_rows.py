@@ -5,12 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
-from brokers.paper.margin import Stake, Worth, mark_of, worth_of
 from brokers.paper.positions import Holding
-from brokers.paper.pricing import Quote
-from brokers.paper.tables import accounts, positions, quotes, upserts
+from brokers.paper.tables import accounts, positions, upserts
 from domain.messages import PositionReport
 
 _OF_NAME = accounts.c.name == bindparam("account")
@@ -24,24 +22,6 @@ _HELD = select(positions).where(positions.c.account == bindparam("account"))
 _HOLDING = _HELD.where(positions.c.symbol == bindparam("symbol"))
 _IS_NOT_FLAT = positions.c.quantity != Decimal(0)
 _NOT_FLAT = _HELD.where(_IS_NOT_FLAT).order_by(positions.c.symbol)
-# One statement for cash and holdings: two could see two moments.
-_WORTH = (
-    select(
-        accounts.c.cash,
-        accounts.c.blocked,
-        positions.c.quantity,
-        positions.c.average_price,
-        positions.c.last_price,
-        quotes.c.bid,
-        quotes.c.ask,
-    )
-    .select_from(
-        accounts.outerjoin(positions, and_(positions.c.account == accounts.c.name, _IS_NOT_FLAT)).outerjoin(
-            quotes, quotes.c.symbol == positions.c.symbol
-        )
-    )
-    .where(_OF_NAME)
-)
 _SAVE_HOLDING = upserts(positions, "account", "symbol")
 
 
@@ -60,22 +40,6 @@ def lock_all(connection: Connection) -> Sequence[Row[Any, Any, Any]]:
     return connection.execute(_LOCK_ALL).all()
 
 
-def worth(connection: Connection, account: str) -> tuple[Worth, str] | None:
-    """Return what an account is worth and why it is blocked (empty = it is not); None = no such account."""
-    rows = connection.execute(_WORTH, {"account": account}).all()
-    if not rows:
-        return None
-    stakes = [
-        Stake(
-            row.quantity,
-            mark_of(None if row.bid is None else Quote(row.bid, row.ask), row.last_price, row.average_price),
-        )
-        for row in rows
-        if row.quantity is not None
-    ]
-    return worth_of(rows[0].cash, stakes), rows[0].blocked or ""
-
-
 def save_cash(connection: Connection, account: str, amount: Decimal) -> None:
     """Store the cash of a locked account."""
     connection.execute(_SAVE_CASH, {"account": account, "amount": amount})
@@ -92,19 +56,22 @@ def holding(connection: Connection, account: str, symbol: str) -> Holding:
     return Holding() if row is None else Holding(row.quantity, row.average_price)
 
 
-def save_holding(
-    connection: Connection, account: str, symbol: str, held: Holding, *, last_price: Decimal, now: datetime
+def save_holdings(
+    connection: Connection, account: str, held: Sequence[tuple[str, Holding, Decimal | None]], now: datetime
 ) -> None:
-    """Store what a locked account holds of one symbol after a fill at `last_price`."""
-    row = {
-        "account": account,
-        "symbol": symbol,
-        "quantity": held.quantity,
-        "average_price": held.average_price,
-        "changed_at": now,
-        "last_price": last_price,
-    }
-    connection.execute(_SAVE_HOLDING[connection.dialect.name], row)
+    """Store what a locked account holds after fills: symbol, holding, price of the last fill."""
+    rows = [
+        {
+            "account": account,
+            "symbol": symbol,
+            "quantity": holding.quantity,
+            "average_price": holding.average_price,
+            "changed_at": now,
+            "last_price": last_price,
+        }
+        for symbol, holding, last_price in held
+    ]
+    connection.execute(_SAVE_HOLDING[connection.dialect.name], rows)
 
 
 def positions_of(connection: Connection, account: str) -> Sequence[PositionReport]:

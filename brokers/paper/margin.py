@@ -1,11 +1,15 @@
-"""What an account is worth and how much more it may hold. Pure; dollars, exact at 8 decimals."""
+"""What an account is worth and how much more it may hold. Pure; dollars, exact at 8 decimals.
+
+Orders that work take buying power before they fill: by as much as they would enlarge a holding. Those of one side
+and symbol count together, for they may all fill; those of the other side do not make up for them.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 
 from brokers.errors import OrderRejected
-from brokers.paper.pricing import EXACT, Quote, round8
+from brokers.paper.pricing import EXACT, PLACES, Quote, round8
 from domain.enums import Side
 
 CENT = Decimal("0.01")
@@ -21,24 +25,75 @@ class Stake:
 
 
 @dataclass(frozen=True, slots=True)
+class Resting:
+    """The working orders of one side in one symbol: shares still to fill, and what all of them would cost."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+
+    def plus(self, quantity: Decimal, price: Decimal) -> "Resting":
+        """Return it with one more order."""
+        with localcontext(EXACT):
+            return Resting(self.quantity + quantity, self.cost + quantity * price)
+
+    def reserve(self, held: Decimal, side: Side) -> Decimal:
+        """Return the buying power they take: the cost of the shares, at the average price, that enlarge a holding."""
+        more = increase(held, side, self.quantity)
+        if more == self.quantity:
+            return self.cost
+        with localcontext(EXACT):
+            # Rounded down to 8 decimals, as a whole number is: the database comes to the very same.
+            return ((self.cost * more).scaleb(PLACES) // self.quantity).scaleb(-PLACES)
+
+
+@dataclass(frozen=True, slots=True)
 class Worth:
-    """An account's cash, its equity, and the sum of its holdings whichever way they go."""
+    """An account's cash, its equity, the sum of its holdings whichever way they go, and what working orders take."""
 
     cash: Decimal
     equity: Decimal
     gross: Decimal
+    reserved: Decimal = ZERO
 
     def buying_power(self, leverage: Decimal) -> Decimal:
         """Return by how much the holdings may grow: `leverage` times the equity is the most they may come to."""
         with localcontext(EXACT):
-            return max(ZERO, round8(leverage * self.equity - self.gross))
+            return max(ZERO, round8(leverage * self.equity - self.gross - self.reserved))
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over symbols: what is held, its size, what working orders take. Not rounded, so that parts add up."""
+
+    value: Decimal = ZERO
+    gross: Decimal = ZERO
+    reserved: Decimal = ZERO
+
+    def plus(self, other: "Totals") -> "Totals":
+        """Return the sums over the symbols of both."""
+        with localcontext(EXACT):
+            return Totals(self.value + other.value, self.gross + other.gross, self.reserved + other.reserved)
+
+    def minus(self, other: "Totals") -> "Totals":
+        """Return the sums without the symbols of `other`."""
+        with localcontext(EXACT):
+            return Totals(self.value - other.value, self.gross - other.gross, self.reserved - other.reserved)
+
+    def worth(self, cash: Decimal) -> Worth:
+        """Return what an account with these sums is worth."""
+        return Worth(cash, round8(EXACT.add(cash, self.value)), round8(self.gross), self.reserved)
+
+
+def totals_of(stakes: Iterable[Stake], reserves: Iterable[Decimal] = ()) -> Totals:
+    """Return the sums over these holdings and over what working orders take."""
+    with localcontext(EXACT):
+        values = [stake.quantity * stake.mark for stake in stakes]
+        return Totals(sum(values, ZERO), sum(map(abs, values), ZERO), sum(reserves, ZERO))
 
 
 def worth_of(cash: Decimal, stakes: Iterable[Stake]) -> Worth:
-    """Return what an account with these holdings is worth."""
-    with localcontext(EXACT):
-        values = [stake.quantity * stake.mark for stake in stakes]
-        return Worth(cash, round8(cash + sum(values, ZERO)), round8(sum(map(abs, values), ZERO)))
+    """Return what an account with these holdings and no working orders is worth."""
+    return totals_of(stakes).worth(cash)
 
 
 def mark_of(quote: Quote | None, last_price: Decimal | None, average_price: Decimal) -> Decimal:

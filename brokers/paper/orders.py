@@ -251,6 +251,15 @@ def new_order(
     )
 
 
+def lead_of(leg1: Order | None, step: Decimal) -> Lead:
+    """Return what leg 2, in steps of `step`, needs to know of leg 1; OrderRejected if nothing can be attached to it."""
+    if leg1 is None:
+        raise OrderRejected("attached to an order that does not exist")
+    if leg1.attached_to is not None:
+        raise OrderRejected("attached to an order that is attached itself")
+    return leg1.as_lead(step)
+
+
 def end_of_day(at: datetime) -> datetime:
     """Return the next midnight UTC, when DAY orders end: this venue is open all day."""
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
@@ -261,6 +270,11 @@ def is_text(text: str) -> bool:
     return 0 < len(text) <= MAX_TEXT and text.isprintable()
 
 
+def is_amount(value: Decimal) -> bool:
+    """Return True if `value` can be a quantity or a price: above 0, not too large, with at most 8 decimals."""
+    return is_exact(value) and 0 < value < LARGEST
+
+
 def _check(request: OrderRequest) -> None:
     if request.order_type not in ORDER_TYPES:
         raise OrderRejected(f"order type {request.order_type} is not supported")
@@ -268,13 +282,9 @@ def _check(request: OrderRequest) -> None:
         raise OrderRejected(
             "extended hours are not supported" if request.extended_hours else "time in force is not supported"
         )
-    if not _is_amount(request.quantity):
+    if not is_amount(request.quantity):
         raise OrderRejected("quantity must be above 0 and below 1000000000000, with at most 8 decimals")
-    if request.order_type is OrderType.LIMIT and (request.limit_price is None or not _is_amount(request.limit_price)):
+    if request.order_type is OrderType.LIMIT and (request.limit_price is None or not is_amount(request.limit_price)):
         raise OrderRejected("limit price must be above 0 and below 1000000000000, with at most 8 decimals")
-    if request.attached_to is not None and (request.hedge_ratio is None or not _is_amount(request.hedge_ratio)):
+    if request.attached_to is not None and (request.hedge_ratio is None or not is_amount(request.hedge_ratio)):
         raise OrderRejected("hedge ratio must be above 0 and below 1000000000000, with at most 8 decimals")
-
-
-def _is_amount(value: Decimal) -> bool:
-    return is_exact(value) and 0 < value < LARGEST

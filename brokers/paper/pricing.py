@@ -103,9 +103,14 @@ def market_price(side: Side, quote: Quote | None, alert: Price | None, slippage_
     base = Price(quote.touch(side)) if quote is not None else alert
     if base is None:
         return None
-    with localcontext(EXACT):
-        slipped = round8(base.amount * (1 + side.sign * slippage_bps / 10_000))
+    slipped = round8(EXACT.multiply(base.amount, slippage_factor(side, slippage_bps)))
     return Price(max(slipped, STEP), base.synthetic)
+
+
+def slippage_factor(side: Side, slippage_bps: Decimal) -> Decimal:
+    """Return what the price of a market order is multiplied by."""
+    with localcontext(EXACT):
+        return 1 + side.sign * slippage_bps / 10_000
 
 
 def limit_price(side: Side, limit: Decimal, quote: Quote | None, alert: Price | None) -> Price | None:
@@ -116,6 +121,16 @@ def limit_price(side: Side, limit: Decimal, quote: Quote | None, alert: Price | 
     if alert is not None and _within(side, alert.amount, limit):
         return Price(limit, synthetic=True)  # nobody has seen a counterpart at that price
     return None
+
+
+def resting_price(
+    side: Side, limit: Decimal | None, quote: Quote | None, alert: Decimal | None, slippage_bps: Decimal
+) -> Decimal:
+    """Return what a share of a working order counts for: its limit, else what a market order would trade at."""
+    if limit is not None:
+        return limit
+    base = quote.touch(side) if quote is not None else alert
+    return Decimal(0) if base is None else EXACT.multiply(base, slippage_factor(side, slippage_bps))
 
 
 def _within(side: Side, price: Decimal, limit: Decimal) -> bool:

@@ -11,7 +11,14 @@ from typing import Any
 
 import psycopg2
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateSchema
 
@@ -30,10 +37,15 @@ IMMEDIATE = "paper_immediate"
 _ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 
 
+class RowRefused(BrokerUnavailable):
+    """The store is there, and does not take what one of the rows has in it: nothing of the transaction was written."""
+
+
 class Store:
     """One process's way to the venue's database; opens at first use, threads may share it.
 
-    Raises BrokerUnavailable when nothing was written, OutcomeUnknown when a commit got no answer.
+    Raises BrokerUnavailable when nothing was written (RowRefused: on account of one of the rows), OutcomeUnknown
+    when a commit got no answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -98,7 +110,14 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, OSError) as e:
-        raise BrokerUnavailable(f"the paper store cannot be used: {_first_line(e)}") from e
+        error = RowRefused if _is_of_a_row(e) else BrokerUnavailable
+        raise error(f"the paper store cannot be used: {_first_line(e)}") from e
+
+
+def _is_of_a_row(e: Exception) -> bool:
+    return isinstance(e, DataError | IntegrityError) or (
+        isinstance(e, StatementError) and not isinstance(e, DBAPIError)
+    )
 
 
 def _first_line(e: Exception) -> str:

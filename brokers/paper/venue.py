@@ -1,19 +1,25 @@
 """The paper venue: takes orders, fills them at quotes or alert prices, keeps positions and cash."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.errors import OrderRejected
+from brokers.base import OrderAnswer
+from brokers.errors import BrokerError, OrderRejected, OutcomeUnknown
 from brokers.paper import control_rows, holding_rows, order_rows
 from brokers.paper.book import Book
 from brokers.paper.controls import Controls
 from brokers.paper.instructions import Answer, Kind
 from brokers.paper.margin import worth_of
 from brokers.paper.market import Asset
-from brokers.paper.orders import MAX_TEXT, Order, is_text, new_order
+from brokers.paper.orders import MAX_TEXT, Order, is_text
+from brokers.paper.placing.reads import read_scene
+from brokers.paper.placing.writes import store
 from brokers.paper.pricing import is_exact
+from brokers.paper.store import RowRefused
+from brokers.paper.worth_rows import worth
 from domain.messages import (
     AccountReport,
     AssetReport,
@@ -25,11 +31,9 @@ from domain.messages import (
 )
 from domain.order_status import OrderStatus
 
+logger = logging.getLogger(__name__)
+
 CURRENCY = "USD"  # of all accounts; a price in another currency is booked as if it were dollars
-
-
-class DuplicateOrderId(OrderRejected):
-    """The account has used this client order id before."""
 
 
 class PaperVenue(Controls):
@@ -42,11 +46,26 @@ class PaperVenue(Controls):
 
     def submit(self, request: OrderRequest) -> OrderReport:
         """Place one order in one transaction; raises DuplicateOrderId or OrderRejected."""
-        if not is_text(request.client_order_id) or not is_text(request.symbol):
-            raise OrderRejected(f"client order id and symbol must be 1 to {MAX_TEXT} printable characters")
-        with self._locked(request.account) as book:
-            answer = self._place(book, request)
-        return answer.deliver(self._sleep)
+        (answer,) = self.submit_all(request.account, [request])
+        if isinstance(answer, BrokerError):
+            raise answer
+        return answer
+
+    def submit_all(self, account: str, requests: Sequence[OrderRequest]) -> Sequence[OrderAnswer]:
+        """Place orders of one account in one transaction, each after the ones before it; one answer for each.
+
+        An order that raises what nobody foresaw, or that the store does not take, leaves the others alone.
+        """
+        placed = self._place(account, [request for request in requests if _is_readable(request)])
+        if pause := max((answer.pause for answer in placed), default=0.0):
+            self._sleep(pause)  # they are answered together, with the last of them
+        answers = iter(placed)
+        return [
+            next(answers).outcome
+            if _is_readable(request)
+            else OrderRejected(f"client order id and symbol must be 1 to {MAX_TEXT} printable characters")
+            for request in requests
+        ]
 
     def cancel(self, account: str, client_order_id: str) -> OrderReport:
         """End a working order; an ended one is reported as it is. OrderRejected if there is none."""
@@ -91,15 +110,15 @@ class PaperVenue(Controls):
     def account(self, account: str) -> AccountReport:
         """Return the account's money; an account that never traded has what new ones start with."""
         with self._reading(account) as (connection, now):
-            found = holding_rows.worth(connection, account)
-        worth, blocked = (worth_of(self._settings.cash, []), "") if found is None else found
+            found = worth(connection, account, self._settings)
+        money, blocked = (worth_of(self._settings.cash, []), "") if found is None else found
         return AccountReport(
             account=account,
-            cash=worth.cash,
+            cash=money.cash,
             currency=CURRENCY,
             at=now,
-            buying_power=worth.buying_power(self._settings.leverage),
-            equity=worth.equity,
+            buying_power=money.buying_power(self._settings.leverage),
+            equity=money.equity,
             blocked=blocked,
         )
 
@@ -120,31 +139,29 @@ class PaperVenue(Controls):
         with self._store.reading() as connection:
             return control_rows.session(connection).report(self._clock())
 
-    def _place(self, book: Book, request: OrderRequest) -> Answer:
-        scene = order_rows.scene(book.connection, request, book.now)
-        if scene.due:
-            book.catch_up()
-            scene = order_rows.scene(book.connection, request, book.now)
-        if scene.duplicate:
-            return Answer(outcome=DuplicateOrderId("client order id must be unique"))
-        told = control_rows.use_instruction(book.connection, scene.instruction_id, request.symbol)
-        if told is not None and (refusal := told.refusal()) is not None:
-            return Answer(outcome=refusal)
+    def _place(self, account: str, requests: Sequence[OrderRequest]) -> Sequence[Answer]:
+        if not requests:
+            return []
         try:
-            order = new_order(
-                request, scene.quote, scene.session, self._settings, book.now, last_price=scene.last_price
-            )
-            book.admit(order, scene)
-        except OrderRejected as e:
-            return Answer(outcome=e).under(told)  # not raised: the instruction is used up all the same
-        if told is None or told.prepare(order, book.now):
-            order.enter(scene.quote, scene.session, self._settings, book.now)
-        elif order.due_at is None:
-            order.settle_ioc(book.now)
-            if order.closed_at is None and not scene.session.is_open_at(book.now):
-                order.hold(scene.session, book.now)
-        book.add(order, scene.holding)
-        return Answer(outcome=order.report()).under(told)
+            with self._locked(account) as book:
+                scene = read_scene(book, requests)
+                decisions = [scene.place(request) for request in requests]
+                store(book, scene)
+                return [decision.answer() for decision in decisions]
+        except RowRefused as e:
+            if len(requests) == 1:
+                return [Answer(outcome=e)]
+        except BrokerError as e:
+            return [Answer(outcome=e) for _ in requests]
+        except Exception as e:
+            if len(requests) == 1:
+                logger.exception("order %s: unexpected at the paper venue", requests[0].client_order_id)
+                unknown = OutcomeUnknown(f"unexpected at the paper venue: {type(e).__name__}: {e}")
+                unknown.__cause__ = e
+                return [Answer(outcome=unknown)]
+        # Nothing of them was written. Which of them it was shows when each is placed on its own.
+        logger.warning("%d orders cannot be placed together; placing them one by one", len(requests))
+        return [answer for request in requests for answer in self._place(account, [request])]
 
     def _end(self, book: Book, order: Order) -> Answer:
         told = control_rows.use_cancel_instruction(book.connection, order.symbol)
@@ -168,3 +185,7 @@ class PaperVenue(Controls):
             if not found:
                 raise OrderRejected("no such order")
             yield book, found[0]
+
+
+def _is_readable(request: OrderRequest) -> bool:
+    return is_text(request.client_order_id) and is_text(request.symbol)

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from brokers.alpaca.broker import AlpacaBroker
+from brokers.paper.broker import PaperBroker
 from brokers.paper.venue import PaperVenue
 from tests.brokers.alpaca_peers import Answers
-from tests.brokers.alpaca_support import ACCOUNT, Desk
+from tests.brokers.alpaca_support import ACCOUNT as ALPACA_ACCOUNT
+from tests.brokers.alpaca_support import Desk
 from tests.brokers.alpaca_support import make_settings as alpaca_settings
-from tests.brokers.paper_support import Clock, make_settings
+from tests.brokers.paper_support import ACCOUNT, Clock, make_settings
 
 pytest.register_assert_rewrite(*(f"tests.brokers.contract_{part}" for part in ("orders", "market", "attached")))
 
@@ -37,6 +39,11 @@ def venue(paper_url: str, clock: Clock) -> Iterator[PaperVenue]:
 
 
 @pytest.fixture
+def broker(venue: PaperVenue) -> PaperBroker:
+    return PaperBroker(venue, ACCOUNT)
+
+
+@pytest.fixture
 def answers() -> Iterator[Answers]:
     """A server that answers what a test gives it."""
     with closing(Answers()) as server:
@@ -52,5 +59,5 @@ def desk() -> Iterator[Desk]:
 @pytest.fixture
 def bare(answers: Answers) -> Iterator[AlpacaBroker]:
     """Return a broker whose Alpaca answers what a test gives it."""
-    with closing(AlpacaBroker(alpaca_settings(answers.url), ACCOUNT)) as broker:
+    with closing(AlpacaBroker(alpaca_settings(answers.url), ALPACA_ACCOUNT)) as broker:
         yield broker

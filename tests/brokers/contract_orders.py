@@ -7,6 +7,7 @@ import pytest
 
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from domain.enums import OrderType, Side
+from domain.messages import OrderReport
 from domain.order_status import AT_BROKER, CLOSED, TRANSITIONS, OrderStatus
 from tests.brokers.contract_venue import LONG_AGO, BrokerVenue
 
@@ -54,6 +55,43 @@ class OrderContract:
             broker_venue.broker.submit_order(request)
         assert broker_venue.broker.find_order(request.client_order_id) == report
         assert len(broker_venue.broker.list_orders(LONG_AGO)) == 1
+
+    def test_orders_that_are_sent_together_get_one_answer_each_in_their_order(self, broker_venue: BrokerVenue):
+        broker, make = broker_venue.broker, broker_venue.make_request
+        requests = [
+            make(),
+            make(quantity=Decimal(-1)),
+            make(account="somebody-else"),
+            make(symbol=broker_venue.second_symbol),
+        ]
+        answers = broker.submit_orders(requests)
+        assert [type(answer) for answer in answers] == [OrderReport, OrderRejected, OrderRejected, OrderReport]
+        for request, answer in ((requests[0], answers[0]), (requests[3], answers[3])):
+            assert isinstance(answer, OrderReport)
+            assert (answer.client_order_id, answer.symbol) == (request.client_order_id, request.symbol)
+        broker_venue.pass_time(1)
+        placed = {report.client_order_id for report in broker.list_orders(LONG_AGO)}
+        assert placed == {requests[0].client_order_id, requests[3].client_order_id}
+        assert broker.submit_orders([]) == []
+
+    def test_an_id_that_is_sent_twice_together_is_placed_once(self, broker_venue: BrokerVenue):
+        if not broker_venue.broker.capabilities.refuses_repeated_client_order_id:
+            pytest.skip("the broker takes an id twice")
+        request = broker_venue.make_request()
+        report, unknown = broker_venue.broker.submit_orders([request, request])
+        assert isinstance(report, OrderReport)
+        assert isinstance(unknown, OutcomeUnknown)
+        assert len(broker_venue.broker.list_orders(LONG_AGO)) == 1
+
+    def test_a_lost_answer_among_several_is_of_one_order(self, broker_venue: BrokerVenue):
+        broker_venue.will_lose_the_answer()
+        requests = [broker_venue.make_request() for _ in range(2)]
+        unknown, report = broker_venue.broker.submit_orders(requests)
+        assert isinstance(unknown, OutcomeUnknown)
+        assert isinstance(report, OrderReport)
+        assert report.client_order_id == requests[1].client_order_id
+        broker_venue.pass_time(1)
+        assert all(broker_venue.broker.find_order(request.client_order_id) for request in requests)
 
     def test_a_canceled_order_keeps_its_id(self, broker_venue: BrokerVenue):
         if not broker_venue.broker.capabilities.refuses_repeated_client_order_id:

@@ -4,13 +4,17 @@ import itertools
 import os
 import signal
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
+
 from brokers.errors import BrokerError
+from brokers.paper.broker import PaperBroker
 from brokers.paper.settings import PaperSettings
 from brokers.paper.venue import PaperVenue
 from domain.enums import AssetClass, OrderType, Side, TimeInForce
@@ -101,3 +105,40 @@ def found(venue: PaperVenue, report: OrderReport) -> OrderReport:
     again = venue.find(ACCOUNT, report.client_order_id)
     assert again is not None
     return again
+
+
+def named(names: str, **overrides: Any) -> list[OrderRequest]:
+    """Return an order for each letter, which is its id."""
+    return [make_request(client_order_id=name, **overrides) for name in names]
+
+
+def said(answer: OrderReport | BrokerError) -> str:
+    """Return the status of an order, or the error with its text."""
+    return answer.status.value if isinstance(answer, OrderReport) else f"{type(answer).__name__}: {answer}"
+
+
+@contextmanager
+def statements(venue: PaperVenue) -> Iterator[list[str]]:
+    """Give the statements that are executed meanwhile, without BEGIN, and COMMIT for each commit."""
+    found: list[str] = []
+
+    def executed(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            found.append(statement)
+
+    def committed(_: Any) -> None:
+        found.append("COMMIT")
+
+    engine = venue._store._engine
+    event.listen(engine, "before_cursor_execute", executed)
+    event.listen(engine, "commit", committed)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", executed)
+        event.remove(engine, "commit", committed)
+
+
+def listed(broker: PaperBroker) -> list[str]:
+    """Return the ids of all orders, as the broker lists them."""
+    return [report.client_order_id for report in broker.list_orders(datetime(2000, 1, 1, tzinfo=UTC))]

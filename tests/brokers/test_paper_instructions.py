@@ -8,7 +8,8 @@ import pytest
 
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from brokers.paper.instructions import Instruction, Kind
-from brokers.paper.venue import DuplicateOrderId, PaperVenue
+from brokers.paper.placing.scene import DuplicateOrderId
+from brokers.paper.venue import PaperVenue
 from domain.enums import Side, TimeInForce
 from domain.messages import OrderReport
 from domain.order_status import OrderStatus

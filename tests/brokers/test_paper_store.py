@@ -19,7 +19,8 @@ from sqlalchemy import create_engine, text
 from brokers.errors import BrokerUnavailable, OrderRejected
 from brokers.paper import control_rows, holding_rows
 from brokers.paper.instructions import Instruction, Kind
-from brokers.paper.venue import DuplicateOrderId, PaperVenue
+from brokers.paper.placing.scene import DuplicateOrderId
+from brokers.paper.venue import PaperVenue
 from domain.enums import Side
 from domain.messages import OrderReport
 from domain.order_status import OrderStatus
@@ -184,18 +185,18 @@ def test_an_instruction_is_used_up_by_as_many_orders_as_it_is_for(venue: PaperVe
     assert Counter(at_once(submit, 4)) == {"one": 1, "two": 2, "FILLED": 1}
 
 
-def test_an_order_that_comes_second_to_an_instruction_takes_the_next(venue: PaperVenue):
-    for reason in ("first", "second"):
-        venue.instruct(Instruction(kind=Kind.REJECT, reason=reason))
-    with venue._store.reading() as connection:
-        seen = connection.execute(control_rows.NEXT_FOR_ORDERS, {"symbol": "AAPL"}).scalar()
-    with pytest.raises(OrderRejected, match="first"):
-        venue.submit(make_request())
-    with venue._store.writing() as connection:
-        told = control_rows.use_instruction(connection, seen, "AAPL")
-        assert told is not None
-        assert told.reason == "second"
-        assert control_rows.use_instruction(connection, seen, "AAPL") is None
+def test_a_cancel_that_comes_second_to_an_instruction_takes_the_next(venue: PaperVenue):
+    for kind in (Kind.CANCEL_UNAVAILABLE, Kind.CANCEL_DROP_ANSWER):
+        venue.instruct(Instruction(kind=kind))
+    with venue._store.writing() as first:
+        used = control_rows.use_cancel_instruction(first, "AAPL")
+        assert used is not None
+        assert used.kind is Kind.CANCEL_UNAVAILABLE
+    with venue._store.writing() as second:
+        used = control_rows.use_cancel_instruction(second, "AAPL")
+        assert used is not None
+        assert used.kind is Kind.CANCEL_DROP_ANSWER
+        assert control_rows.use_cancel_instruction(second, "AAPL") is None
 
 
 def test_no_order_slips_between_its_own_placing_and_a_quote(venue: PaperVenue):

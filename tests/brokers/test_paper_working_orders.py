@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from brokers.errors import OrderRejected
-from brokers.paper.venue import DuplicateOrderId, PaperVenue
+from brokers.paper.placing.scene import DuplicateOrderId
+from brokers.paper.venue import PaperVenue
 from domain.enums import Side, TimeInForce
 from domain.order_status import OrderStatus
 from tests.brokers.paper_support import ACCOUNT, Clock, found, make_request, make_settings
