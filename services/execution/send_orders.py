@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import groupby
 
 from brokers.base import Broker
 from services import failpoints
 from services.execution.claims import Claim
-from services.execution.recorder import Answer, record_until_done
+from services.execution.recorder import Answer, Answered, record_until_done
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +26,35 @@ def send_now(claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str
     record_until_done(list(_answers(fresh, brokers)), worker)
 
 
-def _answers(claims: Sequence[Claim], brokers: Mapping[int, Broker]) -> Iterator[tuple[Claim, Answer]]:
-    if len(claims) == 1:
-        yield claims[0], _call(brokers[claims[0].account_id], claims[0])
+def _answers(claims: Sequence[Claim], brokers: Mapping[int, Broker]) -> Iterator[Answered]:
+    """Yield what the brokers answer: those that take many orders in one call first, then the others as they come."""
+    singles = []
+    for account_id, group in groupby(
+        sorted(claims, key=lambda claim: claim.account_id), lambda claim: claim.account_id
+    ):
+        broker, of_account = brokers[account_id], list(group)
+        if broker.capabilities.batch_size > 1:
+            yield from _call_together(broker, of_account)
+        else:
+            singles += of_account
+    if len(singles) == 1:
+        yield singles[0], _call(brokers[singles[0].account_id], singles[0])
         return
-    calls = {_senders.submit(_call, brokers[claim.account_id], claim): claim for claim in claims}
+    calls = {_senders.submit(_call, brokers[claim.account_id], claim): claim for claim in singles}
     for call in as_completed(calls):
         yield calls[call], call.result()
+
+
+def _call_together(broker: Broker, claims: Sequence[Claim]) -> Iterator[Answered]:
+    size = broker.capabilities.batch_size
+    for start in range(0, len(claims), size):
+        part = claims[start : start + size]
+        failpoints.reach("sending after commit")
+        try:
+            answers: Sequence[Answer] = broker.submit_orders([claim.request for claim in part])
+        except Exception as e:  # which one it is decides what is recorded
+            answers = [e] * len(part)
+        yield from zip(part, answers, strict=True)
 
 
 def _call(broker: Broker, claim: Claim) -> Answer:

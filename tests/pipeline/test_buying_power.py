@@ -21,6 +21,7 @@ class SlowVenue:
     """Stands before the venue; an order waits here until it is let through."""
 
     def __init__(self, desk: Desk) -> None:
+        desk.take_single_orders()
         self._venue = desk.broker
         self.arrived, self.go_on = threading.Event(), threading.Event()
 

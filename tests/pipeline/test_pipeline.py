@@ -340,6 +340,7 @@ def test_an_answer_after_the_lease_was_lost_touches_nothing(desk: Desk) -> None:
 
 def test_an_answer_about_another_order_is_never_adopted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     rowid = desk.alert("LNT")
+    desk.take_single_orders()
     real = desk.broker.submit_order
 
     def mixed_up(request: OrderRequest) -> OrderReport:
@@ -361,6 +362,7 @@ def test_an_error_that_no_adapter_foresaw_counts_as_unknown(desk: Desk, monkeypa
     def broken(request: OrderRequest) -> OrderReport:
         raise ZeroDivisionError
 
+    desk.take_single_orders()
     monkeypatch.setattr(desk.broker, "submit_order", broken)
     desk.work()
     assert desk.orders(rowid)[0].status == "UNKNOWN"

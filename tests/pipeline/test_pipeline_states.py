@@ -99,6 +99,7 @@ class Pipeline(RuleBasedStateMachine):
         self.ids: dict[int, str] = {}
         self.statuses: dict[int, str] = {}
         self.calls: Counter[str] = Counter()
+        self.desk.take_single_orders()
         self.submit_order = self.desk.broker.submit_order
         self.desk.broker.submit_order = self.count_call  # type: ignore[method-assign]
 

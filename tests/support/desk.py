@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -50,6 +51,10 @@ class Desk:
         self.market = Market(self.brokers)
         self.lifetime = LIFETIME
         self.count = 0
+
+    def take_single_orders(self) -> None:
+        """Let each order have a call of its own, for tests that stand in the way of single ones."""
+        self.broker.capabilities = replace(self.broker.capabilities, batch_size=1)  # type: ignore[misc]
 
     def alert(
         self, ticker: str, side: Side = Side.BUY, quantity: str = "10", price: str | None = "50", **more: Any
