@@ -120,7 +120,13 @@ class Backlog:
         others = [(self.signal_id, signal_id), (self.name.symbol1, name.symbol1)]
         if self.name.symbol2 and name.symbol2:
             others.append((self.name.symbol2, name.symbol2))
-        return {column: _renamed(value, others) for column, value in self.columns.items()}
+        alert = self.desk.alert(name.ticker, signal_id)  # each leads a step further, as a strategy that adds does
+        positions = {
+            "position_size": Decimal(alert["mar_pos_size"]),
+            "previous_position": alert["pre_mar_pos"],
+            "previous_position_size": Decimal(alert["pre_mar_pos_size"]),
+        }
+        return {column: _renamed(value, others) for column, value in self.columns.items()} | positions
 
 
 def _renamed(value: Any, others: Sequence[tuple[str, str]]) -> Any:

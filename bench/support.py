@@ -165,6 +165,7 @@ class Desk:
     config: Config
     env: dict[str, str]
     app: Flask
+    held: dict[str, int] = field(default_factory=dict)  # shares that the alerts so far lead to, by ticker
 
     @property
     def url(self) -> str:
@@ -211,7 +212,9 @@ class Desk:
             time.sleep(0.05)
 
     def alert(self, ticker: str, signal_id: str, price: str = "101.25") -> dict[str, Any]:
-        """Return the body of an alert as TradingView fills the desk's template."""
+        """Return the body of an alert as TradingView fills the desk's template: each adds 100 shares of its ticker."""
+        held = self.held.get(ticker, 0)
+        self.held[ticker] = held + 100
         return {
             "passphrase": PASSPHRASE,
             "ticker": ticker,
@@ -219,9 +222,9 @@ class Desk:
             "order_contracts": "100",
             "order_price": price,
             "mar_pos": "long",
-            "mar_pos_size": "100",
-            "pre_mar_pos": "flat",
-            "pre_mar_pos_size": "0",
+            "mar_pos_size": str(held + 100),
+            "pre_mar_pos": "long" if held else "flat",
+            "pre_mar_pos_size": str(held),
             "order_comment": "Enter Long",
             "signal_id": signal_id,
             "bar_time": "2025-06-02T13:30:00Z",
