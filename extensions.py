@@ -23,6 +23,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 MONEY_DIGITS, MONEY_SCALE = 24, 8
 USED_AT, JUST_USED = "used_at", 0.05  # a connection that worked so many seconds ago is taken to be alive
+_SQLITE_NOW = "strftime('%Y-%m-%d %H:%M:%f000','now')"
 LOCK_TIMEOUT_MS = 1200  # an alert must be answered within the 3 s that TradingView waits
 
 
@@ -115,20 +116,25 @@ class Json(sa.types.TypeDecorator[Any]):
 
 
 class utc_now(FunctionElement[datetime]):
-    """The database's clock at this statement: all machines share it, so leases do not depend on theirs."""
+    """The database's clock at this statement, or so many seconds later: all machines share it, whatever theirs say."""
 
     type = UtcDateTime()
     inherit_cache = True
 
+    def __init__(self, seconds: int = 0) -> None:
+        super().__init__(*([sa.literal_column(f"{seconds:+d}")] if seconds else []))
+
 
 @compiles(utc_now, "sqlite")
 def _sqlite_now(element: Any, compiler: Any, **kw: Any) -> str:
-    return "strftime('%Y-%m-%d %H:%M:%f000','now')"
+    shift = compiler.process(element.clauses)
+    return f"strftime('%Y-%m-%d %H:%M:%f000','now','{shift} seconds')" if shift else _SQLITE_NOW
 
 
 @compiles(utc_now, "postgresql")
 def _postgresql_now(element: Any, compiler: Any, **kw: Any) -> str:
-    return "clock_timestamp()"
+    shift = compiler.process(element.clauses)
+    return f"(clock_timestamp() + interval '{shift} seconds')" if shift else "clock_timestamp()"
 
 
 def plain(number: Decimal) -> Decimal:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dashboard.view import SignalRow, position_text, signal_row
 from dashboard.words import ORDER_LOOK, Moment, maybe, moment, number, price, sign_look, signed
+from domain.alert import REDELIVERY_SPAN
 from domain.order_status import CLOSED, SIGNAL_TRANSITIONS, SignalStatus
 from models import Fill, Order, OrderEvent, Signal
 
@@ -153,7 +154,7 @@ def _alert(row: Signal) -> tuple[Fact, ...]:
 def _deliveries(row: Signal) -> str:
     if row.seen_count == 1:
         return "1"
-    how = "by equal content within a minute" if row.weak_key else "by its id"
+    how = f"by equal content within {REDELIVERY_SPAN} seconds" if row.weak_key else "by its id"
     return f"{row.seen_count}, recognised {how}; the last at {moment(row.last_seen_at).exact}"
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from domain.enums import MarketPosition, Side, WhenClosed
 
-REPEAT_WINDOW = 60  # seconds; TradingView sends one event up to 4 times within about half of it
+# TradingView sends an alert up to 4 times, waits 3 s for each answer and 5 s before the next: 27 s in all.
+REDELIVERY_SPAN = 30  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Alert:
     comment: str | None = None
     strategy: str | None = None
     bar_time: str | None = None
-    alert_at: datetime | None = None
+    alert_at: datetime | None = None  # when it fired, by the sender's clock
     lifetime: int | None = None  # seconds within which it is traded or not at all
     when_closed: WhenClosed | None = None
     signal_id: str | None = None  # the sender's own name of the event
@@ -37,16 +38,10 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class RepeatKey:
-    """`key` names the event; less than the window ago it may also have been stored under `previous` or `next`.
-
-    Under `next`, when another delivery saw the new minute before and yet was faster.
-    """
+    """By what a delivery is known; a weak key is a beginning only, and each event of that body has its own ending."""
 
     key: str
-    previous: str
-    next: str
     weak: bool
-    near_edge: bool  # two deliveries at this moment may see different windows
 
 
 def body_hash(body: Mapping[str, Any]) -> str:
@@ -56,21 +51,16 @@ def body_hash(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def repeat_key(alert: Alert, now: float) -> RepeatKey:
-    """Return the key of an alert received at `now` (seconds since 1970).
+def repeat_key(alert: Alert) -> RepeatKey:
+    """Return the key of an alert.
 
-    With an id from the sender the key is that id, for ever. Without one it is the body within a
-    minute, so two genuine alerts that are equal to the letter collapse when less than a minute apart.
+    With an id from the sender the key is that id, for ever. Without one it is the body, which may come again for
+    another event: whether it does, only the database can tell, by what is stored and by its clock.
     """
-    if alert.signal_id is not None:
-        short = len(alert.signal_id) <= 120
-        key = f"id:{alert.signal_id}" if short else f"sha256:{hashlib.sha256(alert.signal_id.encode()).hexdigest()}"
-        return RepeatKey(key, key, key, weak=False, near_edge=False)
-    window, second = divmod(now, REPEAT_WINDOW)
+    if alert.signal_id is None:
+        return RepeatKey(f"same:{alert.body_sha256}:", weak=True)
+    short = len(alert.signal_id) <= 120
     return RepeatKey(
-        f"body:{alert.body_sha256}:{int(window)}",
-        f"body:{alert.body_sha256}:{int(window) - 1}",
-        f"body:{alert.body_sha256}:{int(window) + 1}",
-        weak=True,
-        near_edge=not 5 <= second <= REPEAT_WINDOW - 5,
+        f"id:{alert.signal_id}" if short else f"sha256:{hashlib.sha256(alert.signal_id.encode()).hexdigest()}",
+        weak=False,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,9 @@ from domain.exact import plain_text
 from domain.order_status import SignalStatus
 from domain.ticker import Pair, Single, TickerError, parse_ticker
 from domain.trace import step
+
+IN_FUTURE = "alert time in the future"
+FUTURE_TOLERANCE = 60  # seconds by which the sender's clock may be ahead of the database's
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,27 @@ class Terms:
 
 
 BUILT_IN = Terms(Rules())
+
+
+def _is_never_busy(account_id: int, name: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What else counts when an alert comes.
+
+    `alert_at` is the alert's own time and `now` the database's; where one of them is None they are not compared.
+    `is_lane_busy` takes an account id and a name, and returns True if anything is held or worked there. It is asked for
+    names that are paused.
+    """
+
+    alert_at: datetime | None = None
+    now: datetime | None = None
+    is_lane_busy: Callable[[int, str], bool] = _is_never_busy
+
+
+WHENEVER = Arrival()
 
 
 @dataclass(slots=True)
@@ -65,6 +90,7 @@ def decide(
     find_instrument: Callable[[str], Tradable | None],
     find_pair: Callable[[str], Tradable | None],
     terms: Terms = BUILT_IN,
+    arrival: Arrival = WHENEVER,
 ) -> Decision:
     """Return what becomes of an alert for that ticker text, with each check. Never raises for a bad ticker."""
     result = Decision()
@@ -86,37 +112,70 @@ def decide(
         text = f"'{ticker}' is the pair {parsed.name} with hedge ratio {plain_text(parsed.hedge_ratio)}."
         result.trace.append(step("ticker", True, text, pair=parsed.name, hedge_ratio=parsed.hedge_ratio))
         found = find_pair(parsed.name)
-    return _check_registered(result, parsed, found, terms)
-
-
-def _check_registered(result: Decision, parsed: Single | Pair, found: Tradable | None, terms: Terms) -> Decision:
-    what = "pair" if isinstance(parsed, Pair) else "stock"
     account = found.account if found else terms.account
     subject = Subject(account, parsed.name, result.ticker_type)
-    if found is None:
-        text = f"No {what} {parsed.name} is registered."
-        mode = terms.rules.mode("registered", subject)
-        if not _passes(result, mode, "registered", text, name=parsed.name):
-            return result.refuse(SignalStatus.ERROR, "unknown ticker", text)
+    _check_registered(result, parsed, found, terms, subject)
+    if found is not None and result.status is SignalStatus.WAITING:
+        _check_active(result, found, terms.rules.mode("active", subject), arrival)
+    if found is not None and result.status is SignalStatus.WAITING:
+        _check_hedge(result, parsed, found, terms.rules.mode("hedge", subject))
+    if result.status is SignalStatus.WAITING:
+        _check_time(result, arrival, terms.rules.mode("age", subject))
+    return result
+
+
+def _check_registered(
+    result: Decision, parsed: Single | Pair, found: Tradable | None, terms: Terms, subject: Subject
+) -> None:
+    mode = terms.rules.mode("registered", subject)
+    if found is not None:
+        result.account_id, result.external = found.account_id, found.external
+        if mode is not CheckMode.OFF:
+            text = f"The {_kind(result)} {found.name} is registered."
+            result.trace.append(step("registered", True, text, name=found.name))
+        return
+    text = f"No {_kind(result)} {parsed.name} is registered."
+    if _passes(result, mode, "registered", text, name=parsed.name):
         result.account_id, result.external = terms.account_id, terms.external
-        return result
-    result.account_id, result.external = found.account_id, found.external
-    if terms.rules.mode("registered", subject) is not CheckMode.OFF:
-        result.trace.append(step("registered", True, f"The {what} {found.name} is registered.", name=found.name))
-    mode = terms.rules.mode("active", subject)
-    if found.activity is not Activity.ACTIVE:
-        state = "on the watch-list" if found.activity is Activity.WATCH else "passive"
-        text = f"The {what} {found.name} is registered but {state}."
-        if not _passes(result, mode, "active", text, activity=found.activity):
-            return result.refuse(SignalStatus.CANCELED, "passive ticker", text)
-    elif mode is not CheckMode.OFF:
-        result.trace.append(step("active", True, f"The {what} {found.name} is active.", activity=found.activity))
-    return _check_hedge(result, parsed, found, terms.rules.mode("hedge", subject))
+    else:
+        result.refuse(SignalStatus.ERROR, "unknown ticker", text)
 
 
-def _check_hedge(result: Decision, parsed: Single | Pair, found: Tradable, mode: CheckMode) -> Decision:
+def _check_active(result: Decision, found: Tradable, mode: CheckMode, arrival: Arrival) -> None:
+    """Refuse what is paused, unless it has a position or an order: then the worker looks whether that is closed."""
+    what = _kind(result)
+    if found.activity is Activity.ACTIVE:
+        if mode is not CheckMode.OFF:
+            text = f"The {what} {found.name} is active."
+            result.trace.append(step("active", True, text, activity=found.activity))
+        return
+    state = "on the watch-list" if found.activity is Activity.WATCH else "passive"
+    text = f"The {what} {found.name} is registered but {state}."
+    if mode is CheckMode.REFUSE and not found.external and arrival.is_lane_busy(found.account_id, found.name):
+        text = f"{text[:-1]}; it has a position or an open order, so the worker decides whether this alert closes it."
+        mode = CheckMode.WARN
+    if not _passes(result, mode, "active", text, activity=found.activity):
+        result.refuse(SignalStatus.CANCELED, "passive ticker", text)
+
+
+def _check_time(result: Decision, arrival: Arrival, mode: CheckMode) -> None:
+    """Refuse an alert that says it will fire only later: its age could not be told."""
+    if arrival.alert_at is None or arrival.now is None or mode is CheckMode.OFF:
+        return
+    if arrival.alert_at <= arrival.now + timedelta(seconds=FUTURE_TOLERANCE):
+        return
+    text = f"The alert says that it fired at {arrival.alert_at:%Y-%m-%d %H:%M:%S} UTC, which is still to come."
+    if not _passes(result, mode, "age", text, alert_time=arrival.alert_at, now=arrival.now):
+        result.refuse(SignalStatus.CANCELED, IN_FUTURE, text)
+
+
+def _kind(result: Decision) -> str:
+    return "pair" if result.ticker_type is TickerType.PAIR else "stock"
+
+
+def _check_hedge(result: Decision, parsed: Single | Pair, found: Tradable, mode: CheckMode) -> None:
     if not isinstance(parsed, Pair) or mode is CheckMode.OFF:
-        return result
+        return
     equal = parsed.hedge_ratio == found.hedge_ratio
     relation = "equals" if equal else "differs from"
     text = f"The alert's hedge ratio {plain_text(parsed.hedge_ratio)} {relation} the registered {found.hedge_ratio}."
@@ -124,12 +183,11 @@ def _check_hedge(result: Decision, parsed: Single | Pair, found: Tradable, mode:
     if equal:
         result.trace.append(step("hedge", True, text, **values))
     elif not _passes(result, mode, "hedge", text, **values):
-        return result.refuse(SignalStatus.CANCELED, "wrong hedge", text)
-    return result
+        result.refuse(SignalStatus.CANCELED, "wrong hedge", text)
 
 
 def _passes(result: Decision, mode: CheckMode, check: str, text: str, **values: Any) -> bool:
-    """Put a check that failed on the trace; tell whether the signal is traded all the same."""
+    """Put a check that failed on the trace; return True if the signal is traded all the same."""
     if mode is CheckMode.WARN:
         values["outcome"] = "warning"
     if mode is not CheckMode.OFF:

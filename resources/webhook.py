@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_jwt_extended import current_user
 
 from domain.alert import body_hash
+from domain.intake import IN_FUTURE
 from resources.base import Access, ApiResource, client_address, endpoint, require
 from resources.body import json_body
 from resources.schemas.alerts import AlertIn, AlertOut, FillIn, SignalUpdateIn
@@ -14,7 +15,11 @@ from services.intake.receive import Received, receive_signal
 from services.interventions.edit_signal import edit_signal
 from services.interventions.external_fill import apply_external_fill
 
-PROBLEMATIC = "problematic ticker!"
+MESSAGES = {
+    None: "Signal created successfully.",
+    "problematic ticker!": "recorded with problematic ticker!",
+    IN_FUTURE: "recorded with an alert time in the future!",
+}
 
 
 class SignalWebhook(ApiResource):
@@ -76,10 +81,6 @@ def _report(body: FillIn) -> UpdatedSignalOut:
 
 
 def _message(received: Received) -> str:
-    if received.reason is None or received.duplicate:
-        return "Signal created successfully." if not received.duplicate else "Signal was received before."
-    return (
-        "recorded with problematic ticker!"
-        if received.reason == PROBLEMATIC
-        else "recorded with unknown or passive ticker!"
-    )
+    if received.duplicate:
+        return "Signal was received before."
+    return MESSAGES.get(received.reason, "recorded with unknown or passive ticker!")

@@ -54,14 +54,20 @@ def not_after(facts: Facts, rules: Rules) -> datetime | None:
 
 
 def _counts_from(facts: Facts) -> datetime:
-    return max(facts.received_at, facts.held_until or facts.received_at)
+    """Return from when the age counts: the alert's own time, else its receipt; the open that a held one waited for.
+
+    An alert cannot be received before it fires: a time that is ahead counts as the receipt.
+    """
+    fired_at = min(facts.alert_at or facts.received_at, facts.received_at)
+    return max(fired_at, facts.held_until or fired_at)
 
 
 def age(facts: Facts, rules: Rules) -> Finding | None:
     """The alert must be young enough; a held one counts from the open it waited for."""
     seconds = max((facts.now - _counts_from(facts)) / timedelta(seconds=1), 0)
     most = allowed_age(facts, rules)
-    text = f"The alert is {seconds:.3f} s old; up to {most:.0f} s are allowed."
+    by = "" if facts.alert_at is None else " by its own time"
+    text = f"The alert is {seconds:.3f} s old{by}; up to {most:.0f} s are allowed."
     if facts.held_until is not None:
         text = f"The alert was held until {show_time(facts.held_until)}; {seconds:.3f} s of {most:.0f} s have passed."
     return Finding(seconds <= most, text, {"age": f"{seconds:.3f}", "limit": f"{most:.0f}"})

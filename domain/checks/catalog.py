@@ -76,7 +76,8 @@ CHECKS: dict[str, CheckSpec] = {
         title="Age",
         mode=REFUSE,
         limit=Limit(unit="seconds", low=Decimal(1), high=Decimal(864000), whole=True),
-        text="An older alert is not traded. No limit here: the SIGNAL_LIFETIME of the desk. An alert may name its own.",
+        text="An older alert is not traded; its age counts from its own time, where it states one. No limit here: the "
+        "SIGNAL_LIFETIME of the desk. An alert may name its own.",
     ),
     "duplicate": CheckSpec(
         title="Duplicate",

@@ -97,6 +97,7 @@ class Facts:
     rowid: int = 0
     now: datetime
     received_at: datetime
+    alert_at: datetime | None = None  # when the alert fired, by its own word
     held_until: datetime | None = None
     desk_lifetime: Decimal = Decimal(120)  # seconds
 

@@ -80,13 +80,19 @@ class AlertIn(Tolerant):
     pre_mar_pos_size: Size = None
     order_comment: OptionalText = None
     order_status: Annotated[Literal["waiting"] | None, Blank] = None
-    timestamp: Annotated[Time | None, Blank] = None
-    signal_id: Annotated[Annotated[str, StringConstraints(max_length=4096)] | None, Blank] = Field(
-        None, description="the sender's own name of this event; a repeat of it is not traded again"
+    timestamp: Annotated[Time | None, Blank] = Field(
+        None, description="when the alert fired, {{timenow}}: its age counts from then; never the time of its bar"
     )
-    bar_time: OptionalText = None
+    signal_id: Annotated[Annotated[str, StringConstraints(max_length=4096)] | None, Blank] = Field(
+        None,
+        description="the sender's own name of this event; a repeat of it is not traded again. Without one, the same "
+        "body within 30 seconds is a repeat, unless another alert of the name came between or the first was refused",
+    )
+    bar_time: OptionalText = Field(None, description="shown, and used for nothing")
     strategy: OptionalText = None
-    lifetime: Lifetime = Field(None, description="seconds from receipt, or from the open it waits for, 1 to 86400")
+    lifetime: Lifetime = Field(
+        None, description="seconds from its own time, else from receipt, or from the open it waits for"
+    )
     when_closed: ClosedMarket = Field(None, description="what becomes of it while its market is closed: expire or hold")
 
     @model_validator(mode="before")

@@ -1,7 +1,8 @@
 """Alert in, signal stored: one transaction, one statement where all goes well.
 
-When the statement inserts nothing, the registry has changed since the decision was made, or the
-event is stored already; the slow path finds out which.
+When the statement inserts nothing, the registry has changed since the decision was made, the event is stored
+already, or the alert's own time lies in the future; the slow path finds out which. All times are compared with
+the database's clock: those of two web machines may be minutes apart.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from domain.alert import REPEAT_WINDOW, Alert, RepeatKey, repeat_key
+from domain.alert import REDELIVERY_SPAN, Alert, RepeatKey, repeat_key
 from domain.errors import DatabaseBusy, NotAuthenticated, PayloadMismatch
-from domain.intake import Decision, decide
+from domain.intake import Arrival, Decision, decide
 from domain.order_status import SignalStatus
-from extensions import announce_now, transaction, utc_now
+from extensions import announce_now, database_time, transaction, utc_now
 from models import Signal
 from services import failpoints
 from services.catalog import snapshots
+from services.intake.lane_state import is_lane_busy
+from services.intake.repeats import is_new, key_range, last_of_body
 from services.intake.statement import DECIDED, SAID, insert_signal
 
 logger = logging.getLogger(__name__)
@@ -46,21 +49,25 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
     Raises PayloadMismatch when the sender's id was used for other content, and DatabaseBusy when
     the registry keeps changing underneath.
     """
-    key = repeat_key(alert, time.time())
+    begun, key = time.monotonic(), repeat_key(alert)
+    now: datetime | None = None  # the database's; known only where the alert's own time is in doubt
     for attempt in range(4):
         known = snapshots.snapshot(fresh=attempt > 0)
         if passphrase is not None and not known.accepts(passphrase):
             raise NotAuthenticated("incorrect passphrase.", "wrong_passphrase")
-        decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms)
+        arrival = Arrival(alert.alert_at, now, is_lane_busy)
+        decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms, arrival)
         values = _values(alert, decision, key, known.version)
-        # At the edge of a minute deliveries of one body pass one by one, so that none is missed.
-        rowid = insert_signal(values, int(alert.body_sha256[:15], 16) if key.near_edge else None)
+        values["unjudged_at"] = alert.alert_at if now is None else None
+        rowid = insert_signal(values, key.weak)
         if rowid is not None:
             failpoints.reach("alert after commit")
             announce_now()
             break
-        if (first := _first_delivery(alert, key)) is not None:
+        if (first := _first_delivery(alert, key, decision.name, time.monotonic() - begun)) is not None:
             return first
+        if alert.alert_at is not None:
+            now = database_time()
     else:
         raise DatabaseBusy("The registry is being changed; send the alert again.")
     logger.info(
@@ -74,23 +81,26 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
     return Received(rowid, decision.status, decision.reason, duplicate=False)
 
 
-def _first_delivery(alert: Alert, key: RepeatKey) -> Received | None:
-    """Count the repeat on the first delivery's row; None when there is none, so the registry had changed."""
-    cutoff = datetime.now(UTC) - timedelta(seconds=REPEAT_WINDOW)
-    query = (
-        sa.select(Signal)
-        .where(Signal.source == SOURCE)
-        .where(
-            (Signal.dedupe_key == key.key)
-            | (Signal.dedupe_key.in_([key.previous, key.next]) & (Signal.received_at > cutoff))
-        )
-        .order_by(Signal.id.desc())
-        .limit(1)
-        .with_for_update(of=Signal)
-    )
+def _first_delivery(alert: Alert, key: RepeatKey, name: str | None, elapsed: float) -> Received | None:
+    """Count the repeat on the first delivery's row; None when there is none, so that something else was in the way.
+
+    `elapsed` is how long this delivery has been under way, seconds.
+    """
+    query = sa.select(Signal, sa.false(), utc_now()).where(Signal.source == SOURCE, Signal.dedupe_key == key.key)
+    values: dict[str, Any] = {}
+    if key.weak:
+        last = last_of_body()
+        query = sa.select(Signal, is_new(last), utc_now()).join(last, last.c.id == Signal.id)
+        first_key, last_key = key_range(key.key)
+        values = {"source": SOURCE, "body_sha256": alert.body_sha256, "name": name}
+        values |= {"first_key": first_key, "last_key": last_key}
     with transaction() as session:
-        first = session.execute(query).scalar_one_or_none()
-        if first is None:
+        found = session.execute(query.with_for_update(of=Signal), values).one_or_none()
+        if found is None:
+            return None
+        first, is_another, now = found
+        # What was stored while this delivery was under way is the same event, even if it was refused at once.
+        if is_another and first.received_at < now - timedelta(seconds=elapsed):
             return None
         if first.body_sha256 != alert.body_sha256:
             logger.warning("signal %s: its id came again with other content, refused", first.id)
@@ -102,14 +112,14 @@ def _first_delivery(alert: Alert, key: RepeatKey) -> Received | None:
         logger.warning(
             "signal %s: same body again within %d s, taken for a repeat (seen %d times)",
             first.id,
-            REPEAT_WINDOW,
+            REDELIVERY_SPAN,
             first.seen_count,
         )
     return Received(first.id, SignalStatus(first.status), first.status_reason, duplicate=True)
 
 
 def _values(alert: Alert, decision: Decision, key: RepeatKey, version: int) -> dict[str, Any]:
-    return {
+    values = {
         **{name: getattr(alert, name) for name in SAID},
         **{name: getattr(decision, name) for name in DECIDED},
         "source": SOURCE,
@@ -117,7 +127,7 @@ def _values(alert: Alert, decision: Decision, key: RepeatKey, version: int) -> d
         "weak_key": key.weak,
         "status_reason": decision.reason,
         "known_version": version,
-        "previous_key": key.previous,
-        "next_key": key.next,
-        "repeat_cutoff": datetime.now(UTC) - timedelta(seconds=REPEAT_WINDOW),
     }
+    if key.weak:
+        values["first_key"], values["last_key"] = key_range(key.key)
+    return values

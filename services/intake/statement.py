@@ -2,7 +2,8 @@
 
 It inserts a signal only if the registry is still the one that the decision was made on, and
 no delivery of the same event is stored. PostgreSQL reads and plans it once a connection and
-then only executes it: for a row this wide that is half of its work.
+then only executes it: for a row this wide that is half of its work. Alerts with an id of the
+sender are inserted by one form of it, and those without by another, which asks for repeats.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from domain.intake import FUTURE_TOLERANCE
 from extensions import USED_AT, bare_transaction, db, insert_or_update, is_postgresql, release_session, utc_now
 from models import RegistryVersion, Signal
 from services import failpoints
+from services.intake.repeats import is_new, last_of_body, next_key
 
 TABLE = cast(sa.Table, Signal.__table__)
 SAID = (
@@ -39,39 +43,48 @@ DECIDED = (
     "trace",
 )
 COLUMNS = [*SAID, *DECIDED, "source", "dedupe_key", "weak_key", "status_reason"]
-PREPARED = "insert_signal"
 
 
-def insert_signal(values: Mapping[str, Any], lock: int | None) -> int | None:
-    """Insert the signal, commit, and return its id; None when the registry has changed or the event is known.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement that PostgreSQL keeps for a connection, and how values are handed to it."""
 
-    `values` holds COLUMNS and `known_version`, `previous_key`, `next_key`, `repeat_cutoff`. With a
-    `lock`, inserts with the same number pass one by one. Raises SQLAlchemy's DBAPIError.
+    name: str
+    prepare: str
+    execute: str
+    parameters: tuple[str, ...]  # their names, in order
+    processors: Mapping[str, Any]  # what turns values into the driver's, by name
+
+    def bind(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the values in order, as the driver takes them."""
+        processors = self.processors
+        return tuple(processors[name](values[name]) if name in processors else values[name] for name in self.parameters)
+
+
+def insert_signal(values: Mapping[str, Any], weak: bool) -> int | None:
+    """Insert the signal, commit, and return its id.
+
+    None when the registry has changed, the event is known, or the alert's time is too far ahead.
+    `values` holds COLUMNS, `known_version` and `unjudged_at`, the alert's time unless it was compared with the
+    database's clock before; with a `weak` key also `first_key` and `last_key`. Raises SQLAlchemy's DBAPIError.
     """
     if not is_postgresql():  # SQLite writers pass one by one anyway
         with bare_transaction() as connection:
-            rowid = connection.execute(_statement("sqlite"), values).scalar()
+            rowid = connection.execute(_statement("sqlite", weak), values).scalar()
             failpoints.reach("alert before commit")
             return rowid
-    prepare, execute, names, processors = _prepared()
-    bound = tuple(processors[name](values[name]) if name in processors else values[name] for name in names)
-    if lock is None:
-        try:
-            return _execute_alone(prepare, execute, bound)
-        except sa.exc.DBAPIError as e:
-            if not e.connection_invalidated:
-                raise
-        # The connection was lost. If the signal was stored all the same, it is a repeat now: nothing is doubled.
-        return _execute_alone(prepare, execute, bound)
-    with bare_transaction() as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
-        if PREPARED not in connection.info:
-            connection.exec_driver_sql(prepare)
-            connection.info[PREPARED] = True
-        return cast("int | None", connection.exec_driver_sql(execute, bound).scalar())
+    prepared = _prepared(weak)
+    bound = prepared.bind(values)
+    try:
+        return _execute_alone(prepared, bound)
+    except sa.exc.DBAPIError as e:
+        if not e.connection_invalidated:
+            raise
+    # The connection was lost. If the signal was stored all the same, it is a repeat now: nothing is doubled.
+    return _execute_alone(prepared, bound)
 
 
-def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | None:
+def _execute_alone(prepared: Prepared, bound: tuple[Any, ...]) -> int | None:
     """Execute the statement as a transaction of its own: one round trip where BEGIN and COMMIT would make it three."""
     release_session()
     try:
@@ -82,11 +95,11 @@ def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | 
     try:
         driver.autocommit = True
         with driver.cursor() as cursor:
-            if PREPARED not in pooled.info:  # lives as long as the connection
-                cursor.execute(prepare)
-                pooled.info[PREPARED] = True
+            if prepared.name not in pooled.info:  # lives as long as the connection
+                cursor.execute(prepared.prepare)
+                pooled.info[prepared.name] = True
             failpoints.reach("alert before commit")  # the statement commits itself
-            cursor.execute(execute, bound)
+            cursor.execute(prepared.execute, bound)
             row = cursor.fetchone()
         pooled.info[USED_AT] = time.monotonic()
     except psycopg2.Error as e:
@@ -105,37 +118,46 @@ def _execute_alone(prepare: str, execute: str, bound: tuple[Any, ...]) -> int | 
 def _as_sqlalchemy(e: psycopg2.Error, lost: bool) -> BaseException:
     """Return the driver's error as the rest of the desk knows errors."""
     return sa.exc.DBAPIError.instance(
-        f"EXECUTE {PREPARED}", None, e, psycopg2.Error, True, connection_invalidated=lost, dialect=db.engine.dialect
+        "EXECUTE insert_signal", None, e, psycopg2.Error, True, connection_invalidated=lost, dialect=db.engine.dialect
     )
 
 
 @functools.cache
-def _prepared() -> tuple[str, str, list[str], Mapping[str, Any]]:
-    """Return PREPARE, EXECUTE, the names of the parameters in order, and what turns values into the driver's."""
+def _prepared(weak: bool) -> Prepared:
+    """Return the statement for PostgreSQL."""
     dialect: sa.Dialect = postgresql.psycopg2.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-    compiled = _statement("postgresql").compile(dialect=dialect)
-    names = [name for name, _ in sorted(_numbers(compiled).items(), key=lambda item: item[1])]
-    execute = f"EXECUTE {PREPARED} ({', '.join(['%s'] * len(names))})"
-    return f"PREPARE {PREPARED} AS {compiled}", execute, names, compiled._bind_processors
-
-
-def _numbers(compiled: Any) -> dict[str, int]:
-    return {name: number for number, name in enumerate(dict.fromkeys(compiled.positiontup), 1)}
+    compiled: Any = _statement("postgresql", weak).compile(dialect=dialect)
+    parameters = tuple(dict.fromkeys(compiled.positiontup))  # in the order of their numbers
+    name = "insert_signal_by_body" if weak else "insert_signal"
+    return Prepared(
+        name,
+        f"PREPARE {name} AS {compiled}",
+        f"EXECUTE {name} ({', '.join(['%s'] * len(parameters))})",
+        parameters,
+        compiled._bind_processors,
+    )
 
 
 @functools.cache
-def _statement(dialect: str) -> Any:
-    columns = [TABLE.c[name] for name in COLUMNS]
-    values: list[sa.ColumnElement[Any]] = [sa.cast(sa.bindparam(c.name, type_=c.type), c.type) for c in columns]
-    values += [sa.literal_column("1"), utc_now(), utc_now()]
-    registry_is_known = sa.exists().where(RegistryVersion.version == sa.bindparam("known_version"))
-    stored_before = (
-        sa.exists()
-        .where(Signal.source == sa.bindparam("source"))
-        .where(Signal.dedupe_key.in_([sa.bindparam("previous_key"), sa.bindparam("next_key")]))
-        .where(Signal.received_at > sa.bindparam("repeat_cutoff", type_=Signal.received_at.type))
-    )
-    rows = sa.select(*values).where(registry_is_known, ~stored_before)
-    names = [*COLUMNS, "seen_count", "received_at", "last_seen_at"]
+def _statement(dialect: str, weak: bool) -> Any:
+    columns: dict[str, sa.ColumnElement[Any]] = {
+        name: sa.cast(sa.bindparam(name, type_=TABLE.c[name].type), TABLE.c[name].type) for name in COLUMNS
+    }
+    unjudged_at = sa.cast(sa.bindparam("unjudged_at", type_=TABLE.c.alert_at.type), TABLE.c.alert_at.type)
+    conditions = [
+        sa.exists().where(RegistryVersion.version == sa.bindparam("known_version")),
+        sa.or_(unjudged_at.is_(None), unjudged_at <= utc_now(FUTURE_TOLERANCE)),
+    ]
+    source: sa.FromClause | None = None
+    if weak:
+        last = last_of_body()
+        columns["dedupe_key"] = next_key(last)
+        conditions.append(is_new(last))
+        source = sa.select(sa.literal_column("1").label("one")).subquery("alert").outerjoin(last, sa.true())
+    values = [*columns.values(), sa.literal_column("1"), utc_now(), utc_now()]
+    rows = sa.select(*values).where(*conditions)
+    if source is not None:
+        rows = rows.select_from(source)
+    names = [*columns, "seen_count", "received_at", "last_seen_at"]
     stored = insert_or_update(TABLE).from_select(names, rows, include_defaults=False)
     return stored.on_conflict_do_nothing().returning(TABLE.c.id)

@@ -111,6 +111,7 @@ def said(
         now=now,
         rowid=signal.id,
         received_at=signal.received_at,
+        alert_at=signal.alert_at,
         held_until=signal.held_until,
         desk_lifetime=Decimal(int(desk_lifetime.total_seconds())),
         side=Side(signal.side),

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, make_transient
 from brokers.registry import capabilities_of
 from domain.alert import Alert
 from domain.enums import Source
-from domain.intake import Decision, decide
+from domain.intake import Arrival, Decision, decide
 from domain.lanes.account_book import AccountBook
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from domain.order_status import SignalStatus
@@ -27,6 +27,7 @@ from extensions import database_time, reading
 from models import AccountState, AssetState, BrokerAccount, Quote, Signal
 from services.broker_state.market import broker_facts
 from services.catalog import snapshots
+from services.intake.lane_state import is_lane_busy
 from services.ledger.books import read_books
 from services.planning.claim import ahead_of
 from services.planning.contexts import Contexts, symbols_of
@@ -70,7 +71,8 @@ def what_if(alert: Alert) -> WhatIf:
     """
     with reading() as session:
         known = snapshots.snapshot(fresh=True)
-        decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms)
+        arrival = Arrival(alert.alert_at, database_time(), is_lane_busy)
+        decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms, arrival)
         result = WhatIf(
             status=decision.status,
             reason=decision.reason,
@@ -140,6 +142,7 @@ def _signal(alert: Alert, decision: Decision, now: datetime) -> Signal:
         id=NEVER_STORED,
         source=Source.WEBHOOK,
         received_at=now,
+        alert_at=alert.alert_at,
         ticker=alert.ticker,
         side=alert.side,
         quantity=alert.quantity,

@@ -53,7 +53,7 @@ def test_a_signal_without_orders_says_so(app, client):
     ("fields", "told"),
     [
         ({"seen_count": 3}, "3, recognised by its id"),
-        ({"seen_count": 2, "weak_key": True}, "2, recognised by equal content within a minute"),
+        ({"seen_count": 2, "weak_key": True}, "2, recognised by equal content within 30 seconds"),
         ({}, "Deliveries 1"),
     ],
 )

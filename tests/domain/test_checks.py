@@ -77,6 +77,12 @@ def test_a_symbol_of_another_book_is_not_opened(facts, ok):
         ({"received_at": NOW - timedelta(hours=15), "held_until": NOW - timedelta(seconds=1)}, rules(), True),
         ({"received_at": NOW - timedelta(hours=15), "held_until": NOW - timedelta(seconds=121)}, rules(), False),
         ({"received_at": NOW + timedelta(seconds=5)}, rules(), True),  # clocks differ
+        ({"alert_at": NOW - timedelta(seconds=120)}, rules(), True),
+        ({"alert_at": NOW - timedelta(seconds=120.001)}, rules(), False),
+        ({"alert_at": NOW - timedelta(hours=10), "lifetime": D(60)}, rules(), False),
+        # A time that is ahead makes no alert younger than its receipt.
+        ({"alert_at": NOW + timedelta(seconds=50), "received_at": NOW - timedelta(seconds=121)}, rules(), False),
+        ({"alert_at": NOW - timedelta(hours=15), "held_until": NOW - timedelta(seconds=1)}, rules(), True),
     ],
 )
 def test_an_alert_may_be_so_old(more, known, ok):
@@ -90,6 +96,16 @@ def test_orders_are_too_late_when_the_signal_is():
     assert alert_rules.not_after(held_one, rules()) == NOW + timedelta(hours=1, seconds=120)
     from_rules = rules(rule("age", mode=rule("age").mode, limit=7))
     assert alert_rules.not_after(single(received_at=NOW), from_rules) == NOW + timedelta(seconds=7)
+    fired = NOW - timedelta(seconds=20)
+    assert alert_rules.not_after(single(received_at=NOW, alert_at=fired), rules()) == fired + timedelta(seconds=120)
+    ahead = NOW + timedelta(seconds=20)
+    assert alert_rules.not_after(single(received_at=NOW, alert_at=ahead), rules()) == NOW + timedelta(seconds=120)
+
+
+def test_the_trace_says_by_which_time_an_alert_is_old():
+    assert alert_rules.age(single(), rules()).text == "The alert is 1.000 s old; up to 120 s are allowed."
+    aged = alert_rules.age(single(alert_at=NOW - timedelta(seconds=125)), rules())
+    assert aged.text == "The alert is 125.000 s old by its own time; up to 120 s are allowed."
 
 
 def test_a_newer_signal_waiting_makes_this_one_a_duplicate():

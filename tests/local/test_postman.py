@@ -96,7 +96,7 @@ def test_the_parts_of_each_address_agree():
 def test_every_variable_is_in_the_environment_or_set_by_a_script():
     known = {value["key"] for value in ENVIRONMENT["values"]}
     first = script(COLLECTION, "prerequest")
-    known |= set(re.findall(r"^ {8}(\w+)[:,]", first, re.MULTILINE))  # the names of a run
+    known |= set(re.findall(r'^ {8}"?([\w.]+)"?[:,]', first, re.MULTILINE))  # the names of a run
     for item in REQUESTS:
         known |= set(SET.findall(script(item, "prerequest")))
         used = set(VARIABLE.findall(json.dumps(item["request"])))

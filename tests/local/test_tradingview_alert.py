@@ -2,19 +2,23 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+
+import pytest
 
 from resources.schemas.alerts import AlertIn
 from tests.support.factories import PASSPHRASE, get_signal, make_pair, make_stock
 
-TEMPLATE = (Path(__file__).resolve().parents[2] / "local" / "tradingview_alert.json").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = (ROOT / "local" / "tradingview_alert.json").read_text()
 # As TradingView fills them in for an order of a strategy.
 FILLED = {
     "ticker": "NYSE:LNT",
     "interval": "60",
-    "time": "2026-11-20T14:00:00Z",
-    "timenow": "2026-11-20T15:00:01Z",
+    "time": "2025-11-20T14:00:00Z",
+    "timenow": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     "strategy.order.action": "buy",
     "strategy.order.contracts": "100",
     "strategy.order.price": "51.25",
@@ -27,11 +31,11 @@ FILLED = {
 }
 
 
-def fill(**changes):
-    """Return the text that TradingView would send; dots in names are written `__`."""
+def fill(strategy="Mean reversion", **changes):
+    """Return the text that TradingView would send for a strategy; dots in names are written `__`."""
     values = {**FILLED, **{name.replace("__", "."): value for name, value in changes.items()}}
     text = re.sub(r"\{\{(.+?)\}\}", lambda match: values[match[1]], TEMPLATE)
-    return text.replace("YOUR-PASSPHRASE", PASSPHRASE)
+    return text.replace("YOUR-PASSPHRASE", PASSPHRASE).replace("YOUR-STRATEGY", strategy)
 
 
 def post(client, **changes):
@@ -42,6 +46,7 @@ def test_it_names_fields_of_an_alert_once_and_in_order():
     pairs = json.loads(TEMPLATE, object_pairs_hook=list)
     assert [name for name, _ in pairs] == [
         "passphrase",
+        "strategy",
         "ticker",
         "order_action",
         "order_contracts",
@@ -51,8 +56,9 @@ def test_it_names_fields_of_an_alert_once_and_in_order():
         "pre_mar_pos",
         "pre_mar_pos_size",
         "order_comment",
-        "signal_id",
+        "timestamp",
         "bar_time",
+        "signal_id",
     ]
     assert {name for name, _ in pairs} <= AlertIn.model_fields.keys()
 
@@ -81,6 +87,7 @@ def test_the_webhook_takes_it_for_a_stock(app, client):
         "pre_mar_pos": "flat",
         "pre_mar_pos_size": 0,
         "order_comment": "Enter Long",
+        "timestamp": FILLED["timenow"].replace("T", " ").removesuffix("Z"),
     }
 
 
@@ -96,11 +103,36 @@ def test_a_repeated_delivery_is_one_event(app, client):
     assert [post(client).status_code, post(client).status_code] == [201, 200]
 
 
-def test_two_orders_of_one_second_are_two_events(app, client):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"strategy": "Trend"},
+        {"interval": "5"},
+        {"ticker": "NASDAQ:LNT"},
+        {"strategy__order__id": "Add"},
+        {"strategy__order__action": "sell"},
+        {"strategy__order__contracts": "50"},
+        {"strategy__order__comment": "Add to it"},
+        {"strategy__market_position_size": "200"},
+        {"timenow": "2025-11-20T15:00:02Z"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_two_orders_of_one_second_are_two_events(app, client, other):
+    """Two strategies on one chart may say nearly the same at once: neither is a repeat, neither is refused."""
     make_stock(app, "LNT")
-    first = post(client, strategy__order__id="Long")
-    second = post(client, strategy__order__id="Exit", strategy__order__action="sell")
-    assert [first.status_code, second.status_code] == [201, 201]
+    answers = [post(client), post(client, **other)]
+    assert [answer.status_code for answer in answers] == [201, 201], answers[1].text
+
+
+def test_its_time_is_when_it_fires_and_not_that_of_the_bar():
+    message = json.loads(TEMPLATE)
+    assert (message["timestamp"], message["bar_time"]) == ("{{timenow}}", "{{time}}")
+
+
+def test_the_page_for_people_shows_the_same_message():
+    shown = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "tradingview.md").read_text(), re.DOTALL)
+    assert shown == [TEMPLATE]
 
 
 def test_an_order_without_a_comment_is_taken(app, client):

@@ -76,7 +76,7 @@ def test_what_is_read_can_be_put_back_unchanged(app, client, alert):
         client,
         order_contracts=10.7,
         order_comment="Enter Long",
-        timestamp="2026-11-20T14:30:00.123456Z",
+        timestamp="2025-11-20T14:30:00.123456Z",
         **numbers,
         **alert,
     )

@@ -16,12 +16,12 @@ BASES = {
     "POST /v3/webhook": {
         "passphrase": PASSPHRASE, "ticker": "LNT", "order_action": "buy", "order_contracts": 100, "order_price": 1.5, "mar_pos": "long",
         "mar_pos_size": 1, "pre_mar_pos": "flat", "pre_mar_pos_size": 0, "order_comment": "x", "order_status": "waiting",
-        "timestamp": "2026-11-20 14:30:00", "signal_id": "1", "bar_time": "1", "strategy": "s",
+        "timestamp": "2025-11-20 14:30:00", "signal_id": "1", "bar_time": "1", "strategy": "s",
         "lifetime": 60, "when_closed": "hold",
     },
     "PUT /v3/webhook": {
         "passphrase": PASSPHRASE, "rowid": 1, "order_status": "created", "order_id1": 1, "order_id2": 2, "stk_price1": 1, "stk_price2": 2,
-        "error_msg": "", "ticker": "MA-3*V", "timestamp": "2026-11-20 14:30:00",
+        "error_msg": "", "ticker": "MA-3*V", "timestamp": "2025-11-20 14:30:00",
     },
     "PUT /v3/signal/updateorder": {
         "passphrase": PASSPHRASE, "order_id": 1, "stk_price": 1, "cancel": False, "partial": False, "order_contracts": 0,

@@ -158,10 +158,10 @@ def test_words_are_read_in_any_case(app, client):
 
 
 def test_the_time_of_the_alert_is_shown_when_it_states_one(app, client):
-    rowid = store_alert(client, timestamp="2026-11-20 14:30:00")
-    assert get_signal(client, rowid)["timestamp"] == "2026-11-20 14:30:00"
-    rowid = store_alert(client, timestamp="2026-11-20T09:30:00.123456-05:00")
-    assert get_signal(client, rowid)["timestamp"] == "2026-11-20 14:30:00"
+    rowid = store_alert(client, timestamp="2025-11-20 14:30:00")
+    assert get_signal(client, rowid)["timestamp"] == "2025-11-20 14:30:00"
+    rowid = store_alert(client, timestamp="2025-11-20T09:30:00.123456-05:00")
+    assert get_signal(client, rowid)["timestamp"] == "2025-11-20 14:30:00"
 
 
 def test_unknown_fields_are_ignored(app, client):
