@@ -11,6 +11,7 @@ from domain.order_status import OrderStatus
 from domain.rollup import SHORT
 
 S = OrderStatus
+UNFINISHED = "exit unfinished"
 ENDED_THERE = frozenset({S.CANCELED, S.EXPIRED, S.REJECTED})
 
 
@@ -40,7 +41,7 @@ class Unfinished:
 
     def __str__(self) -> str:
         more = "they are sent again" if self.is_sent_again else "a person must decide"
-        return f"exit unfinished: {self.why}; {plain_text(self.left)} are not closed, {more}"
+        return f"{UNFINISHED}: {self.why}; {plain_text(self.left)} are not closed, {more}"
 
 
 def unfinished(orders: Sequence[LegOrder]) -> Unfinished | None:

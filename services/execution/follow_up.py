@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import OrderType, Purpose, Side, TimeInForce
+from domain.enums import LegPolicy, OrderType, Purpose, Side, TimeInForce
 from domain.exact import plain_text
 from domain.lanes.values import Kind
 from domain.leg import Cancel, LegOrder, PairPlan, Send
@@ -34,6 +34,7 @@ WHAT = {
     Purpose.COMPLETE: "a failed leg is sent again",
     Purpose.UNWIND: "trades a leg back, because the other one failed",
 }
+FIX_LIFETIME = timedelta(minutes=15)  # of an order that hedges, or trades a leg back
 FIX_DELAY = timedelta(seconds=5)  # before leg orders are tried again; the first try goes at once
 
 
@@ -124,21 +125,28 @@ def _is_exit(signal: Signal, orders: Sequence[Order]) -> bool:
 
 
 def _terms(signal: Signal, move: Send, orders: Sequence[Order], due: datetime) -> dict[str, Any]:
-    """Return the terms of an order: those of the one that it goes on with, else to the market."""
-    if move.purpose is Purpose.COMPLETE and any(order.not_after is not None for order in orders):
-        # What the other leg holds is to be hedged also when the alert is too old by now, but not whenever that may be.
-        return {"not_after": due + timedelta(seconds=signal.leg_timeout or 0)}
+    """Return the terms of an order: those of the one that it goes on with, else to the market.
+
+    No order of an alert lives for ever: a hedge that could not be sent for so long is for a person.
+    """
     first = next((order for order in orders if order.leg == move.leg), None)
+    has_end = any(order.not_after is not None for order in orders)  # what a stop closes has none
+    if move.purpose is Purpose.COMPLETE and has_end:
+        # What the other leg holds is to be hedged also when the alert is too old by now, but not whenever that may be;
+        # the exit of a single is sent again as long as its alert lives.
+        alone = first.not_after if first is not None and signal.leg_timeout is None else None
+        return {"not_after": alone or due + timedelta(seconds=signal.leg_timeout or 0)}
     if first is None or move.purpose is not Purpose.SIGNAL:
-        return {}
+        return {"not_after": due + FIX_LIFETIME} if has_end else {}
+    follows = signal.leg_policy == LegPolicy.LEG1_FIRST and move.leg != (signal.lead_leg or 1)
     return {
         "order_type": OrderType(first.order_type),
         "time_in_force": TimeInForce(first.time_in_force),
         "limit_price": first.limit_price,
         "stop_price": first.stop_price,
         "extended_hours": first.extended_hours,
-        # What opens after a close is as old as the alert that asked for both; an order that hedges has no such end.
-        "not_after": first.not_after,
+        # What opens after a close is as old as the alert that asked for both; what hedges fills has a life of its own.
+        "not_after": due + FIX_LIFETIME if follows and has_end else first.not_after,
     }
 
 

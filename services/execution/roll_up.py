@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.errors import IllegalTransition
-from domain.lanes.exits import next_try, unfinished
+from domain.lanes.exits import UNFINISHED, next_try, unfinished
 from domain.lanes.values import Kind
 from domain.leg import UNSETTLED, LegPlan, PairPlan
 from domain.legs import imbalance, leg_states, next_part, single_state
@@ -162,7 +162,7 @@ def _orders_of(session: Session, signal_id: int) -> list[Order]:
 def _show(session: Session, signal: Signal, orders: Sequence[Order], result: RollUp, actor: str) -> None:
     old = SignalStatus(signal.status)
     reason = result.reason
-    if result.status is SignalStatus.CRITICAL and signal.leg_quantity2:
+    if result.status is SignalStatus.CRITICAL and signal.leg_quantity2 and not str(reason).startswith(UNFINISHED):
         reason = f"{reason}; {_whats_next(orders)}"
     status = result.status
     if status is SignalStatus.CREATED and old in (SignalStatus.ERROR, SignalStatus.CANCELED):
