@@ -248,6 +248,8 @@ def engine_options(url: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, pool_siz
         }
     return {
         "hide_parameters": True,
+        # Changes of many rows go out in one message; row by row each would wait for its own answer.
+        "executemany_mode": "values_plus_batch",
         "pool_size": pool_size,
         "max_overflow": 0,
         "pool_timeout": 1.5,
