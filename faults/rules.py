@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from domain.enums import Side, TickerType
+from domain.lanes.values import Kind
 from domain.order_status import AT_BROKER, BY_EVIDENCE, CLOSED, TRANSITIONS, OrderStatus, SignalStatus
 from domain.pricing import average_price
 from faults.planned import STEP, planned, unexplained
@@ -149,13 +150,33 @@ def signals_hold_what_they_say(scope: Scope) -> Lines:
         net: dict[str, Decimal] = defaultdict(Decimal)
         for order in orders[signal.id]:
             net[order.symbol] += _net(order, scope.books.fills.get(order.id, ()))
-        sign = Side(signal.side).sign
+        sign = _direction(signal, orders[signal.id])
         held = {1: sign * net.get(signal.symbol1, Decimal(0)), 2: -sign * net.get(signal.symbol2, Decimal(0))}
         plan = planned(signal, orders[signal.id])
         lines = list(_not_whole(plan, held)) if signal.status == SignalStatus.FILLED else []
         if signal.ticker_type == TickerType.PAIR and signal.status != SignalStatus.CRITICAL:
             lines += _not_hedged(signal, plan, held)
         yield from (f"signal {signal.id} ('{signal.status}'): {line}" for line in lines)
+
+
+def _direction(signal: Any, orders: Sequence[Any]) -> int:
+    """Return the sign of leg 1: the alert's, but an exit closes what is held, on whichever side that is."""
+    first = next((order for order in orders if order.leg == 1 and order.is_exit), None)
+    return Side(first.side if first is not None and signal.kind == Kind.EXIT else signal.side).sign
+
+
+def exits_open_nothing(scope: Scope) -> Lines:
+    """No fill of an exit, or of a leg that is traded back, makes a position larger or turns it round."""
+    orders = {order.id: order for order in scope.books.orders}
+    fills = sorted((fill for of_order in scope.books.fills.values() for fill in of_order), key=lambda fill: fill.id)
+    held: dict[tuple[int, str, str], Decimal] = defaultdict(Decimal)
+    for fill in fills:
+        order = orders[fill.order_id]
+        key = (order.account_id, order.name, order.symbol)
+        before = held[key]
+        held[key] = after = before + Side(order.side).sign * fill.quantity
+        if order.is_exit and (abs(after) > abs(before) or before * after < 0):
+            yield f"{_name(order)}: an exit made {before:f} {order.symbol} into {after:f}"
 
 
 def _not_whole(plan: Mapping[int, Decimal], held: Mapping[int, Decimal]) -> Lines:
@@ -236,6 +257,7 @@ RULES: tuple[Callable[[Scope], Lines], ...] = (
     everything_has_ended,
     plans_are_the_alerts_or_say_why_not,
     signals_hold_what_they_say,
+    exits_open_nothing,
     pairs_are_hedged_as_a_whole,
     moves_are_on_record,
     no_lease_is_left,

@@ -101,6 +101,7 @@ ENDED, MOVES, ONCE, LEASE = (
     "no_lease_is_left",
 )
 IN_BOOK = [
+    ("update orders set is_exit = true where signal_id = 1", {"exits_open_nothing"}),
     ("update signals set dedupe_key = 'id:other' where id = 1", {STORED, KNOWN}),
     ("update signals set seen_count = 0 where id = 1", {STORED}),
     ("update signals set side = 'sell' where id = 1", {KNOWN, HOLDS}),
