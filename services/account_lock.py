@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from extensions import is_postgresql
+from models import Signal
 
 LOCKS_OF_ACCOUNTS = 7_310_001  # the class of these advisory locks; any number that nothing else in the database uses
 # In order of account, so that no two transactions wait for each other. The lock is taken in a statement of its own:
@@ -43,3 +44,11 @@ def lock_accounts(session: Session, accounts: Iterable[int]) -> None:
     wanted = sorted(set(accounts))
     if wanted and is_postgresql():
         session.execute(_LOCK, {"locks": LOCKS_OF_ACCOUNTS, "accounts": wanted})
+
+
+def lock_signal(session: Session, rowid: int) -> Signal | None:
+    """Return a signal locked together with its account until the end of the transaction; None when there is none."""
+    account = session.execute(sa.select(Signal.account_id).where(Signal.id == rowid)).scalar()
+    if account is not None:
+        lock_accounts(session, [account])
+    return session.execute(sa.select(Signal).where(Signal.id == rowid).with_for_update(of=Signal)).scalar_one_or_none()

@@ -26,7 +26,7 @@ ASSET_REFRESH = 300.0
 # all the same, for one by one they would take the requests that orders need.
 FEW, MANY = 10, 100
 REMEMBERED = 600.0  # so long after a symbol was planned its quotes are kept fresh
-MOST_SYMBOLS = 500  # asked for at a time
+MOST_SYMBOLS = 50  # asked for at a time: a broker may look no more up one by one, and must not leave any unasked
 # After quotes have failed they are left alone so long: a call that only ends by its time-out holds up the polls.
 QUOTES_PAUSE = 30.0
 QUIET = 300.0  # so long without a failure, and quotes that failed are told to be back

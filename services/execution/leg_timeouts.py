@@ -14,6 +14,7 @@ from extensions import database_time, reading, transaction
 from models import Order, Signal
 from models.signal import UNBALANCED
 from services import failpoints, journal
+from services.account_lock import lock_signal
 from services.execution.order_moves import note
 from services.execution.order_records import fail_order, lock_order
 from services.execution.roll_up import is_overdue, refresh_signal
@@ -35,7 +36,7 @@ def tend(accounts: Collection[int], worker: str) -> int:
         now = database_time() if found else None
     for rowid in found:
         with transaction() as session:
-            signal = _locked(session, rowid)
+            signal = lock_signal(session, rowid)
             if now is not None and signal is not None and is_overdue(signal, now):
                 refresh_signal(session, signal, None, now, worker, timed_out=signal.account_id in accounts)
                 failpoints.reach("tend before commit")
@@ -48,7 +49,7 @@ def settle_signal(rowid: int, reason: str, actor: str) -> Signal:
     Raises NotFound, and Conflict when it is not critical or its orders are still open.
     """
     with transaction() as session:
-        signal = _locked(session, rowid)
+        signal = lock_signal(session, rowid)
         if signal is None:
             raise NotFound("item not found.")
         if signal.status != SignalStatus.CRITICAL:
@@ -79,7 +80,3 @@ def resolve_order(order_id: int, reason: str, actor: str) -> Order:
             locked.order.broker_order_id = None
         fail_order(session, locked, OrderStatus.REJECTED, f"{actor} says it is not at the broker: {reason}", actor)
     return locked.order
-
-
-def _locked(session: sa.orm.Session, rowid: int) -> Signal | None:
-    return session.execute(sa.select(Signal).where(Signal.id == rowid).with_for_update(of=Signal)).scalar_one_or_none()

@@ -21,6 +21,7 @@ from domain.trace import step
 from extensions import announce, transaction
 from models import Fill, Order, OrderEvent, Signal
 from services import journal
+from services.account_lock import lock_signal
 from services.execution.cancel_orders import cancel_signal_orders
 from services.signal_moves import move_signal
 
@@ -132,7 +133,7 @@ def delete_signal(rowid: int, actor: str) -> bool:
 
 def locked_signal(session: Session, rowid: int) -> Signal:
     """Return the signal, locked until the end of the transaction; raises NotFound."""
-    row = session.execute(sa.select(Signal).where(Signal.id == rowid).with_for_update(of=Signal)).scalar_one_or_none()
+    row = lock_signal(session, rowid)
     if row is None:
         raise NotFound("item not found.")
     return row

@@ -120,3 +120,22 @@ def test_known_assets_are_asked_for_again_a_few_at_a_time(
             monkeypatch.setattr(fetch, "MANY", 20)
             desk.market.refresh(desk.account_id)
             assert simulator.count(LIST) == 2
+
+
+def test_of_many_shares_that_the_broker_does_not_list_none_is_taken_for_unknown_unasked(
+    database_url: str, tmp_path: Path
+):
+    with (
+        closing(Simulator()) as simulator,
+        closing_app(simulated_config(database_url, tmp_path, simulator)) as app,
+        app.app_context(),
+    ):
+        set_up_simulated(app)
+        symbols = [f"{first}{second}" for first in "BCD" for second in ascii_uppercase]
+        for symbol in symbols:
+            make_stock(app, symbol)
+        with open_alpaca_desk(app, simulator) as desk:
+            desk.market.refresh(desk.account_id)
+            desk.market.refresh(desk.account_id)
+            known = desk.market._known[desk.account_id].assets
+            assert [symbol for symbol in symbols if known.get(symbol) is None] == []
