@@ -112,11 +112,13 @@ def _line(found: InForce) -> CheckLine:
     spec = found.spec
     mode = "" if found.mode is None else str(found.mode)
     look = MODE_LOOK[found.mode] if found.mode else ""
-    if spec.limit and not found.ceilings and found.name != "age" and found.mode is not CheckMode.OFF:
+    own = found.ceilings if spec.limit and spec.limit.cumulative else found.ceilings[:1]
+    limits = (*own, *found.of_legs)
+    if spec.limit and not limits and found.name != "age" and found.mode is not CheckMode.OFF:
         mode, look = "no limit set", "canceled"
-    limits = found.ceilings if spec.limit and spec.limit.cumulative else found.ceilings[:1]
     units = f" {spec.limit.unit}" if spec.limit else ""
-    each = [f"{number(ceiling.limit)}{units}" for ceiling in limits]
+    each = [f"{number(ceiling.limit)}{units}" for ceiling in own]
+    each += [f"{number(ceiling.limit)} for the leg {ceiling.scope_name}" for ceiling in found.of_legs]
     return CheckLine(
         name=found.name,
         title=spec.title,

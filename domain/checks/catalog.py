@@ -10,7 +10,6 @@ PLACES = (Scope.DESK, Scope.ACCOUNT)
 LENIENT, STRICT = "lenient", "strict"
 ALERT, TARGET = "alert", "target"
 BUYING_POWER, CASH = "buying_power", "cash"
-CLOSE, REFUSE_ALL = "close", "refuse"
 SLIP_FILLS = 20  # as many fills make up the mean of the slippage guard
 
 
@@ -25,6 +24,8 @@ class Limit:
     default: Decimal | None = None
     # Each scope's limit is held against that scope's own sum, where else the narrowest one counts alone.
     cumulative: bool = False
+    # A stock's limit is held against that stock as a leg of a pair too, beside the limits of the pair.
+    of_legs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,13 @@ CHECKS: dict[str, CheckSpec] = {
         "one to flat closes exactly what the desk holds. Warn or off: as large as the alert says, as for an account "
         "that is also traded by hand.",
     ),
+    "reversal": CheckSpec(
+        title="Reversals that may not open",
+        mode=None,
+        choices=("close", "refuse"),
+        text="What becomes of an alert that turns a position round when its new side may not be opened: the old "
+        "position is closed all the same, or nothing is traded.",
+    ),
     "pyramiding": CheckSpec(
         title="Pyramiding", text="A position is not added to in its own direction; a partial exit is none."
     ),
@@ -125,15 +133,16 @@ CHECKS: dict[str, CheckSpec] = {
     "max_quantity": CheckSpec(
         title="Largest quantity",
         mode=REFUSE,
-        limit=Limit(unit="shares of leg 1"),
-        text="An entry may have so many shares of leg 1 at most.",
+        limit=Limit(unit="shares of leg 1", of_legs=True),
+        text="An entry may have so many shares of leg 1 at most. A stock's limit holds for it as a leg of pairs too.",
     ),
     "max_notional": CheckSpec(
         title="Largest value",
         mode=REFUSE,
-        limit=Limit(unit="money, both legs"),
+        limit=Limit(unit="money, both legs", of_legs=True),
         choices=(LENIENT, STRICT),
-        text="An entry may be worth so much at most, both legs added up. Strict: without a price it is not traded.",
+        text="An entry may be worth so much at most, both legs added up. A stock's limit holds for what it is worth as "
+        "a leg of pairs too. Strict: without a price it is not traded.",
     ),
     "open_positions": CheckSpec(
         title="Open positions",
@@ -153,16 +162,17 @@ CHECKS: dict[str, CheckSpec] = {
     "orders_per_minute": CheckSpec(
         title="Orders in a minute",
         mode=REFUSE,
-        limit=Limit(unit="orders", high=Decimal(1000), whole=True, cumulative=True),
-        text="So many orders of entries may be made within 60 seconds.",
+        limit=Limit(unit="orders", high=Decimal(1000), whole=True, cumulative=True, of_legs=True),
+        text="So many orders of entries may be made within 60 seconds; of a stock, those as a leg of pairs count too.",
     ),
     "funds_floor": CheckSpec(
         title="Funds",
         mode=REFUSE,
-        limit=Limit(unit="money", low=-(Decimal(10) ** 12) + 1),
+        limit=Limit(unit="money", low=-(Decimal(10) ** 12) + 1, of_legs=True),
         choices=(BUYING_POWER, CASH, STRICT),
-        text="So much must be left at the account after an entry: of its buying power, or of its cash. Strict: "
-        "buying power, and without word from the broker it is not traded.",
+        text="So much must be left at the account after an entry: of its buying power, or of its cash. What a stock "
+        "asks for must be left after entries of its pairs too. Strict: buying power, and without word from the broker "
+        "it is not traded.",
     ),
     "spread_limit": CheckSpec(
         title="Spread limit",
@@ -186,13 +196,6 @@ CHECKS: dict[str, CheckSpec] = {
         choices=(ALERT, TARGET),
         text="Orders are as large as the alert says, or as large as it takes to bring the desk's own book to the "
         "alert's target position.",
-    ),
-    "reversal": CheckSpec(
-        title="Reversals that may not open",
-        mode=None,
-        choices=(CLOSE, REFUSE_ALL),
-        text="What becomes of an alert that turns a position round when its new side may not be opened: the old "
-        "position is closed all the same (close), or nothing is traded (refuse).",
     ),
     "quote_age": CheckSpec(
         title="Age of quotes",

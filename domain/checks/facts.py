@@ -131,6 +131,7 @@ class Facts:
     results: Mapping[Scope, Mapping[str, Decimal]] = field(default_factory=dict)
     account_currency: str | None = None  # what the account counts in; None = the broker has not said
     orders_in_minute: Mapping[Scope, int] = field(default_factory=dict)
+    orders_of_stocks: Mapping[str, int] = field(default_factory=dict)  # by symbol: those of the minute, in any book
     sessions: Mapping[str, Session | None] = field(default_factory=dict)  # by symbol; None = hours not known
     mean_slip: MeanSlip | None = None
 

@@ -1,5 +1,6 @@
 """Limits of entries: of one signal, of what is open, of the day, of the minute, of the account's money."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,10 +20,15 @@ def max_quantity(facts: Facts, rules: Rules) -> Finding | None:
     if facts.is_exit:
         return exempt()
     first = facts.symbols[0]
-    quantity = sum((leg.quantity for leg in facts.legs if leg.symbol == first), Decimal(0))
+    quantity = quantity_of(facts, first)
     values = {"quantity": quantity, "limit": limit.limit, "limit_of": limit.where}
     text = f"The entry is {show(quantity)} {first}; {show(limit.limit)} are allowed by {limit.where}."
     return Finding(quantity <= limit.limit, text, values)
+
+
+def quantity_of(facts: Facts, symbol: str) -> Decimal:
+    """Return the planned shares of a symbol."""
+    return sum((leg.quantity for leg in facts.legs if leg.symbol == symbol), Decimal(0))
 
 
 def max_notional(facts: Facts, rules: Rules) -> Finding | None:
@@ -32,13 +38,20 @@ def max_notional(facts: Facts, rules: Rules) -> Finding | None:
         return None
     if facts.is_exit:
         return exempt()
-    prices = _prices(facts, rules)
-    if missing := [leg.symbol for leg in facts.legs if leg.symbol not in prices]:
-        return _no_price(missing, rules.choice("max_notional", facts.subject))
-    worth = sum((leg.quantity * prices[leg.symbol] for leg in facts.legs), Decimal(0))
+    return worth_of(facts, rules, limit, rules.choice("max_notional", facts.subject))
+
+
+def worth_of(facts: Facts, rules: Rules, limit: Ceiling, choice: str, symbol: str = "") -> Finding:
+    """Return what is found of the worth of all legs, or of the one of a symbol."""
+    legs = [leg for leg in facts.legs if symbol in ("", leg.symbol)]
+    prices = _prices(facts, rules, legs)
+    if missing := [leg.symbol for leg in legs if leg.symbol not in prices]:
+        return _no_price(missing, choice)
+    worth = sum((leg.quantity * prices[leg.symbol] for leg in legs), Decimal(0))
     shown = {f"price of {symbol}": show(price) for symbol, price in prices.items()}
     values = {"value": show(worth), "limit": limit.limit, "limit_of": limit.where, **shown}
-    text = f"The entry is worth {show(worth)}; {show(limit.limit)} is allowed by {limit.where}."
+    what = f"leg {symbol}" if symbol else "entry"
+    text = f"The {what} is worth {show(worth)}; {show(limit.limit)} is allowed by {limit.where}."
     return Finding(worth <= limit.limit, text, values)
 
 
@@ -117,13 +130,17 @@ def funds_floor(facts: Facts, rules: Rules) -> Finding | None:
         return None
     if facts.is_exit:
         return exempt()
-    choice = rules.choice("funds_floor", facts.subject)
+    return money_left(facts, rules, limit, rules.choice("funds_floor", facts.subject))
+
+
+def money_left(facts: Facts, rules: Rules, limit: Ceiling, choice: str) -> Finding:
+    """Return what is found of the money that is left after all legs."""
     which = CASH if choice == CASH else BUYING_POWER
     have = getattr(facts.money, which) if facts.money else None
     if have is None:
         text = f"The broker has not told the account's {which.replace('_', ' ')}."
         return Finding(False if choice == STRICT else None, text)
-    prices = _prices(facts, rules)
+    prices = _prices(facts, rules, facts.legs)
     if missing := [leg.symbol for leg in facts.legs if leg.symbol not in prices]:
         return _no_price(missing, choice)
     # A sale brings cash in, but takes buying power as a purchase does.
@@ -137,11 +154,11 @@ def funds_floor(facts: Facts, rules: Rules) -> Finding | None:
     return Finding(left >= limit.limit, text, values)
 
 
-def _prices(facts: Facts, rules: Rules) -> dict[str, Decimal]:
+def _prices(facts: Facts, rules: Rules, legs: Sequence[PlannedLeg]) -> dict[str, Decimal]:
     """Return a price for each leg: the quote's middle, the alert's for a single, else what the book paid."""
     quotes = fresh_quotes(facts, rules)
     prices: dict[str, Decimal] = {}
-    for leg in facts.legs:
+    for leg in legs:
         price = _price_of(leg, facts, quotes[leg.symbol].middle if leg.symbol in quotes else None)
         if price is not None:
             prices[leg.symbol] = abs(price)

@@ -1,5 +1,7 @@
 """Which mode, limit and choice of a check are in force for a signal: the narrowest scope that says something."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,6 +38,13 @@ class Subject:
         narrow = ((own[self.kind], self.name),) if self.kind and self.name else ()
         return (*narrow, *(((Scope.ACCOUNT, self.account),) if self.account else ()), (Scope.DESK, ""))
 
+    @property
+    def may_be_legs(self) -> tuple[str, ...]:
+        """Return what the legs of a pair can be called by its name; a symbol may have a hyphen of its own."""
+        parts = self.name.split("-") if self.kind is TickerType.PAIR else []
+        cuts = range(1, len(parts))
+        return tuple("-".join(part) for cut in cuts for part in (parts[:cut], parts[cut:]))
+
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
@@ -53,6 +62,16 @@ class Ceiling:
         return "the desk" if self.scope is Scope.DESK else f"{self.scope} {self.scope_name}"
 
 
+@dataclass(frozen=True, slots=True)
+class LegLimit:
+    """A stock's own limit where it is a leg of a pair, and what the check does by the rules of that stock."""
+
+    symbol: str
+    ceiling: Ceiling
+    mode: CheckMode
+    choice: str
+
+
 class Rules:
     """All rules of the desk."""
 
@@ -61,7 +80,7 @@ class Rules:
         for row in rows:
             self._by_check[row.check][row.scope, row.scope_name] = row
 
-    def without_limits(self) -> "Rules":
+    def without_limits(self) -> Rules:
         """Return rules that leave everything to a person, but for the stops."""
         return Rules(
             RuleRow(Scope.DESK, "", check, CheckMode.OFF) for check, spec in CHECKS.items() if spec.scopes and spec.mode
@@ -97,11 +116,28 @@ class Rules:
         return (Ceiling(spec.default, None, ""),)
 
     def is_on(self, check: str, subject: Subject) -> bool:
-        """Tell whether the check has something to do; one that needs a limit has not until there is one."""
+        """Return True if the check has something to do; one that needs a limit has not until there is one."""
+        if self.of_legs(check, subject.account, subject.may_be_legs):
+            return True
         if self.mode(check, subject) is CheckMode.OFF:
             return False
         spec = CHECKS[check].limit
         return spec is None or check == "age" or bool(self.ceilings(check, subject))
+
+    def of_legs(self, check: str, account: str, symbols: Iterable[str]) -> tuple[LegLimit, ...]:
+        """Return the limits that stocks set for themselves and that hold for them as legs of a pair too."""
+        spec = CHECKS[check].limit
+        if spec is None or not spec.of_legs:
+            return ()
+        found = []
+        for symbol in symbols:
+            subject = Subject(account, symbol, TickerType.SINGLE)
+            row = self._by_check[check].get((Scope.STOCK, symbol)) if check in self._by_check else None
+            mode = self.mode(check, subject)
+            if row is not None and row.limit is not None and mode is not CheckMode.OFF:
+                ceiling = Ceiling(row.limit, Scope.STOCK, symbol)
+                found.append(LegLimit(symbol, ceiling, mode, self.choice(check, subject)))
+        return tuple(found)
 
     def source(self, check: str, subject: Subject, part: str) -> RuleRow | None:
         """Return the row that decides `mode`, `limit` or `choice`; None where it is built in."""

@@ -1,6 +1,6 @@
 """Doing the checks in their order, up to the first that refuses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from domain.checks import alert_rules, limit_rules, market_rules
 from domain.checks.catalog import CHECKS
 from domain.checks.facts import Facts
+from domain.checks.leg_limits import findings_of_legs
 from domain.checks.rules import Rules
 from domain.checks.verdict import Check, Finding
 from domain.enums import CheckMode
@@ -68,20 +69,26 @@ def run_checks(facts: Facts, rules: Rules) -> Outcome:
         if name not in CHECKS_OF_SIGNALS:
             continue
         check, reason = CHECKS_OF_SIGNALS[name]
-        mode = mode_of(name, facts, rules)
-        if mode is CheckMode.OFF or (finding := check(facts, rules)) is None:
-            continue
-        steps.append(_step(name, finding, mode))
-        if finding.ok is False and mode is CheckMode.REFUSE:
-            if finding.hold_until is not None:
-                return Outcome(tuple(steps), None, finding.hold_until)
-            return Outcome(tuple(steps), Refusal(SignalStatus.CANCELED, reason, finding.text))
+        for finding, mode in _findings(name, check, facts, rules):
+            steps.append(_step(name, finding, mode))
+            if finding.ok is False and mode is CheckMode.REFUSE:
+                if finding.hold_until is not None:
+                    return Outcome(tuple(steps), None, finding.hold_until)
+                return Outcome(tuple(steps), Refusal(SignalStatus.CANCELED, reason, finding.text))
     return Outcome(tuple(steps))
 
 
 def mode_of(check: str, facts: Facts, rules: Rules) -> CheckMode:
     """Return what a check does when this signal fails it."""
     return rules.mode(check, facts.subject, alert_rules.default_mode(check, facts))
+
+
+def _findings(name: str, check: Check, facts: Facts, rules: Rules) -> Iterator[tuple[Finding, CheckMode]]:
+    """Yield what one check finds of the signal, and of its legs by the limits of their stocks; with what it does."""
+    mode = mode_of(name, facts, rules)
+    if mode is not CheckMode.OFF and (finding := check(facts, rules)) is not None:
+        yield finding, mode
+    yield from findings_of_legs(name, facts, rules)
 
 
 def _step(name: str, finding: Finding, mode: CheckMode) -> dict[str, Any]:

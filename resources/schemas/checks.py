@@ -105,7 +105,10 @@ class TradeCheckOut(Out):
     limit: OutNumber | None
     limit_from: str
     unit: str | None
-    limits: list[LimitOut] = Field(description="where each scope's limit is held against its own sum: all of them")
+    limits: list[LimitOut] = Field(
+        description="where more than one limit holds, all of them: each scope's against its own sum, and of a pair "
+        "those that its stocks set for themselves"
+    )
     choice: str | None
     choice_from: str
     choices: list[str]
@@ -115,6 +118,7 @@ class TradeCheckOut(Out):
     def of(cls, check: InForce) -> TradeCheckOut:
         """Return what is in force of one check, and where each part comes from."""
         limit = check.spec.limit
+        each = check.ceilings if limit and limit.cumulative else check.ceilings[:1] if check.of_legs else ()
         return cls(
             check=check.name,
             title=check.spec.title,
@@ -124,9 +128,7 @@ class TradeCheckOut(Out):
             limit=check.limit,
             limit_from=_source(check.limit_from),
             unit=limit.unit if limit else None,
-            limits=[LimitOut(scope=c.scope, name=c.scope_name, limit=c.limit) for c in check.ceilings]
-            if limit and limit.cumulative
-            else [],
+            limits=[LimitOut(scope=c.scope, name=c.scope_name, limit=c.limit) for c in (*each, *check.of_legs)],
             choice=check.choice,
             choice_from=_source(check.choice_from),
             choices=[str(choice) for choice in check.spec.choices],

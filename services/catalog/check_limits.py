@@ -14,7 +14,7 @@ from domain.checks.catalog import CHECKS, CheckSpec, Limit
 from domain.checks.rules import Ceiling, RuleRow, Subject
 from domain.enums import CheckMode, Scope, TickerType
 from domain.errors import InvalidInput, NotFound
-from extensions import reading, transaction, utc_now
+from extensions import db, reading, transaction, utc_now
 from models import BrokerAccount, CheckRule, Instrument, JournalEntry, Pair
 from services.catalog import snapshots
 
@@ -51,8 +51,14 @@ class InForce:
     limit: Decimal | None
     limit_from: RuleRow | None
     ceilings: tuple[Ceiling, ...]
+    of_legs: tuple[Ceiling, ...]  # of a pair: the limits that its stocks set for themselves
     choice: str | None
     choice_from: RuleRow | None
+
+
+def _legs(pair: str) -> tuple[str, ...]:
+    row = db.session.execute(sa.select(Pair).where(Pair.name == pair)).scalar_one_or_none()
+    return () if row is None else (row.leg1.symbol, row.leg2.symbol)
 
 
 def list_rules() -> Sequence[CheckRule]:
@@ -86,7 +92,7 @@ def in_force(*, stock: str | None = None, pair: str | None = None, account: str 
     if account:
         with reading() as session:
             _check_name(session, Scope.ACCOUNT, account, "account")
-    rules = known.rules
+    rules, legs = known.rules, _legs(name) if pair else ()
     result = []
     for check, spec in CHECKS.items():
         ceilings = rules.ceilings(check, subject)
@@ -99,6 +105,7 @@ def in_force(*, stock: str | None = None, pair: str | None = None, account: str 
                 limit=ceilings[0].limit if ceilings else None,
                 limit_from=rules.source(check, subject, "limit"),
                 ceilings=ceilings,
+                of_legs=tuple(own.ceiling for own in rules.of_legs(check, subject.account, legs)),
                 choice=rules.choice(check, subject) or None,
                 choice_from=rules.source(check, subject, "choice"),
             )

@@ -30,6 +30,7 @@ RECENT_ORDERS = 2000  # the newest so many are looked through; no limit of a min
 OPEN_BOOKS, RESULTS, ORDERS, SLIPS = "open_positions", "daily_loss", "orders_per_minute", "slippage_guard"
 CHECKS = (OPEN_BOOKS, RESULTS, ORDERS, SLIPS)  # those that go by these sums
 T = TypeVar("T")
+OrderKey = tuple[int, str, str]  # account, book, symbol
 
 
 class SlipKey(NamedTuple):
@@ -62,6 +63,10 @@ class PlannedOrder(Protocol):
     """An order as far as it counts here."""
 
     @property
+    def symbol(self) -> str:
+        """Return what it trades."""
+
+    @property
     def is_exit(self) -> bool:
         """Return True if it only closes."""
 
@@ -75,7 +80,7 @@ class Totals:
         open_books: frozenset[tuple[str, str]] | None = None,
         promises: tuple[Promise, ...] | None = None,
         day: DayResults | None = None,
-        orders: Mapping[tuple[int, str], int] | None = None,
+        orders: Mapping[OrderKey, int] | None = None,
         slips: Mapping[SlipKey, MeanSlip | None] | None = None,
     ) -> None:
         self._open_books, self._promises, self._day = open_books, promises, day
@@ -109,8 +114,19 @@ class Totals:
     def orders_in_minute(self, account: AccountRef, name: str, kind: TickerType) -> dict[Scope, int]:
         """Return how many orders of entries were made within the last 60 seconds, by scope."""
         orders = _read(self._orders, "orders of a minute")
-        of_account = sum(count for (account_id, _), count in orders.items() if account_id == account.id)
-        return {Scope.DESK: orders.total(), Scope.ACCOUNT: of_account, _own(kind): orders[account.id, name]}
+        of_account = {key: count for key, count in orders.items() if key[0] == account.id}
+        own = sum(count for (_, book, _), count in of_account.items() if book == name)
+        if kind is TickerType.SINGLE:  # of a stock those that trade it as a leg of a pair count too
+            own = self.orders_of(account, [name])[name]
+        return {Scope.DESK: orders.total(), Scope.ACCOUNT: sum(of_account.values()), _own(kind): own}
+
+    def orders_of(self, account: AccountRef, symbols: Iterable[str]) -> dict[str, int]:
+        """Return how many orders of entries in each symbol were made within the last 60 seconds, in any book."""
+        found = dict.fromkeys(symbols, 0)
+        for (account_id, _, symbol), count in _read(self._orders, "orders of a minute").items():
+            if account_id == account.id and symbol in found:
+                found[symbol] += count
+        return found
 
     def mean_slip(self, key: SlipKey) -> MeanSlip | None:
         """Return the mean slip of the last fills of a name and side, weighted by their quantities."""
@@ -122,13 +138,13 @@ class Totals:
         self, account: AccountRef, name: str, orders: Iterable[PlannedOrder], promises: Iterable[Promise] = ()
     ) -> None:
         """Count the orders of a signal that was just planned, and what is to follow them, for the signals after it."""
-        entries, promised = sum(not order.is_exit for order in orders), tuple(promises)
+        entries, promised = [order.symbol for order in orders if not order.is_exit], tuple(promises)
         if self._open_books is not None and (entries or promised):
             self._open_books |= {(account.name, name)}
         if self._promises is not None:
             self._promises += promised
         if self._orders is not None:
-            self._orders[account.id, name] += entries
+            self._orders.update((account.id, name, symbol) for symbol in entries)
 
     def answer(self, facts: Facts, account: AccountRef, on: Collection[str]) -> dict[str, Any]:
         """Return the fields of the facts of one signal that the checks that are on go by."""
@@ -140,6 +156,7 @@ class Totals:
             found |= {"results": self.results(account, name, kind), "account_currency": self.currency(account)}
         if ORDERS in on:
             found["orders_in_minute"] = self.orders_in_minute(account, name, kind)
+            found["orders_of_stocks"] = self.orders_of(account, facts.symbols)
         if SLIPS in on:
             found["mean_slip"] = self.mean_slip(SlipKey(account.id, name, facts.side))
         return found
@@ -183,19 +200,20 @@ def _read_open_books(session: Session, promises: Iterable[Promise]) -> frozenset
     return frozenset(found | {(promise.account, promise.name) for promise in promises})
 
 
-def _read_orders(session: Session, now: datetime) -> dict[tuple[int, str], int]:
+def _read_orders(session: Session, now: datetime) -> dict[OrderKey, int]:
     newest = (
-        sa.select(Order.account_id, Order.name, Order.created_at, Order.is_exit)
+        sa.select(Order.account_id, Order.name, Order.symbol, Order.created_at, Order.is_exit)
         .order_by(Order.id.desc())
         .limit(RECENT_ORDERS)
         .subquery()
     )
+    key = (newest.c.account_id, newest.c.name, newest.c.symbol)
     query = (
-        sa.select(newest.c.account_id, newest.c.name, sa.func.count())
+        sa.select(*key, sa.func.count())
         .where(newest.c.created_at > now - MINUTE, newest.c.is_exit.is_(False))
-        .group_by(newest.c.account_id, newest.c.name)
+        .group_by(*key)
     )
-    return {(account_id, name): count for account_id, name, count in session.execute(query)}
+    return {(account_id, name, symbol): count for account_id, name, symbol, count in session.execute(query)}
 
 
 def _read_slips(session: Session, keys: Sequence[SlipKey]) -> dict[SlipKey, MeanSlip | None]:

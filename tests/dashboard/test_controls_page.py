@@ -153,6 +153,23 @@ def test_checks_are_shown_as_they_are(app, member):
     assert "every check is as it is built in" in plain_text(page)
 
 
+def test_of_a_pair_the_limits_of_its_stocks_are_shown(app, member):
+    make_pair(app, "LNT-FTS")
+    form = {"check": "max_quantity", "scope": "stock", "name": "FTS", "limit": "15"}
+    assert send(member, "/controls", "rule", reason="thin market", **form).status_code == 303
+    shown = check(member.get("/controls?scope=pair&of=LNT-FTS"), "max_quantity")
+    assert "15 for the leg FTS" in shown
+    assert "no limit set" not in shown
+    assert "no limit set" in check(member.get("/controls"), "max_quantity")
+
+
+def test_the_choice_of_reversals_is_shown_and_can_be_made(app, member):
+    assert "refuse" not in check(member.get("/controls"), "reversal")
+    form = {"check": "reversal", "scope": "desk", "choice": "refuse"}
+    assert send(member, "/controls", "rule", reason="all or nothing", **form).status_code == 303
+    assert "refuse" in check(member.get("/controls"), "reversal")
+
+
 def test_a_limit_is_set_for_a_pair_and_cleared_again(app, member):
     make_pair(app, "LNT-FTS")
     form = {"check": "max_notional", "scope": "pair", "name": "lnt-fts", "limit": "25000.5", "mode": "warn"}

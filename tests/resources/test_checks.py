@@ -70,6 +70,30 @@ def test_a_limit_is_set_shown_and_cleared(admin):
     assert look(admin, "?stock=LNT")["limit"] is None
 
 
+def test_of_a_pair_the_limits_of_its_stocks_are_shown_too(admin):
+    body = {"check": "max_quantity", "scope": "stock", "name": "BBB", "limit": 15}
+    assert admin.put("/v3/checks", json=body).status_code == 200
+    of_leg = {"scope": "stock", "name": "BBB", "limit": 15}
+    found = look(admin, "?pair=AAA-BBB")
+    assert (found["limit"], found["limits"]) == (None, [of_leg])
+    assert admin.put("/v3/checks", json={**body, "scope": "pair", "name": "AAA-BBB", "limit": 40}).status_code == 200
+    found = look(admin, "?pair=AAA-BBB")
+    assert (found["limit"], found["limits"]) == (40, [{"scope": "pair", "name": "AAA-BBB", "limit": 40}, of_leg])
+    assert look(admin, "?stock=AAA")["limits"] == []
+
+
+def test_what_becomes_of_a_reversal_that_may_not_open_is_a_choice(admin):
+    first = look(admin, check="reversal")
+    assert (first["mode"], first["choice"], first["choices"]) == (None, "close", ["close", "refuse"])
+    body = {"check": "reversal", "scope": "pair", "name": "AAA-BBB", "choice": "refuse"}
+    assert admin.put("/v3/checks", json=body).status_code == 200
+    assert look(admin, "?pair=AAA-BBB", "reversal")["choice"] == "refuse"
+    assert admin.put("/v3/checks", json={**body, "choice": "hold"}).json["message"] == {
+        "choice": "must be one of: close, refuse"
+    }
+    assert admin.put("/v3/checks", json={**body, "choice": None, "mode": "warn"}).status_code == 400
+
+
 def test_limits_that_add_up_are_shown_of_every_scope(admin):
     for scope, name, limit in (("desk", "", 10), ("account", "paper", 5), ("pair", "aaa-bbb", 2)):
         body = {"check": "orders_per_minute", "scope": scope, "name": name, "limit": limit}

@@ -122,6 +122,15 @@ def test_each_signal_of_a_batch_sees_what_those_before_it_took():
     assert totals.orders_in_minute(EXTERNAL, "AAA", SINGLE) == {Scope.DESK: 4, Scope.ACCOUNT: 1, Scope.STOCK: 1}
 
 
+def test_of_a_stock_the_orders_as_a_leg_count_too():
+    add(order("AAA"), order("AAA", name="AAA-BBB"), order("BBB", name="AAA-BBB", leg=2), order("AAA", account_id=2))
+    totals = read("orders_per_minute")
+    totals.add_planned(PAPER, "CCC-AAA", [order("CCC"), order("AAA", "sell")])
+    assert totals.orders_in_minute(PAPER, "AAA", SINGLE) == {Scope.DESK: 6, Scope.ACCOUNT: 5, Scope.STOCK: 3}
+    assert totals.orders_in_minute(PAPER, "AAA-BBB", PAIR) == {Scope.DESK: 6, Scope.ACCOUNT: 5, Scope.PAIR: 2}
+    assert totals.orders_of(PAPER, ("AAA", "BBB", "DDD")) == {"AAA": 3, "BBB": 1, "DDD": 0}
+
+
 def test_what_follows_a_planned_order_is_promised_for_the_rest_of_the_batch():
     totals = read("open_positions")
     coming = Promise("paper", "PA-PC", "PC", D(-20))
@@ -187,10 +196,10 @@ def test_the_follower_of_a_leg_that_works_is_promised_and_its_pair_is_open(app, 
 def test_what_follows_is_promised_also_while_no_order_is_open():
     add(pair_signal(unbalanced_at=database_time()))
     rowid = db.session.execute(sa.select(Signal.id)).scalar_one()
-    add(order("PA", name="PA-PC", signal_id=rowid))  # filled; what follows is not there yet
+    add(order("PA", name="PA-PC", signal_id=rowid), position("AAA"))  # filled; what follows is not there yet
     totals = read("open_positions")
     assert totals.promises == (Promise("paper", "PA-PC", "PC", D(-20)),)
-    assert totals.open_books == {("paper", "PA-PC")}
+    assert totals.open_books == {("paper", "PA-PC"), ("paper", "AAA")}
 
 
 def test_of_what_follows_only_the_rest_is_promised_and_a_single_promises_its_opening_part():
