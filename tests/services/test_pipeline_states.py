@@ -98,7 +98,7 @@ class Pipeline(RuleBasedStateMachine):
         self.statuses: dict[int, str] = {}
         self.calls: Counter[str] = Counter()
         self.submit_order = self.desk.broker.submit_order
-        self.desk.broker.submit_order = self.count_call  # type: ignore[method-assign]
+        self.desk.send_through(self.count_call)
 
     def count_call(self, request: OrderRequest) -> OrderReport:
         self.calls[request.client_order_id] += 1
