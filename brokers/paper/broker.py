@@ -6,7 +6,7 @@ from datetime import datetime
 from brokers.base import Capabilities, OrderAnswer, Stream, StreamListener
 from brokers.errors import BrokerError, OrderRejected, OutcomeUnknown
 from brokers.paper.orders import ORDER_TYPES, TIMES_IN_FORCE, is_text
-from brokers.paper.placing.scene import DuplicateOrderId
+from brokers.paper.placing.context import DuplicateOrderId
 from brokers.paper.pricing import STEP
 from brokers.paper.venue import PaperVenue
 from domain.messages import (
@@ -47,7 +47,7 @@ class PaperBroker:
 
     def submit_order(self, request: OrderRequest) -> OrderReport:
         """Send one order; the report carries the fills it already has."""
-        (answer,) = self.submit_orders([request])
+        (answer,) = self._submit([request])
         if isinstance(answer, BrokerError):
             raise answer
         return answer
@@ -63,7 +63,7 @@ class PaperBroker:
         own = [request for request in requests if request.account == self._account]
         answers = iter(self._venue.submit_all(self._account, own))
         return [
-            _as_told(next(answers))
+            _for_desk(next(answers))
             if request.account == self._account
             else OrderRejected(f"the order is for account '{request.account}', this is '{self._account}'")
             for request in requests
@@ -114,7 +114,7 @@ class PaperBroker:
         self._venue.close()
 
 
-def _as_told(answer: OrderAnswer) -> OrderAnswer:
+def _for_desk(answer: OrderAnswer) -> OrderAnswer:
     if isinstance(answer, DuplicateOrderId):
         # The id is at the venue, perhaps as this very order: only a look-up can tell.
         return OutcomeUnknown(str(answer))

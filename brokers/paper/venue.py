@@ -15,7 +15,7 @@ from brokers.paper.instructions import Answer, Kind
 from brokers.paper.margin import worth_of
 from brokers.paper.market import Asset
 from brokers.paper.orders import MAX_TEXT, Order, is_text
-from brokers.paper.placing.reads import read_scene
+from brokers.paper.placing.reads import read_context
 from brokers.paper.placing.writes import store
 from brokers.paper.pricing import is_exact
 from brokers.paper.store import RowRefused
@@ -144,9 +144,9 @@ class PaperVenue(Controls):
             return []
         try:
             with self._locked(account) as book:
-                scene = read_scene(book, requests)
-                decisions = [scene.place(request) for request in requests]
-                store(book, scene)
+                context = read_context(book, requests)
+                decisions = [context.place(request) for request in requests]
+                store(book, context)
                 return [decision.answer() for decision in decisions]
         except RowRefused as e:
             if len(requests) == 1:

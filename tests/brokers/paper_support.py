@@ -107,12 +107,12 @@ def found(venue: PaperVenue, report: OrderReport) -> OrderReport:
     return again
 
 
-def named(names: str, **overrides: Any) -> list[OrderRequest]:
+def orders_named(names: str, **overrides: Any) -> list[OrderRequest]:
     """Return an order for each letter, which is its id."""
     return [make_request(client_order_id=name, **overrides) for name in names]
 
 
-def said(answer: OrderReport | BrokerError) -> str:
+def outcome_of(answer: OrderReport | BrokerError) -> str:
     """Return the status of an order, or the error with its text."""
     return answer.status.value if isinstance(answer, OrderReport) else f"{type(answer).__name__}: {answer}"
 
@@ -139,6 +139,6 @@ def statements(venue: PaperVenue) -> Iterator[list[str]]:
         event.remove(engine, "commit", committed)
 
 
-def listed(broker: PaperBroker) -> list[str]:
+def ids_of(broker: PaperBroker) -> list[str]:
     """Return the ids of all orders, as the broker lists them."""
     return [report.client_order_id for report in broker.list_orders(datetime(2000, 1, 1, tzinfo=UTC))]

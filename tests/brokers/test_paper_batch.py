@@ -8,19 +8,28 @@ from brokers.paper.instructions import Instruction, Kind
 from brokers.paper.venue import PaperVenue
 from domain.enums import Side, TimeInForce
 from domain.order_status import OrderStatus
-from tests.brokers.paper_support import ACCOUNT, Clock, listed, make_request, make_settings, named, said, statements
+from tests.brokers.paper_support import (
+    ACCOUNT,
+    Clock,
+    ids_of,
+    make_request,
+    make_settings,
+    orders_named,
+    outcome_of,
+    statements,
+)
 
 D = Decimal
 S = OrderStatus
 
 
 def test_a_batch_is_one_commit_and_as_many_statements_as_a_single_order(venue: PaperVenue, broker: PaperBroker):
-    broker.submit_orders(named("first", symbol="OTHER"))
+    broker.submit_orders(orders_named("first", symbol="OTHER"))
     counts = []
     for size in (1, 2, BATCH_SIZE):
         with statements(venue) as found:
             answers = broker.submit_orders([make_request(symbol=f"S{size}-{n}") for n in range(size)])
-        assert {said(answer) for answer in answers} == {"FILLED"}
+        assert {outcome_of(answer) for answer in answers} == {"FILLED"}
         assert found.count("COMMIT") == 1
         counts.append(len(found))
     assert counts == [8, 8, 8]  # lock, scene, worth, orders, fills, holdings, cash, commit
@@ -41,13 +50,13 @@ def test_the_number_of_statements_is_bounded_whatever_the_orders_need(venue: Pap
     assert len(batch) == BATCH_SIZE
     with statements(venue) as found:
         answers = broker.submit_orders(batch)
-    assert {said(answer).partition(":")[0] for answer in answers} >= {"ACCEPTED", "FILLED", "OutcomeUnknown"}
+    assert {outcome_of(answer).partition(":")[0] for answer in answers} >= {"ACCEPTED", "FILLED", "OutcomeUnknown"}
     assert found.count("COMMIT") == 1
     assert len(found) <= 13
 
 
 def test_more_than_a_batch_takes_is_placed_in_several(venue: PaperVenue, broker: PaperBroker):
-    broker.submit_orders(named("a", quantity=D(1)))
+    broker.submit_orders(orders_named("a", quantity=D(1)))
     with statements(venue) as found:
         answers = broker.submit_orders([make_request(quantity=D(1)) for _ in range(BATCH_SIZE + 1)])
     assert found.count("COMMIT") == 2
@@ -67,7 +76,7 @@ def test_each_order_of_one_symbol_moves_what_the_one_before_it_left(venue: Paper
             for quantity, alert, side in zip((10, 10, 5, 25), ("100", "110", "120", "130"), sides, strict=True)
         ]
     )
-    assert [said(report) for report in reports] == ["FILLED"] * 4
+    assert [outcome_of(report) for report in reports] == ["FILLED"] * 4
     (position,) = broker.list_positions()
     assert (position.quantity, position.average_price) == (-10, 130)
     account = broker.account()
@@ -76,14 +85,14 @@ def test_each_order_of_one_symbol_moves_what_the_one_before_it_left(venue: Paper
 
 
 def test_orders_are_listed_as_they_stood_in_the_batch(broker: PaperBroker):
-    broker.submit_orders(named("dbeac"))
-    assert listed(broker) == list("dbeac")
+    broker.submit_orders(orders_named("dbeac"))
+    assert ids_of(broker) == list("dbeac")
 
 
 def test_an_order_without_a_price_takes_that_of_the_order_before_it(venue: PaperVenue, broker: PaperBroker):
-    first, second, third = named("abc", alert=None)
+    first, second, third = orders_named("abc", alert=None)
     refused, _, filled = broker.submit_orders([first, make_request(alert="70"), second])
-    assert said(refused) == "OrderRejected: no price"
+    assert outcome_of(refused) == "OrderRejected: no price"
     assert [fill.price for fill in filled.fills] == [70]
     assert [fill.price for fill in broker.submit_orders([third])[0].fills] == [70]
 
@@ -100,7 +109,7 @@ def test_what_the_first_orders_took_the_next_ones_do_not_have(paper_url: str):
                 make_request(symbol="C", quantity=D(3)),
             ]
         )
-        assert [said(answer) for answer in answers] == [
+        assert [outcome_of(answer) for answer in answers] == [
             "FILLED",
             "ACCEPTED",
             "OrderRejected: insufficient buying power: needs 300.00, has 240.00",
@@ -116,14 +125,14 @@ def test_no_more_of_an_unshortable_holding_is_sold_than_there_is(venue: PaperVen
     sale = {"side": Side.SELL, "quantity": D(4)}
     answers = broker.submit_orders(
         [
-            *named("a"),
-            *named("b", limit="120", **sale),
-            *named("c", **sale),
-            *named("d", **sale),
-            *named("e", symbol="X"),
+            *orders_named("a"),
+            *orders_named("b", limit="120", **sale),
+            *orders_named("c", **sale),
+            *orders_named("d", **sale),
+            *orders_named("e", symbol="X"),
         ]
     )
-    assert [said(answer) for answer in answers] == [
+    assert [outcome_of(answer) for answer in answers] == [
         "FILLED", "ACCEPTED", "FILLED", "OrderRejected: AAPL cannot be sold short", "FILLED",
     ]  # fmt: skip
 
@@ -134,14 +143,14 @@ def test_both_legs_of_pairs_arrive_together(venue: PaperVenue, broker: PaperBrok
     legs = {"symbol": "LEG2", "side": Side.SELL, "quantity": D(20), "hedge_ratio": D(2)}
     answers = broker.submit_orders(
         [
-            *named("a"), *named("b", attached_to="a", **legs),
-            *named("c", symbol="W"), *named("d", attached_to="c", **legs),
-            *named("e", attached_to="d", **legs),
-            *named("f", attached_to="g", **legs), *named("g"),
-            *named("h", symbol="L"), *named("i", attached_to="h", **legs),
+            *orders_named("a"), *orders_named("b", attached_to="a", **legs),
+            *orders_named("c", symbol="W"), *orders_named("d", attached_to="c", **legs),
+            *orders_named("e", attached_to="d", **legs),
+            *orders_named("f", attached_to="g", **legs), *orders_named("g"),
+            *orders_named("h", symbol="L"), *orders_named("i", attached_to="h", **legs),
         ]
     )  # fmt: skip
-    assert [said(answer) for answer in answers] == [
+    assert [outcome_of(answer) for answer in answers] == [
         "FILLED", "FILLED",
         "ACCEPTED", "ACCEPTED",
         "OrderRejected: attached to an order that is attached itself",
@@ -156,9 +165,9 @@ def test_both_legs_of_pairs_arrive_together(venue: PaperVenue, broker: PaperBrok
 
 def test_what_fell_due_is_done_before_the_batch(venue: PaperVenue, broker: PaperBroker, clock: Clock):
     venue.instruct(Instruction(kind=Kind.DELAY, seconds=1))
-    broker.submit_orders(named("a", time_in_force=TimeInForce.DAY))
+    broker.submit_orders(orders_named("a", time_in_force=TimeInForce.DAY))
     clock.advance(seconds=2)
-    reports = broker.submit_orders(named("bc", quantity=D(5)))
-    assert [said(report) for report in reports] == ["FILLED"] * 2
+    reports = broker.submit_orders(orders_named("bc", quantity=D(5)))
+    assert [outcome_of(report) for report in reports] == ["FILLED"] * 2
     assert [position.quantity for position in broker.list_positions()] == [20]
     assert broker.account().cash == 10**6 - 2000

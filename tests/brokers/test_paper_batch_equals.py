@@ -71,14 +71,14 @@ def orders_of(draw: st.DrawFn, first: int, count: int) -> list[OrderRequest]:
     return drawn
 
 
-told = st.builds(
+instruction_drawn = st.builds(
     Instruction,
     kind=st.sampled_from([*KINDS, Kind.WORK, Kind.PARTIAL]),
     symbol=st.one_of(st.none(), symbols),
     seconds=st.sampled_from([5.0, 90.0]),
     quantity=st.sampled_from([D(1), D("2.5")]),
 )
-tellings = st.lists(st.tuples(told, st.integers(1, 3)), max_size=4)
+instructions_given = st.lists(st.tuples(instruction_drawn, st.integers(1, 3)), max_size=4)
 quotes = st.dictionaries(symbols, st.sampled_from([("9.5", "10.5"), ("10", "10"), ("10.01", "12.34567891")]))
 assets = st.dictionaries(
     symbols,
@@ -94,12 +94,12 @@ class Example:
     """What was there before, and what is sent."""
 
     before: list[OrderRequest]
-    before_told: list[tuple[Instruction, int]]
+    before_instructions: list[tuple[Instruction, int]]
     quotes: dict[str, tuple[str, str]]
     assets: dict[str, dict[str, Any]]
     is_open: bool
     passed: int  # seconds between both
-    told: list[tuple[Instruction, int]]
+    given: list[tuple[Instruction, int]]
     batch: list[OrderRequest]
     size: int
     cash: int
@@ -108,12 +108,12 @@ class Example:
 examples = st.builds(
     Example,
     before=orders_of(0, 6),
-    before_told=tellings,
+    before_instructions=instructions_given,
     quotes=quotes,
     assets=assets,
     is_open=st.sampled_from([True, True, True, False]),
     passed=st.sampled_from([0, 20]),
-    told=tellings,
+    given=instructions_given,
     batch=orders_of(6, 12),
     size=st.sampled_from([2, 5, 12]),
     cash=st.sampled_from([60, 300, 100_000]),
@@ -150,16 +150,16 @@ def send(venue: PaperVenue, account: str, batch: Sequence[OrderRequest], size: i
     ]
 
 
-def instruct(venue: PaperVenue, tell: Sequence[tuple[Instruction, int]]) -> None:
+def instruct(venue: PaperVenue, all_given: Sequence[tuple[Instruction, int]]) -> None:
     venue.forget_instructions()
-    for instruction, count in tell:
+    for instruction, count in all_given:
         venue.instruct(instruction, count)
 
 
 def prepare(venue: PaperVenue, clock: Clock, example: Example) -> None:
     """Give both accounts the same past."""
     for account in (SINGLE, TOGETHER):
-        instruct(venue, example.before_told)
+        instruct(venue, example.before_instructions)
         send(venue, account, example.before, 1)
     for symbol, (bid, ask) in example.quotes.items():
         venue.set_quote(symbol, D(bid), D(ask))
@@ -187,7 +187,7 @@ def check(url: str, example: Example) -> None:
         prepare(venue, clock, example)
         answers, states = {}, {}
         for account, size in ((SINGLE, 1), (TOGETHER, example.size)):
-            instruct(venue, example.told)
+            instruct(venue, example.given)
             answers[account] = [without_ids(answer) for answer in send(venue, account, example.batch, size)]
             states[account] = state(venue, account)
         assert answers[TOGETHER] == answers[SINGLE]

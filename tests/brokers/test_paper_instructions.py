@@ -8,7 +8,7 @@ import pytest
 
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from brokers.paper.instructions import Instruction, Kind
-from brokers.paper.placing.scene import DuplicateOrderId
+from brokers.paper.placing.context import DuplicateOrderId
 from brokers.paper.venue import PaperVenue
 from domain.enums import Side, TimeInForce
 from domain.messages import OrderReport

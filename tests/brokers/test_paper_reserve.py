@@ -13,7 +13,7 @@ from brokers.paper.margin import Resting
 from brokers.paper.venue import PaperVenue
 from domain.enums import Side
 from domain.order_status import OrderStatus
-from tests.brokers.paper_support import ACCOUNT, Clock, make_request, make_settings, said
+from tests.brokers.paper_support import ACCOUNT, Clock, make_request, make_settings, outcome_of
 
 D = Decimal
 SELL = {"side": Side.SELL}
@@ -143,7 +143,7 @@ def test_orders_of_a_batch_see_what_those_before_them_have_reserved(poor: PaperV
             make_request(quantity=D(5), limit="80", alert=None),
         ],
     )
-    assert [said(answer) for answer in answers] == [
+    assert [outcome_of(answer) for answer in answers] == [
         "ACCEPTED", "OrderRejected: insufficient buying power: needs 600.00, has 400.00", "ACCEPTED",
     ]  # fmt: skip
     assert power(poor) == 0

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 from brokers.errors import BrokerUnavailable, OrderRejected
 from brokers.paper import control_rows, holding_rows
 from brokers.paper.instructions import Instruction, Kind
-from brokers.paper.placing.scene import DuplicateOrderId
+from brokers.paper.placing.context import DuplicateOrderId
 from brokers.paper.venue import PaperVenue
 from domain.enums import Side
 from domain.messages import OrderReport

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.errors import OrderRejected
-from brokers.paper.placing.scene import DuplicateOrderId
+from brokers.paper.placing.context import DuplicateOrderId
 from brokers.paper.venue import PaperVenue
 from domain.enums import Side, TimeInForce
 from domain.order_status import OrderStatus

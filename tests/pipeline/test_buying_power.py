@@ -1,7 +1,7 @@
 """Buying power that orders on their way will need is not given out a second time."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from brokers.base import OrderAnswer
+from brokers.one_by_one import submit_one_by_one
 from domain.enums import Side
 from domain.messages import OrderReport, OrderRequest
 from services.execution import send_orders
@@ -29,6 +31,9 @@ class SlowVenue:
         self.arrived.set()
         assert self.go_on.wait(30)
         return self._venue.submit_order(request)
+
+    def submit_orders(self, requests: Sequence[OrderRequest]) -> Sequence[OrderAnswer]:
+        return submit_one_by_one(self, requests)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._venue, name)

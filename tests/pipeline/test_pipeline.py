@@ -338,9 +338,8 @@ def test_an_answer_after_the_lease_was_lost_touches_nothing(desk: Desk) -> None:
     assert desk.orders(rowid)[0].status == "FILLED"
 
 
-def test_an_answer_about_another_order_is_never_adopted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_about_another_order_is_never_adopted(desk: Desk) -> None:
     rowid = desk.alert("LNT")
-    desk.take_single_orders()
     real = desk.broker.submit_order
 
     def mixed_up(request: OrderRequest) -> OrderReport:
@@ -350,20 +349,19 @@ def test_an_answer_about_another_order_is_never_adopted(desk: Desk, monkeypatch:
             quantity=report.quantity, status=report.status, at=report.at, fills=report.fills,
         )  # fmt: skip
 
-    monkeypatch.setattr(desk.broker, "submit_order", mixed_up)
+    desk.send_through(mixed_up)
     desk.work()
     (order,) = desk.orders(rowid)
     assert (order.status, order.broker_order_id, order.filled_quantity) == ("UNKNOWN", None, 0)
 
 
-def test_an_error_that_no_adapter_foresaw_counts_as_unknown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_no_adapter_foresaw_counts_as_unknown(desk: Desk) -> None:
     rowid = desk.alert("LNT")
 
     def broken(request: OrderRequest) -> OrderReport:
         raise ZeroDivisionError
 
-    desk.take_single_orders()
-    monkeypatch.setattr(desk.broker, "submit_order", broken)
+    desk.send_through(broken)
     desk.work()
     assert desk.orders(rowid)[0].status == "UNKNOWN"
 

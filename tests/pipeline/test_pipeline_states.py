@@ -99,9 +99,8 @@ class Pipeline(RuleBasedStateMachine):
         self.ids: dict[int, str] = {}
         self.statuses: dict[int, str] = {}
         self.calls: Counter[str] = Counter()
-        self.desk.take_single_orders()
         self.submit_order = self.desk.broker.submit_order
-        self.desk.broker.submit_order = self.count_call  # type: ignore[method-assign]
+        self.desk.send_through(self.count_call)
 
     def count_call(self, request: OrderRequest) -> OrderReport:
         self.calls[request.client_order_id] += 1

@@ -46,7 +46,6 @@ class Watch:
         self.now: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.doubled: list[str] = []
-        desk.take_single_orders()
         self._real = desk.broker.submit_order
 
     def submit(self, request: OrderRequest) -> OrderReport:
@@ -81,13 +80,11 @@ def work(app: Flask, desk: Desk, name: str) -> None:
         db.session.remove()
 
 
-def test_two_workers_send_every_order_once_and_no_symbol_twice_at_a_time(
-    desk: Desk, app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_workers_send_every_order_once_and_no_symbol_twice_at_a_time(desk: Desk, app: Flask) -> None:
     for symbol in SYMBOLS:
         make_stock(app, symbol)
     watch = Watch(desk)
-    monkeypatch.setattr(desk.broker, "submit_order", watch.submit)
+    desk.send_through(watch.submit)
     for n in range(200):
         desk.alert(SYMBOLS[n % 20], Side.BUY, "1")
     results = together(*(lambda name=name: work(app, desk, name) for name in ("one", "two")))  # type: ignore[misc]

@@ -1,22 +1,25 @@
 """A desk whose worker takes its steps when a test says so, on a paper venue of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
 
+from brokers.one_by_one import submit_one_by_one
 from brokers.paper.broker import PaperBroker
 from brokers.paper.instructions import Instruction, Kind
 from brokers.paper.settings import PaperSettings
 from brokers.paper.venue import PaperVenue
 from domain.alert import Alert
 from domain.enums import Side
+from domain.messages import OrderReport, OrderRequest
 from extensions import db, transaction
 from models import BrokerAccount, Order, OrderEvent, Signal
 from models.signal import WAITING
@@ -146,6 +149,11 @@ class Desk:
             sa.select(OrderEvent).where(OrderEvent.order_id == order.id).order_by(OrderEvent.seq)
         ).scalars()
         return [event.to_status for event in events]
+
+    def send_through(self, submit: Callable[[OrderRequest], OrderReport]) -> None:
+        """Let each order that is sent to the broker, alone or with others, go through `submit`."""
+        self.broker.submit_order = submit  # type: ignore[method-assign]
+        self.broker.submit_orders = partial(submit_one_by_one, self.broker)  # type: ignore[method-assign]
 
     def close(self) -> None:
         self.venue.close()

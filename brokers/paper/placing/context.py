@@ -1,6 +1,6 @@
 """What becomes of new orders of one account, decided one by one; each sees what the ones before it took.
 
-Pure: whoever reads fills a Scene, and whoever writes stores what it has become.
+Pure: whoever reads fills a PlacingContext, and whoever writes stores what it has become.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ class DuplicateOrderId(OrderRejected):
 
 
 @dataclass(slots=True, kw_only=True)
-class Line:
+class SymbolState:
     """One symbol: what the venue was told of it, what the account holds of it, and what works in it."""
 
     quote: Quote | None = None
@@ -49,7 +49,7 @@ class Line:
         with_it = increase(held, side, EXACT.add(working, quantity))
         return EXACT.subtract(with_it, increase(held, side, working)) if working else with_it
 
-    def only_shrinks(self, quantities: Iterable[tuple[Side, Decimal]]) -> bool:
+    def is_only_reduced_by(self, quantities: Iterable[tuple[Side, Decimal]]) -> bool:
         """Return True if these orders cannot enlarge the holding, whichever of them fill."""
         held, leaving = self.holding.quantity, Decimal(0)
         for side, quantity in quantities:
@@ -61,7 +61,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Told:
+class OpenInstruction:
     """An instruction for coming orders; `remaining` counts how many more it is for."""
 
     id: int
@@ -88,7 +88,7 @@ class Decision:
 
 
 @dataclass(slots=True, kw_only=True)
-class Scene:
+class PlacingContext:
     """A locked account at one moment, as far as some orders depend on it."""
 
     settings: PaperSettings
@@ -96,56 +96,57 @@ class Scene:
     cash: Decimal
     blocked: str  # why the account takes no orders, empty = it does
     session: Session
-    lines: dict[str, Line]  # of the symbols of these orders
-    known: dict[str, Order]  # orders with a client order id that one of these has, or is attached to
-    told: list[Told]  # oldest first
+    symbols: dict[str, SymbolState]  # of these orders
+    # Orders with a client order id that one of these has, or is attached to.
+    orders: dict[str, Order] = field(default_factory=dict)
+    instructions: list[OpenInstruction] = field(default_factory=list)  # oldest first
     totals: Totals | None = None  # of the whole account; None = none of these orders can enlarge a holding
     placed: list[Order] = field(default_factory=list)
     traded: set[str] = field(default_factory=set)  # symbols of which a position has changed
 
     def place(self, request: OrderRequest) -> Decision:
         """Decide on the next order."""
-        if request.client_order_id in self.known:
+        if request.client_order_id in self.orders:
             return Decision(DuplicateOrderId("client order id must be unique"))
         instruction = self._use_instruction(request.symbol)
         if instruction is not None and (refusal := instruction.refusal()) is not None:
             return Decision(refusal, instruction)
-        line = self.lines[request.symbol]
+        state = self.symbols[request.symbol]
         try:
-            order = new_order(request, line.quote, self.session, self.settings, self.now, last_price=line.last_price)
-            self._admit(order, line)
+            order = new_order(request, state.quote, self.session, self.settings, self.now, last_price=state.last_price)
+            self._admit(order, state)
         except OrderRejected as e:
             return Decision(e, instruction)
         if instruction is None or instruction.prepare(order, self.now):
-            order.enter(line.quote, self.session, self.settings, self.now)
+            order.enter(state.quote, self.session, self.settings, self.now)
         elif order.due_at is None:
             order.settle_ioc(self.now)
             if order.closed_at is None and not self.session.is_open_at(self.now):
                 order.hold(self.session, self.now)
-        self._take(order, line)
+        self._record(order, state)
         return Decision(order, instruction)
 
     def _use_instruction(self, symbol: str) -> Instruction | None:
-        for told in self.told:
-            if told.fits(symbol):
-                told.remaining, told.is_used = told.remaining - 1, True
-                return told.instruction
+        for each in self.instructions:
+            if each.fits(symbol):
+                each.remaining, each.is_used = each.remaining - 1, True
+                return each.instruction
         return None
 
-    def _admit(self, order: Order, line: Line) -> None:
+    def _admit(self, order: Order, state: SymbolState) -> None:
         """Raise OrderRejected if the account must not place this order; look leg 1 up if it has one."""
         if self.blocked:
             raise OrderRejected(f"the account is blocked: {self.blocked}")
-        line.asset.check(order.symbol, order.quantity)
-        if order.side is Side.SELL and not line.asset.shortable:
-            selling = EXACT.add(line.resting.get(Side.SELL, NOTHING).quantity, order.quantity)
-            if selling > line.holding.quantity:
+        state.asset.check(order.symbol, order.quantity)
+        if order.side is Side.SELL and not state.asset.shortable:
+            selling = EXACT.add(state.resting.get(Side.SELL, NOTHING).quantity, order.quantity)
+            if selling > state.holding.quantity:
                 raise OrderRejected(f"{order.symbol} cannot be sold short")
         if order.attached_to is not None:
-            order.lead = self._lead(order.attached_to, line.asset.quantity_step)
-        more = line.increase(order.side, order.quantity)
+            order.lead = self._lead(order.attached_to, state.asset.quantity_step)
+        more = state.increase(order.side, order.quantity)
         price = order.limit_price
-        if price is None and (market := order.price(line.quote, self.settings.slippage_bps)) is not None:
+        if price is None and (market := order.price(state.quote, self.settings.slippage_bps)) is not None:
             price = market.amount
         if more and price is not None:
             if self.totals is None:
@@ -154,32 +155,32 @@ class Scene:
             check_buying_power(EXACT.multiply(more, price), available)
 
     def _lead(self, attached_to: str, step: Decimal) -> Lead:
-        leg1 = self.known.get(attached_to)
+        leg1 = self.orders.get(attached_to)
         is_seen = leg1 is not None and (leg1.visible_at is None or leg1.visible_at <= self.now)
         return lead_of(leg1 if is_seen else None, step)
 
-    def _take(self, order: Order, line: Line) -> None:
-        """Let the orders after this one see it."""
-        before = None if self.totals is None else line.totals()
+    def _record(self, order: Order, state: SymbolState) -> None:
+        """Put an order on record, so that the orders after it see what it took."""
+        before = None if self.totals is None else state.totals()
         for fill in order.fills:
-            line.holding = line.holding.after(order.side, fill.quantity, fill.price)
-            line.last_price = fill.price
+            state.holding = state.holding.after(order.side, fill.quantity, fill.price)
+            state.last_price = fill.price
             self.cash = EXACT.add(self.cash, cash_flow(order.side, fill.quantity, fill.price, fill.commission))
             self.traded.add(order.symbol)
         if order.closed_at is None:
             alert = None if order.alert_price is None else order.alert_price.amount
-            price = resting_price(order.side, order.limit_price, line.quote, alert, self.settings.slippage_bps)
-            line.resting[order.side] = line.resting.get(order.side, NOTHING).plus(order.remaining, price)
+            price = resting_price(order.side, order.limit_price, state.quote, alert, self.settings.slippage_bps)
+            state.resting[order.side] = state.resting.get(order.side, NOTHING).plus(order.remaining, price)
         if self.totals is not None and before is not None:
-            self.totals = self.totals.minus(before).plus(line.totals())
-        self.known[order.client_order_id] = order
+            self.totals = self.totals.minus(before).plus(state.totals())
+        self.orders[order.client_order_id] = order
         self.placed.append(order)
 
 
-def can_enlarge(lines: dict[str, Line], requests: Iterable[OrderRequest]) -> bool:
+def can_enlarge(symbols: dict[str, SymbolState], requests: Iterable[OrderRequest]) -> bool:
     """Return True if one of these orders may make a holding larger, and so needs buying power."""
     wanted: dict[str, list[tuple[Side, Decimal]]] = {}
     for request in requests:
         if is_amount(request.quantity):  # what is none is refused for that
             wanted.setdefault(request.symbol, []).append((request.side, request.quantity))
-    return any(not lines[symbol].only_shrinks(quantities) for symbol, quantities in wanted.items())
+    return any(not symbols[symbol].is_only_reduced_by(quantities) for symbol, quantities in wanted.items())
