@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from domain.messages import OrderReport, OrderRequest
 from extensions import db, transaction
 from models import Order, OrderEvent, Position, Signal
 from services.broker_state.market import Market
+from services.catalog import check_limits
+from services.catalog.check_limits import RuleForm
 from services.execution import cancel_orders, send_orders, submit_orders
 from services.planning import plan_signals
 from services.planning.broker_needs import WorkerContext
@@ -95,6 +98,27 @@ def test_two_workers_send_every_order_once_and_no_symbol_twice_at_a_time(desk: D
         actors = set(session.execute(sa.select(OrderEvent.actor)).scalars())
     assert (len(watch.sent), set(watch.sent.values()), watch.doubled) == (200, {1}, [])
     assert actors <= {"one", "two"}  # who has the account in hand does all there is
+
+
+def test_two_workers_share_the_last_free_place(desk: Desk, app: Flask) -> None:
+    for symbol in SYMBOLS[:6]:
+        make_stock(app, symbol)
+    check_limits.set_rule(RuleForm(check="open_positions", limit=Decimal(1)), "the test")
+    for round_ in range(3):
+        with transaction() as session:
+            session.execute(sa.update(Position).values(quantity=Decimal(0)))
+        rowids = [desk.alert(symbol, Side.BUY, "1") for symbol in SYMBOLS[2 * round_ : 2 * round_ + 2]]
+        together(*(lambda name=name: work(app, desk, name) for name in ("one", "two")))  # type: ignore[misc]
+        assert sorted(desk.signal(rowid).status for rowid in rowids) == ["canceled", "filled"]
+
+
+def test_two_workers_open_a_symbol_in_one_lane_only(desk: Desk, app: Flask) -> None:
+    make_pair(app, "MA-V", "3")
+    make_pair(app, "KO-V", "2")
+    rowids = [desk.alert("MA-3*V", Side.BUY, "1", "-2"), desk.alert("KO-2*V", Side.BUY, "1", "-2")]
+    together(*(lambda name=name: work(app, desk, name) for name in ("one", "two")))  # type: ignore[misc]
+    assert sorted(desk.signal(rowid).status for rowid in rowids) == ["canceled", "filled"]
+    assert "exclusivity" in {desk.signal(rowid).status_reason for rowid in rowids}
 
 
 def test_pairs_that_are_canceled_while_two_workers_send_them_lock_nobody_out(desk: Desk, app: Flask) -> None:
