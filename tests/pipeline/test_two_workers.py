@@ -1,10 +1,12 @@
 """Two workers on one PostgreSQL: every order is sent once, and one of a symbol at a time."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +14,7 @@ from flask import Flask
 
 from brokers.paper.instructions import Kind
 from domain.enums import Side
+from domain.lanes.account_book import AccountBook
 from domain.messages import OrderReport, OrderRequest
 from extensions import db, transaction
 from models import Order, OrderEvent, Position, Signal
@@ -64,6 +67,20 @@ class Watch:
                 self.now[request.symbol] -= 1
 
 
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers take one signal at a time, and stay a while between what they read and what they decide."""
+    real = plan_signals.read_books
+
+    def slow(*given: Any) -> dict[int, AccountBook]:
+        books = real(*given)
+        time.sleep(0.1)
+        return books
+
+    monkeypatch.setattr(plan_signals, "read_books", slow)
+    monkeypatch.setattr(plan_signals, "MOST", 1)
+
+
 def work(app: Flask, desk: Desk, name: str) -> None:
     """Plan and send until nothing is left, as one worker does."""
     with app.app_context():
@@ -100,6 +117,7 @@ def test_two_workers_send_every_order_once_and_no_symbol_twice_at_a_time(desk: D
     assert actors <= {"one", "two"}  # who has the account in hand does all there is
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_two_workers_share_the_last_free_place(desk: Desk, app: Flask) -> None:
     for symbol in SYMBOLS[:6]:
         make_stock(app, symbol)
@@ -112,6 +130,7 @@ def test_two_workers_share_the_last_free_place(desk: Desk, app: Flask) -> None:
         assert sorted(desk.signal(rowid).status for rowid in rowids) == ["canceled", "filled"]
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_two_workers_open_a_symbol_in_one_lane_only(desk: Desk, app: Flask) -> None:
     make_pair(app, "MA-V", "3")
     make_pair(app, "KO-V", "2")
