@@ -173,7 +173,7 @@ def test_without_signals_the_page_shows_how_to_begin(client, member):
     text = plain_text(member.get("/"))
     assert "No signals yet" in text
     assert "http://127.0.0.1:5000/v3/webhook" in text
-    assert '"signal_id": "{{ticker}}|{{interval}}|{{timenow}}|{{strategy.order.id}}|{{strategy.order.action}}"' in text
+    assert '"signal_id": "YOUR-STRATEGY|{{ticker}}|{{interval}}|{{timenow}}|{{strategy.order.id}}|' in text
     assert "YOUR-PASSPHRASE" in text
     assert PASSPHRASE not in text
 

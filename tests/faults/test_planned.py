@@ -1,6 +1,6 @@
 """What the desk itself planned, traded and put on its trace passes the audit, however far it is from the alert's size."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from tests.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.desk import Desk, open_desk
-from tests.factories import make_pair, make_stock
 
 from brokers.paper.instructions import Kind
 from domain.enums import FailurePolicy, MarketPosition, Side
@@ -23,6 +20,9 @@ from models import Order, Signal
 from tests.brokers.alpaca_support import Simulator
 from tests.brokers.paper_support import make_settings
 from tests.conftest import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.desk import Desk, open_desk
+from tests.support.factories import make_pair, make_stock
 
 D = Decimal
 LONG, SHORT, FLAT = MarketPosition.LONG, MarketPosition.SHORT, MarketPosition.FLAT
@@ -95,15 +95,14 @@ def test_an_exit_that_was_cut_to_what_is_held_is_whole(
     assert violations(context, tmp_path, alerts.sent) == {}
 
 
-def test_an_exit_that_was_cut_when_it_was_sent_is_whole(
+def test_an_exit_that_waited_for_the_end_of_its_entry_is_whole(
     context: Flask, tmp_path: Path, desk: Desk, alerts: Alerts
 ) -> None:
+    desk.tell(Kind.PARTIAL, quantity=D(3))
     entry = alerts.send(desk, SINGLE, Side.BUY, "10", FLAT, LONG)
-    desk.plan()
+    desk.work()
     cut = alerts.send(desk, SINGLE, Side.SELL, "10", LONG, FLAT)
     desk.plan()
-    desk.tell(Kind.PARTIAL, quantity=D(3))
-    desk.submit()
     desk.broker.cancel_order(desk.orders(entry)[0].client_order_id)
     desk.poll()
     desk.work_off()
@@ -152,12 +151,9 @@ def set_order(rowid: int, **values: object) -> None:
         session.execute(sa.update(Order).where(Order.signal_id == rowid).values(**values))
 
 
-@pytest.mark.parametrize("make", [overtaken, alone])
-def test_what_was_cut_without_a_word_is_told(
-    context: Flask, tmp_path: Path, desk: Desk, alerts: Alerts, make: Callable[[Desk, Alerts], int]
-) -> None:
-    rowid = make(desk, alerts)
-    kept = [step for step in desk.signal(rowid).trace if step["check"] != "reduce only"]
+def test_what_was_cut_without_a_word_is_told(context: Flask, tmp_path: Path, desk: Desk, alerts: Alerts) -> None:
+    rowid = overtaken(desk, alerts)
+    kept = [step for step in desk.signal(rowid).trace if step["check"] != "sizing"]
     set_signal(rowid, trace=kept)
     assert set(violations(context, tmp_path, alerts.sent)) == {PLANS}
 
@@ -170,7 +166,9 @@ def test_an_order_that_was_cut_and_yet_not_filled_is_told(
 
 
 def test_no_plan_is_larger_than_its_alert(context: Flask, tmp_path: Path, desk: Desk, alerts: Alerts) -> None:
-    set_order(overtaken(desk, alerts), quantity=D(71))
+    entry = alerts.send(desk, SINGLE, Side.BUY, "45", FLAT, LONG)
+    desk.work()
+    set_order(entry, quantity=D(46))
     assert PLANS in violations(context, tmp_path, alerts.sent)
 
 
@@ -204,10 +202,10 @@ class TestWhereNoOrderTurnsAPositionRound:
             desk.wait(lambda: self.go_on(desk, rowid))
         return rowid
 
-    def go_on(self, desk: AlpacaDesk, rowid: int) -> bool:
+    def go_on(self, desk: AlpacaDesk, rowid: int, status: str = "filled") -> bool:
         desk.poll()
         desk.work_off()
-        return bool(desk.signal(rowid).status == "filled")
+        return bool(desk.signal(rowid).status == status)
 
     def violations(self, desk: AlpacaDesk, alerts: Alerts) -> dict[str, list[str]]:
         with closing(AlpacaSide(desk.simulator.url)) as venue:
@@ -221,9 +219,8 @@ class TestWhereNoOrderTurnsAPositionRound:
 
     def test_a_fraction_that_is_left_is_on_the_trace(self, desk: AlpacaDesk, alerts: Alerts) -> None:
         self.trade(desk, alerts, Side.BUY, "5.5")
-        first = self.trade(desk, alerts, Side.SELL, "4.2", plan_only=True)
+        self.trade(desk, alerts, Side.SELL, "4.2")
         rowid = self.trade(desk, alerts, Side.SELL, "5.5", plan_only=True)
-        for each in (first, rowid):
-            desk.wait(lambda each=each: self.go_on(desk, each))
-        assert desk.signal(rowid).filled_quantity == D("5.3")
+        desk.wait(lambda: self.go_on(desk, rowid, "part.filled"))
+        assert desk.signal(rowid).filled_quantity == D("1.3")
         assert self.violations(desk, alerts) == {}

@@ -22,8 +22,8 @@ from services.accounts.connections import connect, desk_accounts
 from services.accounts.credentials import CredentialsUnreadable, reseal, seal
 from services.accounts.unreachable_accounts import UnreachableAccounts
 from services.catalog import snapshots
-from services.execution import send_orders, submit_orders
-from services.execution.send_pool import MOST, SendPool
+from services.execution import recorder, send_pool, submit_orders
+from services.execution.send_pool import SendPool
 from services.worker.pipeline import Pipeline, Stop
 from simulators.alpaca.keys import SECRET
 from tests.brokers.alpaca_support import Simulator
@@ -233,21 +233,23 @@ def test_a_broker_that_is_slow_holds_up_no_other_order(desk: AlpacaDesk, simulat
 
 
 def test_of_one_account_a_few_orders_are_on_their_way_and_the_others_queue(
-    pipeline: Pipeline, desk: AlpacaDesk, simulated: Flask
+    pipeline: Pipeline, desk: AlpacaDesk, simulated: Flask, monkeypatch: pytest.MonkeyPatch
 ):
+    most = 4
+    monkeypatch.setattr(send_pool, "MOST", most)
     for symbol in ("AMD", "INTC"):
         make_stock(simulated, symbol)
     wait_for(pipeline, {"paper", "alpaca"})
     desk.simulator.tell("delay", seconds=1, times=9)
-    for number in range(MOST + 2):
+    for number in range(most + 2):
         desk.alert(["AAPL", "MSFT", "NVDA", "TSLA", "AMD", "INTC"][number], Side.BUY, "10")
     began = time.monotonic()
     pipeline.run_due(Stop())
     assert time.monotonic() - began < 0.9
     statuses = db.session.execute(sa.select(Order.status)).scalars().all()
-    assert (statuses.count("SENDING"), statuses.count("QUEUED")) == (MOST, 2)
-    assert not pipeline._senders.has_room(desk.account_id)
-    run_until(pipeline, lambda: desk.simulator.count("POST /v2/orders") == MOST + 2)
+    assert (statuses.count("SENDING"), statuses.count("QUEUED")) == (most, 2)
+    assert pipeline._senders.room(desk.account_id) == 0
+    run_until(pipeline, lambda: desk.simulator.count("POST /v2/orders") == most + 2)
 
 
 def test_a_broker_that_answers_no_look_up_holds_up_no_other_account(pipeline: Pipeline, desk: AlpacaDesk):
@@ -276,8 +278,8 @@ def test_an_error_while_booking_leaves_the_order_to_be_looked_up(
     rowid = desk.alert("AAPL", Side.BUY, "10")
     claims = desk.plan(ready=True) or []
     with monkeypatch.context() as patch:
-        patch.setattr(send_orders, "_record", broken)
-        patch.setattr(send_orders, "LEASE", timedelta(seconds=0.5))  # so long it is tried again
+        patch.setattr(recorder, "_record_all", broken)
+        patch.setattr(recorder, "LEASE", timedelta(seconds=0.5))  # so long it is tried again
         senders = SendPool(simulated, "worker", lambda: None)
         senders.send(claims, desk.brokers, "worker")
         senders.close()
