@@ -24,7 +24,7 @@ from brokers.alpaca.broker import AlpacaBroker
 from brokers.alpaca.capabilities import CAPABILITIES
 from faults.tickets import Tickets
 from services import failpoints
-from services.execution import cancel_orders, claims, submit_orders
+from services.execution import cancel_orders, claims, recorder
 from services.worker import pipeline
 
 FOLDER = "FAULTS_TICKETS"  # names the folder of the tickets
@@ -33,8 +33,7 @@ LEASE = timedelta(seconds=8)
 SHORTER: tuple[tuple[ModuleType, str, Any], ...] = (
     (claims, "LEASE", LEASE),
     (claims, "SEND_WALL", timedelta(seconds=1)),
-    (claims, "GUARD", timedelta(seconds=2)),
-    (submit_orders, "GUARD", timedelta(seconds=2)),
+    (recorder, "LEASE", LEASE),
     (cancel_orders, "LEASE", timedelta(seconds=5)),
     (pipeline, "REAP_EVERY", 1.0),
 )

@@ -210,6 +210,9 @@ def _open(lane: Lane, ask: Ask, wanted: Aim, step: Step) -> Decision:
     unknown = next((order for order in lane.own if order.status in NOT_KNOWN), None)
     if unknown is not None:
         return Wait(reason=_awaits(unknown, ""), kind=kind, end=end)
+    closing = next((order for order in lane.own if order.only_closes), None)
+    if closing is not None:  # were it to fail, what opens now would only have made smaller what is held
+        return Wait(reason=_awaits(closing, "closes the position first"), kind=kind, end=end)
     opens = abs(end - lane.before)
     side = Side.BUY if end > lane.before else Side.SELL
     changes = [LegChange(number=1, symbol=lane.legs[0].symbol, side=side, opens=opens)]

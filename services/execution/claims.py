@@ -12,7 +12,6 @@ from models import Order, Signal
 
 LEASE = timedelta(seconds=45)
 SEND_WALL = timedelta(seconds=10)  # the longest a broker call may take; adapters keep to it
-GUARD = timedelta(seconds=15)  # what must be left of the lease when the call begins
 MOST_ATTEMPTS = 5
 
 

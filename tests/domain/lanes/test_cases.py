@@ -130,6 +130,16 @@ def test_an_entry_waits_for_the_end_of_an_exit(way: str) -> None:
     assert desk.position("X") == (size(way, 10),)
 
 
+def test_an_entry_on_the_other_side_waits_for_the_end_of_an_exit_too(way: str) -> None:
+    desk = holding(way)
+    to_flat(desk, way)
+    turned = desk.alert("X", closing(way), 5, bound=-size(way, 5), previous=D(0))
+    assert turned.status == "waiting"
+    assert "closes the position first" in turned.reason
+    fill_all(desk)
+    assert desk.position("X") == (-size(way, 5),)
+
+
 def test_a_reversal_closes_and_opens(way: str) -> None:
     desk = holding(way)
     desk.alert("X", closing(way), 20, bound=-size(way, 10), previous=size(way, 10))
