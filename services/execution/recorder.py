@@ -56,7 +56,7 @@ def record_answers(answers: Sequence[Answered], worker: str, *, told: bool = Fal
     try:
         _record_all(answers, worker)
     except DATABASE_AWAY as e:
-        if not told or len(answers) == 1:
+        if not told or len(answers) == 1 or not _is_lock(e):
             return _still_worth_it(answers, str(getattr(e, "orig", None) or e).strip(), told=told)
         return _record_halves(answers, worker, told=told)  # perhaps it is one row that somebody else has locked
     except Exception:
@@ -67,6 +67,12 @@ def record_answers(answers: Sequence[Answered], worker: str, *, told: bool = Fal
         logger.warning("a batch of %s answers could not be recorded; it is halved", len(answers))
         return _record_halves(answers, worker, told=told)
     return []
+
+
+def _is_lock(error: Exception) -> bool:
+    """Return True if the database answered that a row, or all of it, is locked; one that is away has nothing to say."""
+    original = getattr(error, "orig", None)
+    return "locked" in str(original) or type(original).__name__ in ("LockNotAvailable", "QueryCanceled")
 
 
 def _record_halves(answers: Sequence[Answered], worker: str, *, told: bool) -> list[Answered]:
