@@ -28,6 +28,7 @@ from services.intake.repeats import is_new, key_range, last_of_body
 from services.intake.statement import DECIDED, SAID, insert_signal
 
 logger = logging.getLogger(__name__)
+CLOCK_GRAIN = 0.01  # seconds: SQLite's clock has milliseconds, so what was stored now may seem a little older
 
 SOURCE = "webhook"
 
@@ -64,7 +65,7 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
             failpoints.reach("alert after commit")
             announce_now()
             break
-        if (first := _first_delivery(alert, key, decision.name, time.monotonic() - begun)) is not None:
+        if (first := _first_delivery(alert, key, decision.name, time.monotonic() - begun + CLOCK_GRAIN)) is not None:
             return first
         if alert.alert_at is not None:
             now = database_time()

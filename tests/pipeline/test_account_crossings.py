@@ -13,7 +13,7 @@ from flask import Flask
 
 from domain.enums import CheckMode, FailurePolicy, Side
 from extensions import transaction
-from models import Order, Position, PositionDifference
+from models import Order, Position, PositionDifference, Signal
 from services.catalog import check_limits
 from services.catalog.check_limits import RuleForm
 from tests.brokers.alpaca_support import Simulator
@@ -198,7 +198,8 @@ def test_an_order_waits_while_all_that_is_held_is_spoken_for(desk: AlpacaDesk):
     working = hold_what_is_held(desk)
     rowid = desk.alert("NVDA", Side.SELL, "10", price="100")
     desk.work()
-    assert set(desk.moves(one_order(desk, rowid, "NVDA"))) == {"QUEUED"}
+    assert (desk.signal(rowid).status, desk.orders(rowid)) == ("waiting", [])
+    assert "closes the position first" in str(desk.signal(rowid).status_reason)
     assert desk.simulator.count("POST /v2/orders") == 2
     desk.simulator.control("POST", f"orders/{working.client_order_id}/fill")
     work_until(desk, rowid, "filled")
@@ -206,17 +207,16 @@ def test_an_order_waits_while_all_that_is_held_is_spoken_for(desk: AlpacaDesk):
     assert desk.simulator.count("POST /v2/orders") == 3
 
 
-def test_an_order_that_has_waited_long_enough_is_left_to_the_broker_s_word(desk: AlpacaDesk):
+def test_an_entry_that_waited_longer_than_it_lives_is_not_sent(desk: AlpacaDesk):
     hold_what_is_held(desk)
     rowid = desk.alert("NVDA", Side.SELL, "10", price="100")
     desk.work()
+    long_ago = desk.signal(rowid).received_at - timedelta(hours=1)
     with transaction() as session:
-        first = session.execute(sa.select(sa.func.min(Order.created_at))).scalar_one()
-        long_ago = first - timedelta(hours=1)
-        session.execute(sa.update(Order).where(Order.status == "QUEUED").values(created_at=long_ago))
-    go_on(desk)
-    assert desk.signal(rowid).status == "error"
-    assert "insufficient qty available" in str(desk.signal(rowid).status_reason)
+        session.execute(sa.update(Signal).where(Signal.id == rowid).values(received_at=long_ago, look_at=None))
+    desk.work()
+    assert (desk.signal(rowid).status, desk.signal(rowid).status_reason) == ("canceled", "expired")
+    assert desk.simulator.count("POST /v2/orders") == 2
 
 
 def test_a_leg_that_turns_from_a_fraction_is_rounded_so_that_whole_shares_are_short(desk: AlpacaDesk, simulated: Flask):
