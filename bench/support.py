@@ -29,6 +29,7 @@ from domain.enums import Activity
 from extensions import db
 from services.catalog import pairs as catalog_pairs
 from services.catalog import stocks as catalog_stocks
+from services.catalog.registry_changes import Editor
 from services.setup import prepare_database
 from tests.support.pgcluster import DISK, Cluster, ClusterError, find_binaries
 
@@ -37,6 +38,7 @@ DATABASES = (POSTGRESQL, SQLITE)
 HOST = "127.0.0.1"
 PASSPHRASE = "a benchmark needs 7 words too"
 PASSWORD = "nobody logs in to a benchmark"
+BENCH = Editor("the benchmark", is_admin=True)
 CONNECTIONS = 300  # of the PostgreSQL server: web threads may each have one of their own
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -181,11 +183,11 @@ class Desk:
         """Make stocks and pairs (leg 1, leg 2, hedge ratio) tradable."""
         with self.app.app_context():
             for symbol in stocks:
-                catalog_stocks.put_stock(catalog_stocks.StockForm(symbol=symbol, activity=Activity.ACTIVE))
+                catalog_stocks.put_stock(catalog_stocks.StockForm(symbol=symbol, activity=Activity.ACTIVE), BENCH)
             for symbol1, symbol2, ratio in pairs:
                 form: dict[str, Any] = {"symbol1": symbol1, "symbol2": symbol2, "hedge_ratio": Decimal(ratio)}
-                catalog_pairs.put_pair(catalog_pairs.PairForm(**form))
-                catalog_pairs.put_pair(catalog_pairs.PairForm(**form, activity=Activity.ACTIVE))
+                catalog_pairs.put_pair(catalog_pairs.PairForm(**form), BENCH)
+                catalog_pairs.put_pair(catalog_pairs.PairForm(**form, activity=Activity.ACTIVE), BENCH)
 
     def start_web(self, factory: str = "app:create_app()") -> Child:
         """Start gunicorn as the Procfile does, and return when it answers."""

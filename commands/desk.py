@@ -52,7 +52,7 @@ def health_command() -> None:
 @click.password_option()
 def add_user(username: str, admin: bool, password: str) -> None:
     """Add a user."""
-    run(lambda: identity_users.create_user(username, password, Role.ADMIN if admin else Role.USER))
+    run(lambda: identity_users.create_user(username, password, Role.ADMIN if admin else Role.USER, actor=actor()))
     click.echo(f"User {username} added.")
 
 
@@ -68,7 +68,7 @@ def list_users() -> None:
 @click.password_option()
 def set_password(username: str, password: str) -> None:
     """Set a user's password; ends the user's sessions and tokens."""
-    run(lambda: identity_users.change_user(username, password))
+    run(lambda: identity_users.change_user(username, password, actor=actor()))
     click.echo(f"Password of {username} changed; older sessions and tokens are ended.")
 
 
@@ -77,7 +77,7 @@ def set_password(username: str, password: str) -> None:
 @click.confirmation_option(prompt="Delete this user?")
 def delete_user(username: str) -> None:
     """Delete a user; the last admin stays."""
-    run(lambda: identity_users.delete_user(username))
+    run(lambda: identity_users.delete_user(username, actor=actor()))
     click.echo(f"User {username} deleted.")
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain.errors import InvalidInput, NotAllowed, NotFound
 from resources.body import json_body
+from services.catalog.registry_changes import Editor
 
 
 class Access(Enum):
@@ -108,6 +109,11 @@ def require(access: Access) -> None:
 def has_token() -> bool:
     """Tell whether the request came with a good token; only valid after `require`."""
     return "Authorization" in request.headers and current_user is not None
+
+
+def editor() -> Editor:
+    """Return who changes the registry; only valid after `require` with a token."""
+    return Editor(f"user {current_user.username}", current_user.is_admin)
 
 
 def client_address() -> str:

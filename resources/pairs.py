@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from resources.base import Access, ApiResource, endpoint, item_count
+from resources.base import Access, ApiResource, editor, endpoint, item_count
 from resources.schemas.fields import symbol_in_path
-from resources.schemas.registry import PairIn, PairList, PairOut
+from resources.schemas.registry import PairIn, PairList, PairOut, PairPut
 from resources.schemas.users import Message
 from services.catalog import pairs
 
@@ -13,13 +13,13 @@ class PairRegister(ApiResource):
     @endpoint(Access.FRESH, "pairs", body=PairIn, answers={201: Message}, errors=(400, 401))
     def post(self, body: PairIn) -> Message:
         """Register a pair."""
-        pairs.create_pair(body.form())
+        pairs.create_pair(body.form(), editor())
         return Message(message="'pair' created successfully.")
 
-    @endpoint(Access.FRESH, "pairs", body=PairIn, answers={200: PairOut, 201: PairOut}, errors=(400, 401))
-    def put(self, body: PairIn) -> tuple[PairOut, int]:
-        """Change a pair, or register it."""
-        pair, is_new = pairs.put_pair(body.form())
+    @endpoint(Access.FRESH, "pairs", body=PairPut, answers={200: PairOut, 201: PairOut}, errors=(400, 401, 403))
+    def put(self, body: PairPut) -> tuple[PairOut, int]:
+        """Change what is named of a pair, or register it; an admin where it touches what is held, or its account."""
+        pair, is_new = pairs.put_pair(body.form(), editor(), body.named())
         return PairOut.of(pair), 201 if is_new else 200
 
 
@@ -37,8 +37,8 @@ class Pair(ApiResource):
         """Show a pair."""
         return PairOut.of(pairs.get_pair(symbol_in_path(name)))
 
-    @endpoint(Access.ADMIN, "pairs", answers={200: Message}, errors=(401, 403, 404))
+    @endpoint(Access.ADMIN, "pairs", answers={200: Message}, errors=(401, 403, 404, 409))
     def delete(self, name: str) -> Message:
-        """Delete a pair; its signals stay."""
-        pairs.delete_pair(symbol_in_path(name))
+        """Delete a pair that nothing uses, 409 names what is held, works or waits; its signals stay."""
+        pairs.delete_pair(symbol_in_path(name), editor())
         return Message(message="Item deleted")

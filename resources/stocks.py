@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from resources.base import Access, ApiResource, endpoint, item_count
+from resources.base import Access, ApiResource, editor, endpoint, item_count
 from resources.schemas.fields import symbol_in_path
-from resources.schemas.registry import StockIn, StockList, StockOut
+from resources.schemas.registry import StockIn, StockList, StockOut, StockPut
 from resources.schemas.users import Message
 from services.catalog import stocks
 
@@ -13,13 +13,13 @@ class StockRegister(ApiResource):
     @endpoint(Access.FRESH, "stocks", body=StockIn, answers={201: Message}, errors=(400, 401))
     def post(self, body: StockIn) -> Message:
         """Register a stock."""
-        stocks.create_stock(body.form())
+        stocks.create_stock(body.form(), editor())
         return Message(message="Stock created successfully.")
 
-    @endpoint(Access.FRESH, "stocks", body=StockIn, answers={200: StockOut, 201: StockOut}, errors=(400, 401))
-    def put(self, body: StockIn) -> tuple[StockOut, int]:
-        """Change a stock, or register it."""
-        stock, is_new = stocks.put_stock(body.form())
+    @endpoint(Access.FRESH, "stocks", body=StockPut, answers={200: StockOut, 201: StockOut}, errors=(400, 401, 403))
+    def put(self, body: StockPut) -> tuple[StockOut, int]:
+        """Change what is named of a stock, or register it; an admin where it touches what is held, or its account."""
+        stock, is_new = stocks.put_stock(body.form(), editor(), body.named())
         return StockOut.of(stock), 201 if is_new else 200
 
 
@@ -39,6 +39,6 @@ class Stock(ApiResource):
 
     @endpoint(Access.ADMIN, "stocks", answers={200: Message}, errors=(401, 403, 404, 409))
     def delete(self, symbol: str) -> Message:
-        """Delete a stock that is no leg of a pair."""
-        stocks.delete_stock(symbol_in_path(symbol))
+        """Delete a stock that nothing uses: 409 names what is held, works or waits, and the pairs it is a leg of."""
+        stocks.delete_stock(symbol_in_path(symbol), editor())
         return Message(message="Item deleted")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.enums import Role
-from resources.base import Access, ApiResource, endpoint, item_count
+from resources.base import Access, ApiResource, editor, endpoint, item_count
 from resources.schemas.users import Message, UserIn, UserList, UserOut
 from services.identity import users
 
@@ -12,13 +12,13 @@ class UserRegister(ApiResource):
     @endpoint(Access.ADMIN, "users", body=UserIn, answers={201: Message}, errors=(400, 401, 403))
     def post(self, body: UserIn) -> Message:
         """Add a user."""
-        users.create_user(body.username, body.password, body.role or Role.USER)
+        users.create_user(body.username, body.password, body.role or Role.USER, actor=editor().name)
         return Message(message="'user' created successfully.")
 
     @endpoint(Access.ADMIN, "users", body=UserIn, answers={200: UserOut}, errors=(400, 401, 403, 404))
     def put(self, body: UserIn) -> UserOut:
         """Set a user's password, and role when given; ends the user's sessions and tokens."""
-        users.change_user(body.username, body.password, body.role)
+        users.change_user(body.username, body.password, body.role, actor=editor().name)
         user = users.get_user(body.username)
         return UserOut(username=user.username, role=user.role)
 
@@ -41,5 +41,5 @@ class User(ApiResource):
     @endpoint(Access.ADMIN, "users", answers={200: Message}, errors=(400, 401, 403, 404))
     def delete(self, username: str) -> Message:
         """Delete a user; the last admin stays."""
-        users.delete_user(username)
+        users.delete_user(username, actor=editor().name)
         return Message(message="'user' deleted successfully.")

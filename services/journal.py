@@ -11,7 +11,7 @@ from models import JournalEntry
 logger = logging.getLogger(__name__)
 
 
-def record(session: Session, actor: str, action: str, subject: str, text: str) -> None:
+def record(session: Session, actor: str, action: str, subject: str, text: str, *, level: int = logging.WARNING) -> None:
     """Put on record, in the commit of the deed itself, who did what to what, and why."""
     session.add(JournalEntry(actor=actor[:128], action=action, subject=subject[:160], text=text[:1000]))
-    logger.warning("%s: %s %s, %s", actor, action, subject, text)
+    logger.log(level, "%s: %s %s, %s", actor, action, subject, text)

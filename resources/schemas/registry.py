@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from decimal import Decimal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
@@ -39,6 +40,7 @@ Exchange = Annotated[
 ]
 Currency = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z]{3,8}$"), AfterValidator(_upper)]
 AccountName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)]
+LegTimeout = Annotated[int, Field(ge=1, le=86400, strict=True)]
 Notes = Annotated[str, StringConstraints(max_length=500)]
 
 
@@ -74,6 +76,48 @@ class StockIn(Closed):
         )
 
 
+class StockPut(Closed):
+    """A change of a stock: what is left out stays as it is, null brings the default back."""
+
+    symbol: Symbol
+    prixch: Exchange | None = None
+    secxch: Exchange | None = None
+    active: ActivityNumber | None = None
+    sectype: AssetClass | None = None
+    currency: Currency | None = None
+    order_type: OrderType | None = Field(
+        None, description="limit and stop are the alert's price; legs of pairs always go to the market"
+    )
+    time_in_force: TimeInForce | None = None
+    extended_hours: bool | None = Field(
+        None, description="may trade before the opening and after the close; with LIMIT and DAY or GTC only"
+    )
+    account: Annotated[AccountName | None, Blank] = Field(
+        None, description="where its alerts are traded; an admin changes it"
+    )
+
+    def form(self) -> StockForm:
+        """Return the stock in the desk's terms, with the defaults where nothing is said."""
+        return StockIn.model_validate(self.model_dump(exclude_none=True)).form()
+
+    def named(self) -> frozenset[str]:
+        """Return the desk's names of the fields that were said."""
+        return frozenset(STOCK_FIELDS[field] for field in self.model_fields_set if field in STOCK_FIELDS)
+
+
+STOCK_FIELDS = {
+    "prixch": "primary_exchange",
+    "secxch": "secondary_exchange",
+    "active": "activity",
+    "sectype": "asset_class",
+    "currency": "currency",
+    "order_type": "order_type",
+    "time_in_force": "time_in_force",
+    "extended_hours": "extended_hours",
+    "account": "account",
+}
+
+
 class StockOut(Out):
     symbol: str
     prixch: str
@@ -107,29 +151,17 @@ class StockList(Out):
     stocks: list[StockOut]
 
 
-class PairIn(Closed):
+class PairName(Closed):
+    """How a pair is named: by its legs, or as in older versions by its name alone."""
+
     ticker1: Symbol | None = None
     ticker2: Symbol | None = None
-    hedge: Positive
-    status: ActivityNumber = 0
-    notes: Annotated[Notes | None, Blank] = None
     name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=129)] | None = Field(
         None, description="the legs joined by '-'; gives the legs when they are absent"
     )
-    contracts: Annotated[Positive | None, Blank] = None
-    account: Annotated[AccountName | None, Blank] = None
-    leg_policy: Annotated[LegPolicy | None, Blank] = Field(
-        None, description="when leg 2 is sent: together, leg1_first or attached; absent: as it is, at first together"
-    )
-    on_leg_failure: Annotated[FailurePolicy | None, Blank] = Field(
-        None, description="when one leg fails: unwind, complete or hold; absent: as it is, at first unwind"
-    )
-    leg_timeout: Annotated[Annotated[int, Field(ge=1, le=86400, strict=True)] | None, Blank] = Field(
-        None, description="seconds one leg may work while the other is filled; absent: as it is"
-    )
 
     @model_validator(mode="after")
-    def _legs_from_name(self) -> PairIn:
+    def _legs_from_name(self) -> Self:
         if self.name and not self.ticker1 and not self.ticker2:
             try:
                 parsed = parse_ticker(self.name)
@@ -147,20 +179,88 @@ class PairIn(Closed):
             raise InvalidInput({"name": f"must be {self.ticker1}-{self.ticker2}, or left out"})
         return self
 
+
+class PairIn(PairName):
+    hedge: Positive
+    status: ActivityNumber = 0
+    notes: Annotated[Notes | None, Blank] = None
+    contracts: Annotated[Positive | None, Blank] = None
+    account: Annotated[AccountName | None, Blank] = None
+    leg_policy: Annotated[LegPolicy | None, Blank] = Field(
+        None, description="when leg 2 is sent: together (where nothing is said), leg1_first or attached"
+    )
+    on_leg_failure: Annotated[FailurePolicy | None, Blank] = Field(
+        None, description="when one leg fails: unwind (where nothing is said), complete or hold"
+    )
+    leg_timeout: Annotated[LegTimeout | None, Blank] = Field(
+        None, description="seconds one leg may work while the other is filled; absent: as the desk is set"
+    )
+
     def form(self) -> PairForm:
         """Return the pair in the desk's terms."""
-        return PairForm(
-            symbol1=str(self.ticker1),
-            symbol2=str(self.ticker2),
-            hedge_ratio=self.hedge,
-            activity=Activity.from_number(self.status),
-            notes=self.notes,
-            contracts=self.contracts,
-            account=self.account,
-            leg_policy=self.leg_policy,
-            on_leg_failure=self.on_leg_failure,
-            leg_timeout=self.leg_timeout,
-        )
+        return _pair_form(self, self.hedge)
+
+
+class PairPut(PairName):
+    """A change of a pair: what is left out stays as it is, null brings the default back."""
+
+    hedge: Positive | None = Field(None, description="needed for a pair that is not registered yet")
+    status: ActivityNumber | None = None
+    notes: Annotated[Notes | None, Blank] = None
+    contracts: Annotated[Positive | None, Blank] = None
+    account: Annotated[AccountName | None, Blank] = Field(
+        None, description="where its alerts are traded; an admin changes it"
+    )
+    leg_policy: Annotated[LegPolicy | None, Blank] = Field(
+        None, description="when leg 2 is sent: together (at first), leg1_first or attached"
+    )
+    on_leg_failure: Annotated[FailurePolicy | None, Blank] = Field(
+        None, description="when one leg fails: unwind (at first), complete or hold"
+    )
+    leg_timeout: Annotated[LegTimeout | None, Blank] = Field(
+        None, description="seconds one leg may work while the other is filled; null: as the desk is set"
+    )
+
+    @model_validator(mode="after")
+    def _hedge_is_a_number(self) -> Self:
+        if "hedge" in self.model_fields_set and self.hedge is None:
+            raise InvalidInput({"hedge": "'hedge' cannot be empty!"})
+        return self
+
+    def form(self) -> PairForm:
+        """Return the pair in the desk's terms, with the defaults where nothing is said."""
+        return _pair_form(self, self.hedge)
+
+    def named(self) -> frozenset[str]:
+        """Return the desk's names of the fields that were said."""
+        return frozenset(PAIR_FIELDS[field] for field in self.model_fields_set if field in PAIR_FIELDS)
+
+
+PAIR_FIELDS = {
+    "hedge": "hedge_ratio",
+    "status": "activity",
+    "notes": "notes",
+    "contracts": "contracts",
+    "account": "account",
+    "leg_policy": "leg_policy",
+    "on_leg_failure": "on_leg_failure",
+    "leg_timeout": "leg_timeout",
+}
+
+
+def _pair_form(body: PairIn | PairPut, hedge: Decimal | None) -> PairForm:
+    return PairForm(
+        symbol1=str(body.ticker1),
+        symbol2=str(body.ticker2),
+        hedge_ratio=hedge,
+        activity=Activity.from_number(body.status or 0),
+        notes=body.notes,
+        contracts=body.contracts,
+        account=body.account,
+        leg_policy=body.leg_policy or LegPolicy.TOGETHER,
+        on_leg_failure=body.on_leg_failure or FailurePolicy.UNWIND,
+        leg_timeout=body.leg_timeout,
+    )
 
 
 class PairOut(Out):

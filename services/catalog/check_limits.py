@@ -123,9 +123,10 @@ def set_rule(form: RuleForm, actor: str, reason: str = "") -> CheckRule:
         if row is None:
             row = CheckRule(scope=form.scope, scope_name=form.scope_name, check_name=form.check)
             session.add(row)
+        before = _words_of(row)
         row.mode, row.limit_value, row.choice = form.mode, form.limit, form.choice
         row.changed_at, row.changed_by = utc_now(), actor
-        _write_down(session, actor, "limit set", form, _with_reason(_in_words(form), reason))
+        _write_down(session, actor, "limit set", form, _with_reason(f"{before} -> {_in_words(form)}", reason))
         session.flush()
         session.refresh(row)
     logger.info("%s: check %s of %s is now %s", actor, form.check, form.where, _in_words(form))
@@ -141,7 +142,8 @@ def clear_rule(check: str, scope: Scope, scope_name: str, actor: str, reason: st
         if row is None:
             raise NotFound("item not found.")
         session.delete(row)
-        _write_down(session, actor, "limit cleared", form, _with_reason("left to the wider scope", reason))
+        text = f"{_words_of(row)} -> left to the wider scope"
+        _write_down(session, actor, "limit cleared", form, _with_reason(text, reason))
     logger.info("%s: check %s of %s is left to the wider scope", actor, check, form.where)
 
 
@@ -200,6 +202,12 @@ def _check_name(session: Session, scope: Scope, name: str, field: str) -> None:
 def _in_words(form: RuleForm) -> str:
     parts = {"mode": form.mode, "limit": None if form.limit is None else f"{form.limit:f}", "choice": form.choice}
     return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+
+
+def _words_of(row: CheckRule) -> str:
+    limit = None if row.limit_value is None else f"{row.limit_value:f}"
+    parts = {"mode": row.mode, "limit": limit, "choice": row.choice}
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None) or "nothing set"
 
 
 def _with_reason(text: str, reason: str) -> str:

@@ -51,15 +51,20 @@ def list_stranded() -> Sequence[OrphanedPosition]:
         ]
 
 
+def goes_elsewhere(session: Session, old: int | None, new: int | None) -> bool:
+    """Return True if alerts go to another account with the new choice; None stands for the default account."""
+    default = session.execute(sa.select(BrokerAccount.id).where(BrokerAccount.is_default)).scalar_one()
+    return (old or default) != (new or default)
+
+
 def refuse_to_strand(session: Session, name: str, old: int | None, new: int | None) -> None:
     """Raise InvalidInput when a stock or pair that is held, or works, is to go from one account to another.
 
     None stands for the default account.
     """
-    default = session.execute(sa.select(BrokerAccount.id).where(BrokerAccount.is_default)).scalar_one()
-    before = old or default
-    if before == (new or default):
+    if not goes_elsewhere(session, old, new):
         return
+    before = old or session.execute(sa.select(BrokerAccount.id).where(BrokerAccount.is_default)).scalar_one()
     found = _open(session, name, before)
     if found:
         account = session.execute(sa.select(BrokerAccount.name).where(BrokerAccount.id == before)).scalar_one()

@@ -15,11 +15,13 @@ from domain.enums import Role
 from domain.errors import AlreadyExists, InvalidInput, NotAuthenticated, NotFound
 from extensions import db, transaction
 from models import User
+from services import journal
 from services.identity import throttle
 from services.identity.passwords import hash_password, needs_rehash, verify_password
 
 logger = logging.getLogger(__name__)
 
+THE_DESK = "the desk"  # who does what nobody has asked for
 NAME = re.compile(r"[\w.@+-]{1,64}")
 
 
@@ -63,12 +65,14 @@ def list_users(limit: int | None) -> Sequence[User]:
     return db.session.execute(sa.select(User).order_by(User.id.desc()).limit(limit)).scalars().all()
 
 
-def create_user(username: str, password: str, role: Role = Role.USER) -> None:
+def create_user(username: str, password: str, role: Role = Role.USER, *, actor: str = THE_DESK) -> None:
     """Add a user; raises AlreadyExists, or InvalidInput for a password that is too easy."""
     user = new_user(username, password, role)
     try:
         with transaction() as session:
             session.add(user)
+            session.flush()
+            _put_on_record(session, actor, "user added", username, f"role: {role}")
     except IntegrityError:
         raise AlreadyExists("'username' already exists.") from None
     logger.info("user %r created as %s", username, role)
@@ -82,7 +86,7 @@ def new_user(username: str, password: str, role: Role) -> User:
     return User(username=username, password_hash=hash_password(password), role=role)
 
 
-def change_user(username: str, password: str, role: Role | None = None) -> None:
+def change_user(username: str, password: str, role: Role | None = None, *, actor: str = THE_DESK) -> None:
     """Set a password, and the role when given; ends all sessions and tokens of that user. Raises NotFound."""
     check_new_password(password)
     hashed = hash_password(password)
@@ -90,19 +94,27 @@ def change_user(username: str, password: str, role: Role | None = None) -> None:
         user = _locked(session, username)
         if role is Role.USER:
             _keep_an_admin(session, user)
+        before = user.role
         user.password_hash = hashed
         user.role = role or user.role
         user.epoch += 1
+        changed = "" if user.role == before else f"; role: {before} -> {user.role}"
+        _put_on_record(session, actor, "user changed", username, f"password: set anew{changed}")
     logger.info("user %r: password changed, older sessions and tokens ended", username)
 
 
-def delete_user(username: str) -> None:
+def delete_user(username: str, *, actor: str = THE_DESK) -> None:
     """Delete a user; raises NotFound, or InvalidInput for the last admin."""
     with transaction() as session:
         user = _locked(session, username)
         _keep_an_admin(session, user)
+        _put_on_record(session, actor, "user deleted", username, f"role: {user.role}")
         session.delete(user)
     logger.info("user %r deleted", username)
+
+
+def _put_on_record(session: Session, actor: str, action: str, username: str, text: str) -> None:
+    journal.record(session, actor, action, f"user {username}", text, level=logging.INFO)
 
 
 def _locked(session: Session, username: str) -> User:

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from domain.alert import REDELIVERY_SPAN, Alert, RepeatKey, repeat_key
+from domain.enums import TickerType
 from domain.errors import DatabaseBusy, NotAuthenticated, PayloadMismatch
 from domain.intake import Arrival, Decision, decide
 from domain.order_status import SignalStatus
@@ -58,7 +59,7 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
             raise NotAuthenticated("incorrect passphrase.", "wrong_passphrase")
         arrival = Arrival(alert.alert_at, now, is_lane_busy)
         decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms, arrival)
-        values = _values(alert, decision, key, known.version)
+        values = _values(alert, decision, key, known)
         values["unjudged_at"] = alert.alert_at if now is None else None
         rowid = insert_signal(values, key.weak)
         if rowid is not None:
@@ -119,7 +120,9 @@ def _first_delivery(alert: Alert, key: RepeatKey, name: str | None, elapsed: flo
     return Received(first.id, SignalStatus(first.status), first.status_reason, duplicate=True)
 
 
-def _values(alert: Alert, decision: Decision, key: RepeatKey, version: int) -> dict[str, Any]:
+def _values(alert: Alert, decision: Decision, key: RepeatKey, known: snapshots.Snapshot) -> dict[str, Any]:
+    name = decision.name or ""
+    find = known.find_pair if decision.ticker_type is TickerType.PAIR else known.find_instrument
     values = {
         **{name: getattr(alert, name) for name in SAID},
         **{name: getattr(decision, name) for name in DECIDED},
@@ -127,7 +130,8 @@ def _values(alert: Alert, decision: Decision, key: RepeatKey, version: int) -> d
         "dedupe_key": key.key,
         "weak_key": key.weak,
         "status_reason": decision.reason,
-        "known_version": version,
+        "known_version": known.version,
+        "registered_as": name if name and find(name) is not None else None,
     }
     if key.weak:
         values["first_key"], values["last_key"] = key_range(key.key)

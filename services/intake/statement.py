@@ -1,9 +1,9 @@
 """The one statement that every alert waits for.
 
-It inserts a signal only if the registry is still the one that the decision was made on, and
-no delivery of the same event is stored. PostgreSQL reads and plans it once a connection and
-then only executes it: for a row this wide that is half of its work. Alerts with an id of the
-sender are inserted by one form of it, and those without by another, which asks for repeats.
+It inserts a signal only if the registry is still the one that the decision was made on, what it names is
+still registered, and no delivery of the same event is stored. PostgreSQL reads and plans it once a connection
+and then only executes it: for a row this wide that is half of its work. Alerts with an id of the sender are
+inserted by one form of it, and those without by another, which asks for repeats.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql
 
 from domain.intake import FUTURE_TOLERANCE
 from extensions import USED_AT, bare_transaction, db, insert_or_update, is_postgresql, release_session, utc_now
-from models import RegistryVersion, Signal
+from models import Instrument, Pair, RegistryVersion, Signal
 from services import failpoints
 from services.intake.repeats import is_new, last_of_body, next_key
 
@@ -65,8 +65,9 @@ def insert_signal(values: Mapping[str, Any], weak: bool) -> int | None:
     """Insert the signal, commit, and return its id.
 
     None when the registry has changed, the event is known, or the alert's time is too far ahead.
-    `values` holds COLUMNS, `known_version` and `unjudged_at`, the alert's time unless it was compared with the
-    database's clock before; with a `weak` key also `first_key` and `last_key`. Raises SQLAlchemy's DBAPIError.
+    `values` holds COLUMNS, `known_version`, `registered_as`, the name of the stock or pair if there is one, and
+    `unjudged_at`, the alert's time unless it was compared with the database's clock before; with a `weak` key
+    also `first_key` and `last_key`. Raises SQLAlchemy's DBAPIError.
     """
     if not is_postgresql():  # SQLite writers pass one by one anyway
         with bare_transaction() as connection:
@@ -144,8 +145,16 @@ def _statement(dialect: str, weak: bool) -> Any:
         name: sa.cast(sa.bindparam(name, type_=TABLE.c[name].type), TABLE.c[name].type) for name in COLUMNS
     }
     unjudged_at = sa.cast(sa.bindparam("unjudged_at", type_=TABLE.c.alert_at.type), TABLE.c.alert_at.type)
+    registered_as = sa.cast(sa.bindparam("registered_as", type_=TABLE.c.name.type), TABLE.c.name.type)
     conditions = [
         sa.exists().where(RegistryVersion.version == sa.bindparam("known_version")),
+        # A stock or pair that is just being deleted: the statement waits for the end of that, and does not find it
+        # then. The version alone would not do, for it is read as it was when the statement began.
+        sa.or_(
+            registered_as.is_(None),
+            _locked_row(Instrument.symbol == registered_as),
+            _locked_row(Pair.name == registered_as),
+        ),
         sa.or_(unjudged_at.is_(None), unjudged_at <= utc_now(FUTURE_TOLERANCE)),
     ]
     source: sa.FromClause | None = None
@@ -161,3 +170,8 @@ def _statement(dialect: str, weak: bool) -> Any:
     names = [*columns, "seen_count", "received_at", "last_seen_at"]
     stored = insert_or_update(TABLE).from_select(names, rows, include_defaults=False)
     return stored.on_conflict_do_nothing().returning(TABLE.c.id)
+
+
+def _locked_row(named: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is there, which keeps it there until the end of the transaction."""
+    return sa.exists(sa.select(sa.literal_column("1")).where(named).with_for_update(read=True, key_share=True))

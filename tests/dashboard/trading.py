@@ -18,7 +18,7 @@ from services.execution import stops
 from services.reports import drift
 from tests.dashboard.support import add_signal, form_token
 from tests.support import book_rows
-from tests.support.factories import make_pair, make_stock
+from tests.support.factories import TESTER, make_pair, make_stock
 
 HOSTILE = "\"'><img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>{{7*7}}"
 
@@ -203,7 +203,8 @@ def drift_state(app: Flask, pair: str = "LNT-FTS") -> str:
 
 
 def journal(app: Flask) -> list[tuple[str, str, str, str]]:
-    """Return what was done by hand, oldest first: who, what, to what, and the text."""
+    """Return what was done by hand since the test began, oldest first: who, what, to what, and the text."""
     with app.app_context():
-        rows = db.session.execute(sa.select(JournalEntry).order_by(JournalEntry.id)).scalars()
+        done = sa.select(JournalEntry).where(JournalEntry.actor != TESTER.name)
+        rows = db.session.execute(done.order_by(JournalEntry.id)).scalars()
         return [(row.actor, row.action, row.subject, row.text) for row in rows]

@@ -130,5 +130,6 @@ def test_a_check_is_on_for_a_pair_when_only_a_stock_of_it_has_a_limit():
     for other in (Subject("paper", "AAA-CCC", TickerType.PAIR), Subject("paper", "AAA", TickerType.SINGLE), Subject()):
         assert not known.is_on("max_notional", other)
     assert not rules(rule("max_notional", limit=5, mode=OFF, at=stock("BBB"))).is_on("max_notional", PAIR)
+    assert not rules(rule("daily_loss", limit=5, at=stock("BBB"))).is_on("daily_loss", PAIR)
     coins = Subject("paper", "BTC-USD-ETH-USD", TickerType.PAIR)
     assert rules(rule("max_notional", limit=5, at=stock("ETH-USD"))).is_on("max_notional", coins)

@@ -13,6 +13,7 @@ from tests.support.factories import (
     dump_tables,
     exact,
     get_signal,
+    make_alert_body,
     make_pair,
     make_stock,
     post_alert,
@@ -514,6 +515,9 @@ def test_rowids_are_never_used_again(client, admin_headers):
 
 def test_a_signal_stays_while_its_stock_goes(app, client, admin_headers):
     rowid = store_alert(client)
+    assert client.delete("/v3/stock/LNT", headers=admin_headers).status_code == 409
+    body = {**make_alert_body(rowid=rowid), "order_status": "canceled"}
+    assert client.put("/v3/webhook", json=body).status_code == 200
     assert client.delete("/v3/stock/LNT", headers=admin_headers).status_code == 200
     assert get_signal(client, rowid)["ticker"] == "LNT"
     assert post_alert(client, order_contracts=5).json["status_msg"] == "unknown ticker"

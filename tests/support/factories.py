@@ -16,11 +16,13 @@ from config import Config
 from domain.enums import Activity, Role
 from extensions import db
 from services.catalog import pairs, stocks
+from services.catalog.registry_changes import Editor
 from services.identity import users
 
 PASSPHRASE = "an alert may carry 7 words"
 ADMIN_PASSWORD = "the desk of a careful trader"
 USER_PASSWORD = "a reader of this desk"
+TESTER = Editor("the test", is_admin=True)  # who has made what a test begins with
 ABSENT: Any = object()  # in make_alert_body: leave the field out
 
 T = TypeVar("T")
@@ -46,7 +48,7 @@ def make_config(url: str, folder: Path, **overrides: str) -> Config:
 
 def make_user(app: Flask, username: str = "reader", password: str = USER_PASSWORD, role: Role = Role.USER) -> None:
     with app.app_context():
-        users.create_user(username, password, role)
+        users.create_user(username, password, role, actor=TESTER.name)
 
 
 def log_in(client: FlaskClient, username: str = "admin", password: str = ADMIN_PASSWORD, **more: Any) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def bearer(token: str) -> dict[str, str]:
 def make_stock(app: Flask, symbol: str = "LNT", **fields: Any) -> None:
     """Register a stock; active unless `activity` says otherwise."""
     with app.app_context():
-        stocks.put_stock(stocks.StockForm(**{"symbol": symbol, "activity": Activity.ACTIVE, **fields}))
+        stocks.put_stock(stocks.StockForm(**{"symbol": symbol, "activity": Activity.ACTIVE, **fields}), TESTER)
 
 
 def make_pair(app: Flask, name: str = "LNT-FTS", hedge_ratio: str = "1", **fields: Any) -> None:
@@ -71,8 +73,8 @@ def make_pair(app: Flask, name: str = "LNT-FTS", hedge_ratio: str = "1", **field
     symbol1, symbol2 = name.split("-")
     form = {"symbol1": symbol1, "symbol2": symbol2, "hedge_ratio": Decimal(hedge_ratio)}
     with app.app_context():
-        pairs.put_pair(pairs.PairForm(**form))
-        pairs.put_pair(pairs.PairForm(**{**form, "activity": Activity.ACTIVE, **fields}))
+        pairs.put_pair(pairs.PairForm(**form), TESTER)
+        pairs.put_pair(pairs.PairForm(**{**form, "activity": Activity.ACTIVE, **fields}), TESTER)
 
 
 def make_alert_body(**overrides: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from services.catalog.pairs import PairForm, put_pair
 from services.catalog.stocks import StockForm, put_stock
 from services.setup import prepare_database
 from tests.support.desk import Desk
-from tests.support.factories import make_config, make_pair, make_stock
+from tests.support.factories import TESTER, make_config, make_pair, make_stock
 
 
 @pytest.fixture
@@ -38,14 +38,14 @@ def test_a_stock_that_is_held_keeps_its_account(desk: Desk):
     desk.alert("LNT", Side.BUY, "10")
     desk.work()
     with pytest.raises(InvalidInput) as refused:
-        put_stock(replace(form, account="external"))
+        put_stock(replace(form, account="external"), TESTER)
     text = "cannot change while paper has 10 LNT of LNT; close that first, or name paper"
     assert refused.value.fields == {"account": text}
     for same in (None, "paper"):  # None is the default account, and that is paper
-        put_stock(replace(form, account=same))
+        put_stock(replace(form, account=same), TESTER)
     desk.alert("LNT", Side.SELL, "10")
     desk.work()
-    put_stock(replace(form, account="external"))
+    put_stock(replace(form, account="external"), TESTER)
 
 
 def test_a_pair_whose_orders_work_keeps_its_account(desk: Desk):
@@ -53,11 +53,11 @@ def test_a_pair_whose_orders_work_keeps_its_account(desk: Desk):
     desk.alert("MA-3*V", Side.BUY, "10", "1")
     desk.plan()
     with pytest.raises(InvalidInput) as refused:
-        put_pair(form)
+        put_pair(form, TESTER)
     assert "working orders of MA, working orders of V of MA-V" in refused.value.fields["account"]
     desk.work()
     with pytest.raises(InvalidInput) as refused:
-        put_pair(form)
+        put_pair(form, TESTER)
     assert "10 MA, -30 V of MA-V" in refused.value.fields["account"]
 
 

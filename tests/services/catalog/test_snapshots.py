@@ -4,9 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from config import ConfigError
 from domain.enums import Activity
+from extensions import transaction
+from models import Signal
 from services.catalog import snapshots
 from services.identity import passphrases
 from services.intake import receive
@@ -51,7 +54,9 @@ def test_a_stock_registered_elsewhere_is_known_here(app, remembering):
     assert reason(remembering, "NONE", "after") is None
 
 
-def test_a_stock_deleted_elsewhere_is_unknown_here(client, remembering, admin_headers):
+def test_a_stock_deleted_elsewhere_is_unknown_here(app, client, remembering, admin_headers):
+    with app.app_context(), transaction() as session:  # a stock is not deleted while a signal of it waits
+        session.execute(sa.update(Signal).values(status="canceled"))
     assert client.delete("/v3/stock/LNT", headers=admin_headers).status_code == 200
     assert reason(remembering, "LNT", "after") == "unknown ticker"
 
