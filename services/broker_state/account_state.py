@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from models import AccountState, AssetState, Instrument, Order, Pair, Position, 
 from models.order import OPEN
 
 ASSET_COLUMNS = ("tradable", "shortable", "quantity_step", "short_step", "always_open", "heard_at")
+QUOTE_COLUMNS = ("bid", "ask", "source", "at", "heard_at")
 
 
 def symbols_of(account_id: int) -> tuple[set[str], set[str]]:
@@ -61,31 +62,43 @@ def set_state(account_id: int, **values: object) -> None:
 
 def keep_assets(account_id: int, assets: Mapping[str, AssetReport | None]) -> None:
     """Keep what may be done with symbols; None = the broker does not know it."""
-    with transaction() as session:
-        for symbol, asset in assets.items():
-            row = insert_or_update(AssetState).values(
-                account_id=account_id,
-                symbol=symbol,
-                tradable=asset is not None and asset.tradable,
-                shortable=asset is not None and asset.shortable,
-                quantity_step=asset.quantity_step if asset else Decimal(1),
-                short_step=asset.short_step if asset else None,
-                always_open=asset is not None and asset.always_open,
-                heard_at=utc_now(),
-            )
-            new = {name: row.excluded[name] for name in ASSET_COLUMNS}
-            keys = [AssetState.account_id, AssetState.symbol]
-            session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
+    rows = [
+        {
+            "account_id": account_id,
+            "symbol": symbol,
+            "tradable": asset is not None and asset.tradable,
+            "shortable": asset is not None and asset.shortable,
+            "quantity_step": asset.quantity_step if asset else Decimal(1),
+            "short_step": asset.short_step if asset else None,
+            "always_open": asset is not None and asset.always_open,
+        }
+        for symbol, asset in sorted(assets.items())
+    ]
+    _keep(AssetState, rows, ASSET_COLUMNS)
 
 
 def keep_quotes(account_id: int, quotes: Iterable[QuoteReport]) -> None:
     """Keep the newest quotes."""
-    found = list(quotes)
-    if not found:
+    rows = [
+        {
+            "account_id": account_id,
+            "symbol": quote.symbol,
+            "bid": quote.bid,
+            "ask": quote.ask,
+            "source": quote.source,
+            "at": quote.at,
+        }
+        for quote in sorted(quotes, key=lambda quote: quote.symbol)
+    ]
+    _keep(Quote, rows, QUOTE_COLUMNS)
+
+
+def _keep(model: type[AssetState | Quote], rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """Store rows by account and symbol, all in one message; the newest stays."""
+    if not rows:
         return
+    insert = insert_or_update(model).values(heard_at=utc_now())
+    new = {name: insert.excluded[name] for name in columns}
+    keys = [model.account_id, model.symbol]
     with transaction() as session:
-        for quote in found:
-            new = {"bid": quote.bid, "ask": quote.ask, "source": quote.source, "at": quote.at, "heard_at": utc_now()}
-            row = insert_or_update(Quote).values(account_id=account_id, symbol=quote.symbol, **new)
-            keys = [Quote.account_id, Quote.symbol]
-            session.execute(row.on_conflict_do_update(index_elements=keys, set_=new))
+        session.execute(insert.on_conflict_do_update(index_elements=keys, set_=new), rows)

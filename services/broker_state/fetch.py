@@ -108,7 +108,9 @@ def ask_holdings(known: BrokerState) -> None:
 def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], oldest: float) -> None:
     """Ask what may be done with the symbols of which nothing was heard for `oldest` seconds."""
     now = time.monotonic()
-    due = [symbol for symbol in symbols if now - known.assets_at.get(symbol, -1e9) > oldest][:MOST_SYMBOLS]
+    due = [symbol for symbol in symbols if now - known.assets_at.get(symbol, -1e9) > oldest]
+    if known.broker.capabilities.is_remote:
+        due = due[:MOST_SYMBOLS]
     if not due:
         return
     found = known.broker.list_assets(due)

@@ -16,7 +16,7 @@ from domain.enums import MarketPosition, Side, Source, TickerType, WhenClosed
 from domain.intake import decide
 from domain.lanes.account_book import AccountBook
 from domain.lanes.values import Ahead
-from domain.planning.values import PlanContext, PlanLeg, Request
+from domain.planning.values import PairTerms, PlanContext, PlanLeg, Request
 from domain.preflight import BrokerFacts
 from models import Signal
 from services.catalog.snapshots import AccountRef, Snapshot
@@ -101,7 +101,7 @@ class Contexts:
             broker=broker,
             registered=registered,
             instruments={symbol: known.terms_of(symbol) for symbol in request.symbols},
-            pair=known.terms_of_pair(name),
+            pair=known.terms_of_pair(name) if request.kind is TickerType.PAIR else PairTerms(),
             live_is_off=account_id in known.switched_off,
             account_positions=positions,
             holdings={symbol: book.holding(symbol) for symbol in request.symbols},
