@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from domain.order_status import SignalStatus, check_signal_transition
 from extensions import announce
 from models import Signal, SignalEvent
+from services.batch_writes import add_record
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +40,13 @@ def move_signal(
     announce(session)
     if status is old:
         return
-    session.add(
-        SignalEvent(
-            signal_id=signal.id,
-            from_status=old,
-            to_status=status,
-            reason=signal.status_reason,
-            actor=actor[:128],
-        )
-    )
+    values = {
+        "signal_id": signal.id,
+        "from_status": old,
+        "to_status": status,
+        "reason": signal.status_reason,
+        "actor": actor[:128],
+    }
+    add_record(session, SignalEvent, values)
     usual = logging.CRITICAL if status is SignalStatus.CRITICAL else logging.INFO
     logger.log(level or usual, "signal %s: %s -> %s%s", signal.id, old, status, f", {reason}" if reason else "")

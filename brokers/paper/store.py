@@ -180,6 +180,7 @@ def _postgresql_engine(url: URL) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_timeout=LOCK_SECONDS,
+        executemany_mode="values_plus_batch",  # rows go out in one message, not each in its own
         isolation_level="READ COMMITTED",  # what is read after a lock must be what the lock waited for
         connect_args={
             "connect_timeout": CONNECT_SECONDS,

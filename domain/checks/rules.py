@@ -117,7 +117,7 @@ class Rules:
 
     def is_on(self, check: str, subject: Subject) -> bool:
         """Return True if the check has something to do; one that needs a limit has not until there is one."""
-        if self.of_legs(check, subject.account, subject.may_be_legs):
+        if subject.kind is TickerType.PAIR and self.of_legs(check, subject.account, subject.may_be_legs):
             return True
         if self.mode(check, subject) is CheckMode.OFF:
             return False

@@ -17,11 +17,12 @@ class Reservations:
 
     def __init__(self) -> None:
         self._amounts: dict[int, Decimal] = {}
+        self._total = Decimal(0)
 
     @property
     def total(self) -> Decimal:
         """Return what is set aside in all."""
-        return sum(self._amounts.values(), Decimal(0))
+        return self._total
 
     @property
     def signals(self) -> frozenset[int]:
@@ -32,11 +33,12 @@ class Reservations:
         """Set money aside for the orders of a signal."""
         if amount:
             self._amounts[signal_id] = self._amounts.get(signal_id, Decimal(0)) + amount
+            self._total += amount
 
     def release(self, signals: Iterable[int]) -> None:
         """Give back what was set aside for signals."""
         for signal_id in signals:
-            self._amounts.pop(signal_id, None)
+            self._total -= self._amounts.pop(signal_id, Decimal(0))
 
 
 def answered(signals: frozenset[int]) -> frozenset[int]:

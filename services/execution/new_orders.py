@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from domain.enums import OrderType, Purpose, Side, TimeInForce
 from domain.order_status import OrderStatus
 from models import Order, OrderEvent, Signal
+from services.batch_writes import add_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,13 @@ def add_orders(session: Session, orders: Sequence[Order], cause: str, actor: str
     session.add_all(orders)
     session.flush()
     for order in orders:
-        session.add(
-            OrderEvent(order_id=order.id, seq=1, to_status=OrderStatus.QUEUED, cause=cause[:500], actor=actor, epoch=0)
-        )
+        values = {
+            "order_id": order.id,
+            "seq": 1,
+            "to_status": OrderStatus.QUEUED,
+            "from_status": None,
+            "cause": cause[:500],
+            "actor": actor,
+            "epoch": 0,
+        }
+        add_record(session, OrderEvent, values)

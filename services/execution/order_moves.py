@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from domain.order_status import OrderStatus, check_transition
 from models import Order, OrderEvent
+from services.batch_writes import add_record
 from services.execution.lane_wakeups import note_change
 
 logger = logging.getLogger(__name__)
@@ -64,13 +65,13 @@ def start_cancel(session: Session, order: Order, reason: str, actor: str, now: d
 
 def _record(session: Session, order: Order, status: OrderStatus, cause: str, actor: str) -> None:
     order.moves = (order.moves or 0) + 1
-    event = OrderEvent(
-        order_id=order.id,
-        seq=order.moves,
-        from_status=order.status,
-        to_status=status,
-        cause=cause[:500],
-        actor=actor,
-        epoch=order.lease_epoch,
-    )
-    session.add(event)
+    values = {
+        "order_id": order.id,
+        "seq": order.moves,
+        "from_status": order.status,
+        "to_status": status,
+        "cause": cause[:500],
+        "actor": actor,
+        "epoch": order.lease_epoch,
+    }
+    add_record(session, OrderEvent, values)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -62,7 +61,11 @@ class Inputs:
         """Return the fields of a signal's facts."""
         facts, account = self._asked[signal.id]
         sums = self._totals.answer(facts, account, self._on[signal.id])
-        return {"to_target": facts.to_target, **self._by_signal[signal.id], **sums}
+        return {**self._by_signal[signal.id], **sums}
+
+    def said(self, signal: Signal) -> Facts:
+        """Return what a signal itself says."""
+        return self._asked[signal.id][0]
 
     def count(self, signal: Signal, orders: Sequence[PlannedOrder]) -> None:
         """Let later signals of the batch see the orders that were planned for this one."""
@@ -78,9 +81,7 @@ def gather(
     for signal in signals:
         account_id = signal.account_id or 0
         account = AccountRef(account_id, known.account_name(account_id))
-        each = said(signal, account, now, desk_lifetime=desk_lifetime)
-        to_target = known.rules.choice("sizing", each.subject) == TARGET
-        asked[signal.id] = (replace(each, to_target=to_target), account)
+        asked[signal.id] = (said(signal, account, now, desk_lifetime=desk_lifetime, rules=known.rules), account)
     return Inputs(session, known, asked, now)
 
 
@@ -102,11 +103,12 @@ def _is_on(check: str, facts: Facts, rules: Rules) -> bool:
 
 
 def said(
-    signal: Signal, account: AccountRef, now: datetime, *, desk_lifetime: timedelta, to_target: bool = False
+    signal: Signal, account: AccountRef, now: datetime, *, desk_lifetime: timedelta, rules: Rules | None = None
 ) -> Facts:
-    """Return what the signal itself says."""
+    """Return what the signal itself says; by the rules it is sized to its target, where they are given and say so."""
+    subject = Subject(account.name, str(signal.name), TickerType(str(signal.ticker_type)))
     return Facts(
-        subject=Subject(account.name, str(signal.name), TickerType(str(signal.ticker_type))),
+        subject=subject,
         symbols=tuple(symbol for symbol in (signal.symbol1, signal.symbol2) if symbol is not None),
         now=now,
         rowid=signal.id,
@@ -124,7 +126,7 @@ def said(
         previous_position_size=signal.previous_position_size,
         lifetime=None if signal.lifetime is None else Decimal(signal.lifetime),
         when_closed=WhenClosed(signal.when_closed) if signal.when_closed else None,
-        to_target=to_target,
+        to_target=rules is not None and rules.choice("sizing", subject) == TARGET,
     )
 
 

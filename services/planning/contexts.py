@@ -20,7 +20,7 @@ from domain.planning.values import PairTerms, PlanContext, PlanLeg, Request
 from domain.preflight import BrokerFacts
 from models import Signal
 from services.catalog.snapshots import AccountRef, Snapshot
-from services.planning.check_inputs import gather, said
+from services.planning.check_inputs import gather
 
 
 def symbols_of(signal: Signal) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ class Contexts:
         books: Mapping[int, AccountBook],
         ahead: Mapping[int, tuple[Ahead, ...]] | None = None,
     ) -> None:
-        self._now, self._known, self._lifetime = now, known, desk_lifetime
+        self._now, self._known = now, known
         self.books = books
         self._ahead = ahead or {}
         known.load(symbols={symbol for signal in signals for symbol in symbols_of(signal)}, pairs=_pairs(signals))
@@ -80,7 +80,7 @@ class Contexts:
         book = self.books[account_id]
         money = None if broker.account is None else Money(broker.account.cash, broker.account.buying_power)
         facts = replace(
-            said(signal, account, self._now, desk_lifetime=self._lifetime),
+            self._inputs.said(signal),
             books=book.lines(request.symbols),
             stops=known.stops,
             quotes=broker.quotes,

@@ -141,7 +141,8 @@ class _Turn:
     def decide(self, signal: Signal, broker: BrokerFacts) -> Outcome:
         """Decide a signal and put on it what was decided."""
         account_id = signal.account_id or 0
-        broker = replace(broker, reserved=broker.reserved + self.reserved.get(account_id, Decimal(0)))
+        if reserved := self.reserved.get(account_id):
+            broker = replace(broker, reserved=broker.reserved + reserved)
         try:
             request, context = self.contexts.of(
                 signal,
@@ -159,7 +160,8 @@ class _Turn:
         if isinstance(outcome, Refused):
             outcome = name_other_accounts(self.session, signal, outcome)
         if isinstance(outcome, Planned):
-            outcome = replace(outcome, timeout=outcome.timeout or self.desk.leg_timeout)
+            if len(outcome.legs) == 2 and not outcome.timeout:
+                outcome = replace(outcome, timeout=self.desk.leg_timeout)
             self._make(signal, outcome, context.now)
         self._note_others(signal, outcome)
         apply_outcome(self.session, signal, outcome, self.desk.worker)

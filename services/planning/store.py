@@ -33,7 +33,6 @@ AT_ONCE = (
 )
 ORDERS, EVENTS = cast(sa.Table, Order.__table__), cast(sa.Table, OrderEvent.__table__)
 _INSERT_ORDERS = sa.insert(ORDERS).returning(ORDERS.c.id, sort_by_parameter_order=True)
-_COLUMNS = [column.name for column in ORDERS.c if column.name != "id"]
 
 
 @dataclass(slots=True)
@@ -148,10 +147,10 @@ def must_queue(orders: Sequence[Order], book: AccountBook, plan: Planned) -> boo
 
 def take_up(book: AccountBook, orders: Sequence[Order], plan: Planned) -> None:
     """Let the signals that are decided later see these orders, and what is to follow them."""
-    number = -sum(map(len, book.working.values()))  # no order has an id yet; below 0 none is taken for another
     book.add(
         Working(
-            order_id=number - index,
+            # No order has an id yet; below 0 none is taken for another.
+            order_id=-(10 * (order.signal_id or 0) + order.leg),
             signal_id=order.signal_id,
             lane=order.name,
             symbol=order.symbol,
@@ -161,7 +160,7 @@ def take_up(book: AccountBook, orders: Sequence[Order], plan: Planned) -> None:
             is_exit=order.is_exit,
             is_market=order.limit_price is None and order.stop_price is None,
         )
-        for index, order in enumerate(orders)
+        for order in orders
     )
     ordered = {order.leg for order in orders}
     for leg in plan.legs:
@@ -186,7 +185,7 @@ def insert_orders(session: Session, made: Sequence[Made], worker: str, now: date
     # Written out these two statements cost half of what the mapper takes. Sorted, so that two workers never wait for
     # each other in a circle.
     orders.sort(key=lambda order: (order.account_id, order.symbol, order.signal_id or 0))
-    rows = [{name: getattr(order, name) for name in _COLUMNS} for order in orders]
+    rows = _rows(orders)
     for order, rowid in zip(orders, session.execute(_INSERT_ORDERS, rows).scalars().all(), strict=True):
         order.id = rowid
     session.execute(sa.insert(EVENTS), [event for order in orders for event in _events(order, worker)])
@@ -196,6 +195,14 @@ def insert_orders(session: Session, made: Sequence[Made], worker: str, now: date
         for order in each.orders
         if order.status == S.SENDING
     ]
+
+
+def _rows(orders: Sequence[Order]) -> list[dict[str, object]]:
+    """Return what is to be inserted: the columns that any of the orders has a value for."""
+    columns = [
+        column.name for column in ORDERS.c if any(order.__dict__.get(column.name) is not None for order in orders)
+    ]
+    return [{name: order.__dict__.get(name) for name in columns} for order in orders]
 
 
 def _events(order: Order, worker: str) -> list[dict[str, object]]:
