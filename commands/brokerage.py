@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from domain.brokerage import meaning
+from domain.account_opening.status import meaning
 from services.account_opening.brokerage import all_accounts, owner_names
 
 brokerage_group = AppGroup("brokerage", help="Look at the accounts that people have opened at the brokerage.")

@@ -7,6 +7,7 @@ from flask import Flask, Response, request
 from dashboard import (
     accounts,
     auth,
+    banners,
     controls,
     docs,
     error_pages,
@@ -16,7 +17,6 @@ from dashboard import (
     positions,
     security,
     sessions,
-    standing,
     viewer,
 )
 from extensions import db
@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
     app.session_interface = sessions.DeskSessions(app, NO_SESSION)
     security.init_app(app)
     viewer.init_app(app)
-    standing.init_app(app)
+    banners.init_app(app)
     pages.init_app(app)
     events.init_app(app)
     app.extensions["error_page"] = error_pages.error_page

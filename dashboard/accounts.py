@@ -7,9 +7,9 @@ from enum import StrEnum
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from dashboard.account_view import ENVIRONMENTS, account_card
 from dashboard.forms import Form, carry_out
 from dashboard.viewer import actor, admins_only, members_only
+from dashboard.views.accounts import ENVIRONMENTS, account_card
 from domain.enums import Environment
 from domain.errors import AlreadyExists, Conflict, InvalidInput
 from extensions import database_time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.words import count, moment, span
+from dashboard.formatting import count, moment, span
 from domain.order_status import CLOSED, OrderStatus
 from services.reports.signal_queries import DeskState
 from services.reports.unmonitored_accounts import UnmonitoredAccount

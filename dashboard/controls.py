@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from dashboard import check_view
-from dashboard.control_view import LEVELS, SCOPES, journal_line, stop_view
+from dashboard.banners import stop_text
 from dashboard.forms import Form, carry_out
-from dashboard.standing import stop_text
 from dashboard.viewer import actor, admins_only, members_only
+from dashboard.views import checks as check_view
+from dashboard.views.controls import LEVELS, SCOPES, journal_line, stop_view
 from domain.checks.catalog import CHECKS
 from domain.enums import CheckMode, Scope, StopLevel
 from domain.errors import Conflict, NotFound

@@ -6,7 +6,7 @@ from flask import Response, make_response, render_template
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from dashboard import standing
+from dashboard import banners
 
 WORDS = {
     400: ("This request makes no sense to the desk", None),
@@ -29,7 +29,7 @@ def error_page(error: Exception, status: int | None = None, error_id: str | None
         headers = {name: value for name, value in error.get_headers() if name.lower() in KEPT_HEADERS}
         described = error.description if status in (400, 403) else None
     status = status or 500
-    standing.without_database()
+    banners.without_database()
     title, text = WORDS.get(status, (HTTP_STATUS_CODES.get(status, "Error"), None))
     words = {"title": title, "text": described or text}
     page = render_template("error.html", status=status, error_id=error_id, **words)

@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from dashboard.forms import Form, sent_form
 from dashboard.order_filters import SHOW, OrderFilters, read_order_filters
-from dashboard.order_view import order_detail, order_rows
 from dashboard.viewer import actor, admins_only, members_only
+from dashboard.views.orders import order_detail, order_rows
 from domain.errors import NotFound
 from domain.order_status import OrderStatus
 from extensions import database_time

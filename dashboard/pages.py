@@ -11,12 +11,12 @@ from flask import Blueprint, Flask, abort, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
 
-from dashboard.detail import detail
 from dashboard.filters import read_filters
 from dashboard.forms import Form, sent_form
-from dashboard.result_view import result_today
-from dashboard.view import health, signal_row, status_counts
 from dashboard.viewer import actor, admins_only, current_viewer, readers_only
+from dashboard.views.results import result_today
+from dashboard.views.signal import detail
+from dashboard.views.signals import health, signal_row, status_counts
 from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
 from domain.ticker import TickerError, normalise_name

@@ -8,11 +8,11 @@ from datetime import datetime
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from dashboard.formatting import Moment, moment, number
 from dashboard.forms import Form, sent_form
-from dashboard.position_view import account_block, proposals
-from dashboard.result_view import result_lines, slip_lines
 from dashboard.viewer import actor, admins_only, members_only
-from dashboard.words import Moment, moment, number
+from dashboard.views.positions import account_block, proposals
+from dashboard.views.results import result_lines, slip_lines
 from domain.errors import NotFound
 from domain.order_status import CLOSED
 from extensions import database_time

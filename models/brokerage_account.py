@@ -25,7 +25,7 @@ class BrokerageAccount(Model):
     environment: Mapped[str] = mapped_column(sa.String(16))
     name: Mapped[str] = mapped_column(sa.String(128))
     email: Mapped[str] = mapped_column(sa.String(254))  # in lower case
-    status: Mapped[str] = mapped_column(sa.String(32))  # Alpaca's word, or one of domain.brokerage
+    status: Mapped[str] = mapped_column(sa.String(32))  # Alpaca's word, or one of domain.account_opening.status
     reason: Mapped[str | None] = mapped_column(sa.String(500))
     account_number: Mapped[str | None] = mapped_column(sa.String(64))
     equity: Mapped[Decimal | None] = mapped_column(ExactDecimal)

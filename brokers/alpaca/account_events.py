@@ -15,7 +15,7 @@ import requests
 from brokers.alpaca.account_forms import status_event
 from brokers.alpaca.settings import BrokerageSettings
 from brokers.http import CONNECT_SECONDS
-from domain.brokerage import StatusEvent
+from domain.account_opening.status import StatusEvent
 
 SILENT_SECONDS = 60.0  # a stream that sends not even a heartbeat for so long is dead
 PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)  # seconds between tries to connect

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from brokers.alpaca.translate import moment, number
-from domain.brokerage import Application, BrokerageReport, StatusEvent
+from domain.account_opening.status import Application, BrokerageReport, StatusEvent
 
 LONGEST_NUMBER, LONGEST_REASON = 64, 500
 STATUS = re.compile(r"[A-Z][A-Z0-9_]{0,31}", re.ASCII)

@@ -43,9 +43,9 @@ from brokers.errors import (
     OrderRejected,
     OutcomeUnknown,
 )
-from domain.brokerage import Application, BrokerageReport
+from domain.account_opening.status import Application, BrokerageReport
 
-WALL_SECONDS = 10.0  # of one call; much less than domain.brokerage.SURE_AFTER
+WALL_SECONDS = 10.0  # of one call; much less than domain.account_opening.status.SURE_AFTER
 UNKNOWN = "Alpaca does not know this account."
 UNCLEAR = "What Alpaca says of this account cannot be understood."
 T = TypeVar("T")

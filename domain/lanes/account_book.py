@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from domain.checks.facts import BookLine
-from domain.crossing import AccountHolding
 from domain.enums import Side
+from domain.lanes.position_reversal import AccountHolding
 from domain.lanes.values import ZERO, Ahead, Lane, LaneLeg, Working
 
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from domain.enums import Purpose
 from domain.exact import plain_text
-from domain.leg import MOST_FIXES, LegOrder, Send
+from domain.lanes.leg import MOST_FIXES, LegOrder, Send
+from domain.lanes.roll_up import SHORT
 from domain.order_status import OrderStatus
-from domain.rollup import SHORT
 
 S = OrderStatus
 UNFINISHED = "exit unfinished"

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from domain.checks.facts import Facts
 from domain.checks.rules import Rules
-from domain.crossing import AccountHolding
 from domain.enums import (
     AssetClass,
     FailurePolicy,
@@ -23,6 +22,7 @@ from domain.enums import (
     WhenClosed,
 )
 from domain.intake import Decision
+from domain.lanes.position_reversal import AccountHolding
 from domain.lanes.values import Kind, Lane
 from domain.order_status import SignalStatus
 from domain.preflight import BrokerFacts

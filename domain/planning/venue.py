@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from domain.crossing import AccountHolding, Parts, replanned, split
 from domain.enums import LegPolicy, Side, WhenClosed
 from domain.exact import plain_text
-from domain.leg import LegPlan
+from domain.lanes.leg import LegPlan
+from domain.lanes.position_reversal import AccountHolding, Parts, replanned, split
 from domain.order_status import SignalStatus
 from domain.planning.values import ZERO, Held, PlanContext, PlanLeg, Planned, Refused, Request, Steps, note
 from domain.preflight import LegOrderPlan, cost, preflight

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from domain.brokerage import ACTIVE, Application, meaning
-from domain.countries import COUNTRIES
+from domain.account_opening.countries import COUNTRIES
+from domain.account_opening.status import ACTIVE, Application, meaning
 from models import BrokerageAccount
 from resources.schemas.fields import Closed, Limit, Out, OutNumber, RowId, Secret, Time, Tolerant, show_iso, to_day
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from domain.brokerage import (
+from domain.account_opening.status import (
     ENDED,
     LAG,
     LOOK_AFTER,

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from domain.applications import SSN, SSN_FORM, broken_rules, missing
-from domain.brokerage import Application
-from domain.countries import USA
+from domain.account_opening.countries import USA
+from domain.account_opening.rules import SSN, SSN_FORM, broken_rules, missing
+from domain.account_opening.status import Application
 from domain.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from brokers.errors import AccessRefused, AccountUnreadable, BrokerUnavailable
-from domain.brokerage import ACTIVE, BrokerageReport, OwnStatus, is_ours, pause
+from domain.account_opening.status import ACTIVE, BrokerageReport, OwnStatus, is_ours, pause
 from extensions import database_time, reading, transaction, utc_now
 from models import BrokerageAccount
 from services.account_opening import account_rows, brokerage

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, EmailTaken, FormRefused, OutcomeUnknown
-from domain.brokerage import LOOK_AFTER, Application, BrokerageReport, OwnStatus, is_ours
+from domain.account_opening.status import LOOK_AFTER, Application, BrokerageReport, OwnStatus, is_ours
 from domain.errors import AlreadyExists, BrokerAway, InvalidInput
 from extensions import database_time, transaction
 from models import BrokerageAccount

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from domain.enums import LegPolicy, OrderType, Purpose, Side, TimeInForce
 from domain.exact import plain_text
+from domain.lanes.leg import Cancel, LegOrder, PairPlan, Send
+from domain.lanes.pair_moves import next_moves
 from domain.lanes.values import Kind
-from domain.leg import Cancel, LegOrder, PairPlan, Send
-from domain.legs import next_moves
 from domain.order_status import OrderStatus
 from domain.trace import step
 from models import Instrument, Order, Signal

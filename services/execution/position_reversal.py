@@ -9,10 +9,10 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.crossing import AccountHolding, Parts, replanned, split
 from domain.enums import Purpose, Side
 from domain.exact import plain_text
-from domain.leg import Leg, LegPlan
+from domain.lanes.leg import Leg, LegPlan
+from domain.lanes.position_reversal import AccountHolding, Parts, replanned, split
 from domain.order_status import OrderStatus
 from domain.trace import step
 from models import AssetState, Order, Signal

@@ -17,12 +17,12 @@ from sqlalchemy.orm import Session
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.errors import IllegalTransition
 from domain.lanes.exits import UNFINISHED, next_try, unfinished
+from domain.lanes.leg import UNSETTLED, LegPlan, PairPlan
+from domain.lanes.pair_moves import imbalance, leg_states, next_part, single_state
+from domain.lanes.roll_up import LegState, RollUp, roll_up, with_left_out
 from domain.lanes.values import Kind
-from domain.leg import UNSETTLED, LegPlan, PairPlan
-from domain.legs import imbalance, leg_states, next_part, single_state
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
 from domain.pricing import average_price
-from domain.rollup import LegState, RollUp, roll_up, with_left_out
 from domain.trace import step
 from extensions import announce
 from models import Order, Signal

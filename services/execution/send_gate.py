@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from brokers.base import Broker
-from domain.crossing import Parts
 from domain.enums import Purpose, Side
 from domain.exact import plain_text
 from domain.lanes.account_book import AccountBook
 from domain.lanes.admit import Candidate, End, Hold, Send, admit, there
+from domain.lanes.position_reversal import Parts
 from domain.order_status import OrderStatus
 from domain.planning.values import CUT
 from domain.trace import step

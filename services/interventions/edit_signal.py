@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from domain.enums import Side
 from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
-from domain.leg import UNSETTLED
+from domain.lanes.leg import UNSETTLED
+from domain.lanes.roll_up import fill_price
 from domain.order_status import OPEN, OrderStatus, SignalStatus
 from domain.pricing import slip
-from domain.rollup import fill_price
 from domain.trace import step
 from extensions import announce, transaction
 from models import Fill, Order, OrderEvent, Signal

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from brokers.alpaca.account_events import AccountEvents
 from brokers.errors import BrokerError
-from domain.brokerage import StatusEvent
+from domain.account_opening.status import StatusEvent
 from services.account_opening import account_rows, brokerage, follow_accounts
 from services.worker import housekeeping
 

@@ -24,7 +24,7 @@ from brokers.errors import BrokerError, OrderRejected
 from brokers.paper.instructions import Kind
 from domain.enums import FailurePolicy, LegPolicy, MarketPosition, Scope, Side, StopLevel
 from domain.errors import Conflict
-from domain.legs import imbalance
+from domain.lanes.pair_moves import imbalance
 from domain.messages import OrderReport, OrderRequest
 from domain.order_status import (
     BY_EVIDENCE,

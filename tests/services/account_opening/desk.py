@@ -14,7 +14,7 @@ from flask import Flask
 
 from brokers.alpaca.accounts import BrokerageClient
 from brokers.alpaca.settings import BrokerageSettings
-from domain.brokerage import Application
+from domain.account_opening.status import Application
 from extensions import db, transaction
 from models import BrokerageAccount
 from services.account_opening import follow_accounts

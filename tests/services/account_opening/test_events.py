@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 
 from brokers.alpaca.account_forms import status_event
 from brokers.alpaca.accounts import BrokerageClient
-from domain.brokerage import StatusEvent
+from domain.account_opening.status import StatusEvent
 from extensions import database_time, transaction
 from models import Worker
 from services.account_opening import account_rows, follow_accounts

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from brokers.alpaca import account_events
 from brokers.alpaca.settings import BrokerageSettings
-from domain.brokerage import StatusEvent
+from domain.account_opening.status import StatusEvent
 from services.account_opening import brokerage, follow_accounts
 from services.worker import account_follower, housekeeping
 from services.worker.account_follower import AccountFollower

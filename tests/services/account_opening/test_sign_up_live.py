@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from brokers.alpaca import settings as alpaca_settings
-from domain.brokerage import Application
+from domain.account_opening.status import Application
 from domain.errors import InvalidInput
 from services.account_opening.open_account import sign_up
 from tests.services.account_opening.desk import OWNER, TAX_ID, application, brokerage_app, rows

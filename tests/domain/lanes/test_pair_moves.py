@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
-from domain.leg import MOST_FIXES, UNSETTLED, Cancel, Leg, LegOrder, LegPlan, PairPlan, Send
-from domain.legs import imbalance, leg_states, next_moves, next_part, single_state
+from domain.lanes.leg import MOST_FIXES, UNSETTLED, Cancel, Leg, LegOrder, LegPlan, PairPlan, Send
+from domain.lanes.pair_moves import imbalance, leg_states, next_moves, next_part, single_state
+from domain.lanes.roll_up import roll_up
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
-from domain.rollup import roll_up
 
 D = Decimal
 S = OrderStatus

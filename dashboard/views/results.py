@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dashboard.position_view import Figure, gain
-from dashboard.words import money, number, price, sign_look, signed, signed_money
+from dashboard.formatting import money, number, price, sign_look, signed, signed_money
+from dashboard.views.positions import Figure, gain
 from domain.slippage import Slippage
 from services.reports import pnl, slippage
 from services.reports.pnl import Group, Line, ResultFilter

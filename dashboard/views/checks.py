@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from dashboard.formatting import Moment, moment, number
 from dashboard.forms import Form
-from dashboard.words import Moment, moment, number
 from domain.checks.catalog import CHECKS
 from domain.checks.rules import RuleRow
 from domain.enums import CheckMode, Scope

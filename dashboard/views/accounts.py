@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from dashboard.position_view import LATE, Figure
-from dashboard.words import Moment, moment, money
+from dashboard.formatting import Moment, moment, money
+from dashboard.views.positions import LATE, Figure
 from domain.enums import Environment, Route
 from models import AccountState
 from services.accounts.broker_accounts import KnownAccount

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from domain.enums import Side
-from domain.leg import LegPlan
+from domain.lanes.leg import LegPlan
 from domain.sizing import round_down
 
 ZERO = Decimal(0)

@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from dashboard.alarms import order_alarm
-from dashboard.detail import Fact, FillLine, Move, fill_line, purpose_text, terms_text
-from dashboard.words import ORDER_LOOK, Moment, moment, number, price, signed_money
+from dashboard.formatting import ORDER_LOOK, Moment, moment, number, price, signed_money
+from dashboard.views.signal import Fact, FillLine, Move, fill_line, purpose_text, terms_text
 from domain.enums import Purpose
 from domain.order_status import CLOSED, OrderStatus
 from models import Order

@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from domain.applications import broken_rules, missing
-from domain.brokerage import (
+from domain.account_opening.countries import COUNTRIES, STATES
+from domain.account_opening.rules import broken_rules, missing
+from domain.account_opening.status import (
     ENDED,
     MEANINGS,
     Application,
@@ -16,7 +17,6 @@ from domain.brokerage import (
     meaning,
     pause,
 )
-from domain.countries import COUNTRIES, STATES
 
 NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 CONTACT = {

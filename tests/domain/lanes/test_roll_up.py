@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from domain.enums import Side
+from domain.lanes.roll_up import LegState, fill_price, roll_up
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
-from domain.rollup import LegState, fill_price, roll_up
 
 D = Decimal
 

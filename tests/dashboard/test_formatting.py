@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.words import held, moment, number, sign_look, signed, span
+from dashboard.formatting import held, moment, number, sign_look, signed, span
 
 
 @pytest.mark.parametrize(

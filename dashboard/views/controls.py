@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from dashboard.standing import by, stop_text
-from dashboard.words import Moment, moment
+from dashboard.banners import by, stop_text
+from dashboard.formatting import Moment, moment
 from domain.enums import Scope, StopLevel
 from models import JournalEntry, Stop
 

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose
 from domain.exact import plain_text
-from domain.leg import MOST_FIXES, UNSETTLED, Cancel, Leg, LegOrder, LegPlan, Move, PairPlan, Send
+from domain.lanes.leg import MOST_FIXES, UNSETTLED, Cancel, Leg, LegOrder, LegPlan, Move, PairPlan, Send
+from domain.lanes.roll_up import SHORT, LegState
 from domain.order_status import AT_BROKER, NEVER_SENT, OrderStatus
-from domain.rollup import SHORT, LegState
 from domain.sizing import round_to_step
 
 S = OrderStatus

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from flask import Flask, current_app, g, get_flashed_messages, request, url_for
 
 from dashboard.alarms import broker_alarm, worker_alarm
+from dashboard.formatting import Moment, moment, scope_words
 from dashboard.viewer import current_viewer, may_read
-from dashboard.words import Moment, moment, scope_words
 from domain.enums import StopLevel
 from extensions import database_time
 from models import Stop

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
+from domain.lanes.roll_up import SHORT
 from domain.order_status import CLOSED, OrderStatus
 from domain.pricing import average_price
-from domain.rollup import SHORT
 from domain.sizing import round_down
 
 S = OrderStatus

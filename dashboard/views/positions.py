@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from dashboard.words import Moment, moment, money, number, price, sign_look, signed, signed_money
+from dashboard.formatting import Moment, moment, money, number, price, sign_look, signed, signed_money
 from domain.enums import Route, Side
 from services.reports.account_views import AccountView
 from services.reports.drift import PairDrift

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.crossing import AccountHolding, Parts, replanned, split
 from domain.enums import Purpose, Side
-from domain.leg import LegOrder, LegPlan
-from domain.legs import next_part, single_state
+from domain.lanes.leg import LegOrder, LegPlan
+from domain.lanes.pair_moves import next_part, single_state
+from domain.lanes.position_reversal import AccountHolding, Parts, replanned, split
 from domain.order_status import OrderStatus
 
 D = Decimal

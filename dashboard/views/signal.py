@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dashboard.view import SignalRow, position_text, signal_row
-from dashboard.words import ORDER_LOOK, Moment, maybe, moment, number, price, sign_look, signed
+from dashboard.formatting import ORDER_LOOK, Moment, maybe, moment, number, price, sign_look, signed
+from dashboard.views.signals import SignalRow, position_text, signal_row
 from domain.alert import REDELIVERY_SPAN
 from domain.order_status import CLOSED, SIGNAL_TRANSITIONS, SignalStatus
 from models import Fill, Order, OrderEvent, Signal

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.brokerage import Application, age_on
-from domain.countries import STATES, USA
+from domain.account_opening.countries import STATES, USA
+from domain.account_opening.status import Application, age_on
 
 REQUIRED = {
     "contact": ("phone_number", "street_address", "city", "country"),

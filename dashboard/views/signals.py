@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from dashboard.words import LOOK, MEANING, WAITS_OUTSIDE, Moment, held, maybe, moment, number, sign_look, signed, span
+from dashboard.formatting import (
+    LOOK,
+    MEANING,
+    WAITS_OUTSIDE,
+    Moment,
+    held,
+    maybe,
+    moment,
+    number,
+    sign_look,
+    signed,
+    span,
+)
 from domain.enums import Route
 from domain.order_status import SignalStatus
 from models import Signal

@@ -1,0 +1,1 @@
+"""Opening accounts at the brokerage: what an application must say, and how it stands there."""
