@@ -194,12 +194,12 @@ def bare_transaction() -> Iterator[sa.Connection]:
 
 
 def announce(session: Session) -> None:
-    """Tell other processes, once this transaction has committed, that there is something new to read."""
+    """Notify other processes, once this transaction has committed, that there is something new to read."""
     session.info["announced"] = True
 
 
 def announce_now() -> None:
-    """Tell other processes that there is something new to read."""
+    """Notify other processes that there is something new to read."""
     if (tell := current_app.extensions.get("tell_others")) is not None:
         tell()
 
@@ -227,7 +227,7 @@ def reading_at_one_moment() -> Iterator[Session]:
 
 
 def is_postgresql() -> bool:
-    """Tell whether the desk runs on PostgreSQL."""
+    """Return True if the desk runs on PostgreSQL."""
     return db.engine.dialect.name == "postgresql"
 
 

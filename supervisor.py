@@ -63,7 +63,7 @@ class Program:
             _signal_group(self._process.pid, number)
 
     def has_ended(self) -> bool:
-        """Tell whether nothing of it runs any more."""
+        """Return True if nothing of it runs any more."""
         return self._process is None or (self._process.poll() is not None and not _group_lives(self._process.pid))
 
     def _start(self) -> None:

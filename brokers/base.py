@@ -92,7 +92,7 @@ class Broker(Protocol):
         """
 
     def cancel_order(self, client_order_id: str) -> OrderReport:
-        """Ask for the end of a working order; the report says what it has become."""
+        """Request the cancel of a working order; the report says what it has become."""
 
     def replace_order(self, client_order_id: str, terms: Replacement) -> OrderReport:
         """Give a working order other terms: it ends REPLACED, and the report is of the one that takes its place.

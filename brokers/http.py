@@ -68,7 +68,7 @@ class DeadlineSession(requests.Session):
 
 
 def never_left(error: requests.RequestException) -> bool:
-    """Tell whether an error proves that not one byte of the request has left this machine."""
+    """Return True if an error proves that not one byte of the request has left this machine."""
     if isinstance(error, requests.exceptions.InvalidURL):
         return True
     cause: object = error.args[0] if error.args else None

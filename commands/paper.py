@@ -118,7 +118,7 @@ def unquote(symbol: str) -> None:
 @click.option("--shortable/--unshortable", default=True, show_default=True, help="Whether it can be sold short.")
 @click.option("--step", type=Number(), default=STEP, help="Quantities are multiples of it; 1 = whole shares.")
 def asset(symbol: str, tradable: bool, shortable: bool, step: Decimal) -> None:
-    """Say what may be done with a symbol."""
+    """Set what may be done with a symbol."""
     with _venue() as venue:
         venue.set_asset(symbol, tradable=tradable, shortable=shortable, quantity_step=step)
     words = ("tradable" if tradable else "not tradable", "shortable" if shortable else "not shortable")

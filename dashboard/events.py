@@ -54,7 +54,7 @@ class Hub:
             self._changed.notify_all()
 
     def ending(self) -> bool:
-        """Tell whether the process was told to stop."""
+        """Return True if the process was told to stop."""
         worker = self._app.extensions.get("gunicorn_worker")
         return worker is not None and not worker.alive
 

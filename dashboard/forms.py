@@ -90,7 +90,7 @@ class Form:
             self.retry_after = e.retry_after
 
     def refuse(self, messages: dict[str, str], status: int = 400) -> None:
-        """Say what is wrong and with which status the page is answered."""
+        """Answer what is wrong, and with which status the page is answered."""
         self.messages.update(messages)
         self.status = status
 

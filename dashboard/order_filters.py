@@ -29,7 +29,7 @@ class OrderFilters:
 
     @property
     def only_open(self) -> bool:
-        """Tell whether orders that have ended are left out."""
+        """Return True if orders that have ended are left out."""
         return bool(self.wanted.is_open)
 
 

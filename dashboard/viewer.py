@@ -59,7 +59,7 @@ def end() -> None:
 
 
 def may_read() -> bool:
-    """Tell whether this visitor may see signals at all."""
+    """Return True if this visitor may see signals at all."""
     return current_viewer() is not None or current_app.config["DESK"].open_reads
 
 
@@ -99,7 +99,7 @@ def admins_only(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_admin() -> bool:
-    """Tell whether an admin looks."""
+    """Return True if an admin looks."""
     found = current_viewer()
     return found is not None and found.is_admin
 

@@ -27,12 +27,12 @@ class OrderType(StrEnum):
 
     @property
     def has_limit(self) -> bool:
-        """Tell whether it names the worst price it takes."""
+        """Return True if it names the worst price it takes."""
         return self in (OrderType.LIMIT, OrderType.STOP_LIMIT)
 
     @property
     def has_stop(self) -> bool:
-        """Tell whether it waits for a price."""
+        """Return True if it waits for a price."""
         return self in (OrderType.STOP, OrderType.STOP_LIMIT)
 
 

@@ -147,6 +147,6 @@ class SessionReport:
     closes_at: datetime | None = None
 
     def has_turned(self, now: datetime) -> bool:
-        """Tell whether the market was to open, or to close, since this was said; then it says nothing of now."""
+        """Return True if the market was to open, or to close, since this was said; then it says nothing of now."""
         turn = self.closes_at if self.is_open else self.opens_at
         return turn is not None and turn <= now

@@ -37,17 +37,17 @@ class LegOrderPlan:
 
     @property
     def is_short_sale(self) -> bool:
-        """Tell whether it opens or enlarges a short position."""
+        """Return True if it opens or enlarges a short position."""
         return self.side is Side.SELL and self.held - self.quantity < 0
 
     @property
     def touches_short(self) -> bool:
-        """Tell whether the holding is short before or after it."""
+        """Return True if the holding is short before or after it."""
         return min(self.held, self.held + self.side.sign * self.quantity) < 0
 
     @property
     def reverses(self) -> bool:
-        """Tell whether it turns a long position into a short one, or a short one into a long one."""
+        """Return True if it turns a long position into a short one, or a short one into a long one."""
         return self.held * (self.held + self.side.sign * self.quantity) < 0
 
     def parts(self, *, whole: bool) -> list[tuple[Decimal, bool]]:
@@ -58,7 +58,7 @@ class LegOrderPlan:
 
     @property
     def waits_for_the_session(self) -> bool:
-        """Tell whether it may be sent while the market is closed, to wait for its time at the broker."""
+        """Return True if it may be sent while the market is closed, to wait for its time at the broker."""
         return self.extended_hours or self.time_in_force in (TimeInForce.GTC, TimeInForce.OPG, TimeInForce.CLS)
 
 
@@ -90,7 +90,7 @@ class BrokerFacts:
         return max(size, self.quantity_step)
 
     def is_always_open(self, symbol: str) -> bool:
-        """Tell whether a symbol trades day and night."""
+        """Return True if a symbol trades day and night."""
         asset = self.assets.get(symbol)
         return asset is not None and asset.always_open
 

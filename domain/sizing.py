@@ -20,7 +20,7 @@ def _in_steps(quantity: Decimal, step: Decimal, rounding: str) -> Decimal:
 
 
 def is_tradable(quantity: Decimal, step: Decimal) -> bool:
-    """Tell whether the quantity is a positive whole number of steps."""
+    """Return True if the quantity is a positive whole number of steps."""
     return quantity > 0 and quantity % step == 0
 
 

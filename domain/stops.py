@@ -21,7 +21,7 @@ class StopInForce:
     at: datetime | None = None
 
     def covers(self, account: str, book: str, symbols: Collection[str]) -> bool:
-        """Tell whether it speaks of the book of a stock or pair; a stock's stop covers the pairs it is a leg of."""
+        """Return True if it speaks of the book of a stock or pair; a stock's stop covers the pairs it is a leg of."""
         match self.scope:
             case Scope.DESK:
                 return True
@@ -33,7 +33,7 @@ class StopInForce:
                 return self.name in symbols
 
     def reaches(self, level: StopLevel) -> bool:
-        """Tell whether it goes as far as `level`."""
+        """Return True if it goes as far as `level`."""
         return LEVELS.index(self.level) >= LEVELS.index(level)
 
     @property

@@ -68,7 +68,7 @@ class Venue(Protocol):
     paving: Mapping[str, Told]  # what leads a worker to a crash point that it does not pass every day
 
     def tell(self, told: Told) -> bool:
-        """Tell it to misbehave; False when it cannot be reached now."""
+        """Make it misbehave; False when it cannot be reached now."""
 
     def outstanding(self) -> Sequence[str]:
         """Return what it has not done yet of what it was told for any symbol; nothing when it cannot be asked now."""

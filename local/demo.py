@@ -117,7 +117,7 @@ def follow(desk: Desk, rows: Sequence[dict[str, Any]], seconds: float) -> int:
 
 
 def is_done(found: dict[str, Any]) -> bool:
-    """Tell whether nothing more will become of a signal: one leg that is being traded back is critical meanwhile."""
+    """Return True if nothing more will become of a signal: one leg that is being traded back is critical meanwhile."""
     works = any(order["status"] not in ENDED for order in found["legs"])
     return found["order_status"] not in OPEN and not (found["order_status"] == "critical err" and works)
 

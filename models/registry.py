@@ -68,7 +68,7 @@ class BrokerAccount(Model):
 
     @property
     def may_trade(self) -> bool:
-        """Tell whether orders may be sent: real money moves only after it was switched on."""
+        """Return True if orders may be sent: real money moves only after it was switched on."""
         return self.environment != Environment.LIVE or self.live_enabled
 
 

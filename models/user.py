@@ -28,5 +28,5 @@ class User(Model):
 
     @property
     def is_admin(self) -> bool:
-        """Tell whether this user has the admin role."""
+        """Return True if this user has the admin role."""
         return self.role == Role.ADMIN

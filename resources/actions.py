@@ -38,7 +38,7 @@ class StopRelease(ApiResource):
 class OrderCancel(ApiResource):
     @endpoint(Access.FRESH, "orders", body=ReasonIn, answers={202: OrderOut}, errors=(400, 401, 404, 409))
     def post(self, order: str, body: ReasonIn) -> OrderOut:
-        """Ask for the end of an order, of a pair's for the end of both legs; the broker has the last word."""
+        """Request the cancel of an order, of both legs where it is a pair's; the broker has the last word."""
         row = get_order(order)
         cancel_orders.cancel_order(row.id, body.reason, _actor())
         return OrderOut.of(get_record(str(row.id)))
@@ -47,7 +47,7 @@ class OrderCancel(ApiResource):
 class OrderResolve(ApiResource):
     @endpoint(Access.ADMIN, "orders", body=ReasonIn, answers={200: OrderOut}, errors=(400, 401, 403, 404, 409))
     def post(self, order: str, body: ReasonIn) -> OrderOut:
-        """Say that a MANUAL order is not at the broker, where no look-up can tell."""
+        """Record that a MANUAL order is not at the broker, where no look-up can tell."""
         row = get_order(order)
         leg_timeouts.resolve_order(row.id, body.reason, _actor())
         return OrderOut.of(get_record(str(row.id)))
@@ -73,7 +73,7 @@ class DriftHeal(ApiResource):
 class WhatWouldHappen(ApiResource):
     @endpoint(Access.TOKEN, "signals", body=WhatIfIn, answers={200: WhatIfOut}, errors=(400, 401))
     def post(self, body: WhatIfIn) -> WhatIfOut:
-        """Tell what would become of an alert that came now; nothing is stored or sent."""
+        """Return what would become of an alert that came now; nothing is stored or sent."""
         return WhatIfOut.of(what_if(body.question()))
 
 

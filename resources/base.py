@@ -107,7 +107,7 @@ def require(access: Access) -> None:
 
 
 def has_token() -> bool:
-    """Tell whether the request came with a good token; only valid after `require`."""
+    """Return True if the request came with a good token; only valid after `require`."""
     return "Authorization" in request.headers and current_user is not None
 
 

@@ -66,7 +66,7 @@ def _to_json(data: Any, code: int, headers: Any = None) -> Response:
 
 
 def wants_json() -> bool:
-    """Tell whether the caller is a program: the API's paths and the health checks."""
+    """Return True if the caller is a program: the API's paths and the health checks."""
     return request.path.startswith(("/v3", "/healthz", "/readyz"))
 
 

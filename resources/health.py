@@ -37,14 +37,14 @@ class AnyObject(BaseModel):
 class Healthz(ApiResource):
     @endpoint(Access.OPEN, "health", answers={200: Live})
     def get(self) -> Live:
-        """Say that the web process is alive."""
+        """Answer that the web process is alive."""
         return Live(status="ok")
 
 
 class Readyz(ApiResource):
     @endpoint(Access.OPEN, "health", answers={200: Ready, 503: Ready})
     def get(self) -> tuple[Ready, int]:
-        """Say whether alerts can be stored and executed: database, migrations, worker."""
+        """Answer whether alerts can be stored and executed: database, migrations, worker."""
         checks = check_health()
         ok = all(check.ok for check in checks)
         listed = [CheckOut(name=check.name, ok=check.ok, text=check.text) for check in checks]

@@ -43,7 +43,7 @@ def check_health() -> list[Check]:
 
 
 def check_keys() -> Check:
-    """Tell whether the stored keys of all accounts can be read; without them an account is not connected to."""
+    """Return True if the stored keys of all accounts can be read; without them an account is not connected to."""
     try:
         names = unreadable()
     except SQLAlchemyError as e:
@@ -56,7 +56,7 @@ def check_keys() -> Check:
 
 
 def check_stranded() -> Check:
-    """Tell whether the alerts of all that is held go to the account that holds it; else no exit would reach it."""
+    """Return True if the alerts of all that is held go to the account that holds it; else no exit would reach it."""
     try:
         found = list_stranded()
     except SQLAlchemyError as e:

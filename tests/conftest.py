@@ -304,7 +304,7 @@ class LiveServer:
         return psutil.Process(self.process.pid).children()
 
     def is_up(self) -> bool:
-        """Tell whether it answers."""
+        """Return True if it answers."""
         try:
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as answer:
                 return bool(answer.status == 200)

@@ -66,7 +66,7 @@ class AlpacaBroker:
         return submit_one_by_one(self, requests)
 
     def cancel_order(self, client_order_id: str) -> OrderReport:
-        """Ask for the end of a working order; an ended one is reported as it is. OrderRejected if it is unknown."""
+        """Request the cancel of a working order; an ended one is reported as it is. OrderRejected if it is unknown."""
         order_id = self._known_id(client_order_id)
         refusal: OrderRejected | None = None
         try:

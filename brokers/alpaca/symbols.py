@@ -14,12 +14,12 @@ _COIN = re.compile(rf"([A-Z0-9]{{2,}}?)({'|'.join(QUOTE_CURRENCIES)})")
 
 
 def is_coin(symbol: str) -> bool:
-    """Tell whether the desk's symbol names a coin pair: six characters or more, with a known currency at the end."""
+    """Return True if the desk's symbol names a coin pair: six characters or more, with a known currency at the end."""
     return not _SHARE.fullmatch(symbol) and _COIN.fullmatch(symbol) is not None
 
 
 def can_exist(symbol: str) -> bool:
-    """Tell whether Alpaca could know the symbol at all; it refuses a whole list of quotes for one it cannot read."""
+    """Return True if Alpaca could know the symbol at all; it refuses a whole list of quotes for one it cannot read."""
     return _SHARE.fullmatch(symbol) is not None or is_coin(symbol)
 
 

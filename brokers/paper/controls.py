@@ -50,7 +50,7 @@ class Controls(Access):
     def set_asset(
         self, symbol: str, *, tradable: bool = True, shortable: bool = True, quantity_step: Decimal = STEP
     ) -> None:
-        """Say what may be done with a symbol from now on; `quantity_step` in shares. ValueError if impossible."""
+        """Set what may be done with a symbol from now on; `quantity_step` in shares. ValueError if impossible."""
         if not is_text(symbol):
             raise ValueError(f"the symbol must be 1 to {MAX_TEXT} printable characters")
         new = Asset(tradable=tradable, shortable=shortable, quantity_step=quantity_step)

@@ -59,7 +59,7 @@ class Session:
             raise ValueError("opens_at and closes_at must differ")
 
     def is_open_at(self, moment: datetime) -> bool:
-        """Tell whether orders trade at `moment`: the latest change up to then counts."""
+        """Return True if orders trade at `moment`: the latest change up to then counts."""
         changes = [
             (at, opens)
             for at, opens in ((self.opens_at, True), (self.closes_at, False))

@@ -41,7 +41,7 @@ _CHANGING = ("status", "reason", "next_fill", "changed_at", "due_at", "expires_a
 
 
 def is_any_due(connection: Connection, account: str, now: datetime) -> bool:
-    """Tell whether an order has something to do by `now`."""
+    """Return True if an order has something to do by `now`."""
     return connection.execute(ANY_DUE, {"account": account, "now": now}).first() is not None
 
 

@@ -266,7 +266,7 @@ def end_of_day(at: datetime) -> datetime:
 
 
 def is_text(text: str) -> bool:
-    """Tell whether `text` can be an id or a symbol: 1 to 128 printable characters."""
+    """Return True if `text` can be an id or a symbol: 1 to 128 printable characters."""
     return 0 < len(text) <= MAX_TEXT and text.isprintable()
 
 

@@ -57,7 +57,7 @@ def round8(value: Decimal) -> Decimal:
 
 
 def is_exact(value: Decimal) -> bool:
-    """Tell whether `value` is a number that 8 decimals hold without rounding."""
+    """Return True if `value` is a number that 8 decimals hold without rounding."""
     return value.is_finite() and value.adjusted() < MAX_DIGITS and round8(value) == value
 
 

@@ -7,7 +7,7 @@ from brokers.paper.tables import metadata
 
 
 def is_current(connection: Connection, schema: str | None) -> bool:
-    """Tell whether all tables are there with all their columns."""
+    """Return True if all tables are there with all their columns."""
     there = _columns(connection, schema)
     return all(column.name in there.get(table.name, ()) for table in metadata.tables.values() for column in table.c)
 

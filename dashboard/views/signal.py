@@ -129,7 +129,7 @@ def detail(row: Signal, events: Sequence[OrderEvent], now: datetime) -> Detail:
 
 
 def _can_cancel(row: Signal) -> bool:
-    """Tell whether there is something left to cancel; what was asked for once is not asked for again."""
+    """Return True if there is something left to cancel; what was asked for once is not asked for again."""
     if row.external:
         return SignalStatus.CANCELED in SIGNAL_TRANSITIONS[SignalStatus(row.status)]
     working = (order.cancel_requested_at is None for order in row.orders if order.status not in CLOSED)

@@ -110,7 +110,7 @@ def pause(status: str, age: timedelta, lookups: int = 0) -> timedelta:
 
 
 def is_ours(report: BrokerageReport, asked_at: datetime, sent_at: datetime) -> bool:
-    """Tell whether an account of our e-mail came of an application that was sent from `asked_at` to `sent_at`.
+    """Return True if an account of our e-mail came of an application that was sent from `asked_at` to `sent_at`.
 
     One that is older, or much younger, was opened by somebody else, and is nobody's business here.
     """

@@ -180,5 +180,5 @@ def default_mode(check: str, facts: Facts) -> CheckMode | None:
 
 
 def is_pair(facts: Facts) -> bool:
-    """Tell whether the signal trades a pair."""
+    """Return True if the signal trades a pair."""
     return facts.subject.kind is TickerType.PAIR

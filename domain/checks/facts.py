@@ -47,7 +47,7 @@ class BookLine:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether anything is held or worked."""
+        """Return True if anything is held or worked."""
         return self.held != 0 or self.is_worked
 
 
@@ -180,12 +180,12 @@ def signed(position: MarketPosition | None, size: Decimal | None) -> Decimal | N
 
 
 def only_reduces(held: Decimal, change: Decimal) -> bool:
-    """Tell whether a change makes a signed holding smaller without turning it round."""
+    """Return True if a change makes a signed holding smaller without turning it round."""
     return held * change < 0 and abs(change) <= abs(held)
 
 
 def is_exit(legs: tuple[PlannedLeg, ...], held: Mapping[str, Decimal]) -> bool:
-    """Tell whether orders are an exit, given what the book holds of each symbol once its open orders are filled.
+    """Return True if orders are an exit, given what the book holds of each symbol once its open orders are filled.
 
     Leg 1 must only reduce. The other leg may pass through zero by what hedging had rounded or
     drifted, as long as less of it is left than before.

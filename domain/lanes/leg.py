@@ -61,7 +61,7 @@ class LegOrder:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it may still be filled."""
+        """Return True if it may still be filled."""
         return self.status not in CLOSED
 
 
@@ -135,12 +135,12 @@ class Leg:
 
     @property
     def closed_first(self) -> bool:
-        """Tell whether what it closes of the other direction is closed, so that the rest may follow."""
+        """Return True if what it closes of the other direction is closed, so that the rest may follow."""
         return self.net >= self.plan.closes
 
     @property
     def waits_to_open(self) -> bool:
-        """Tell whether it has closed the old position and not begun to open the new one."""
+        """Return True if it has closed the old position and not begun to open the new one."""
         return self.plan.closes > 0 and self.closed_first and not self.open and self.net < self.want
 
     @property
@@ -179,5 +179,5 @@ class Leg:
 
 
 def _makes_good(order: LegOrder, short: LegOrder) -> bool:
-    """Tell whether an order has brought all that one which ended short had left."""
+    """Return True if an order has brought all that one which ended short had left."""
     return order.purpose is Purpose.COMPLETE and order.status is S.FILLED and order.id > short.id

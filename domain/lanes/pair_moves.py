@@ -108,7 +108,7 @@ def _matching(leg: Leg, other: Leg) -> Decimal:
 
 
 def _balanced(first: Leg, second: Leg) -> bool:
-    """Tell whether one leg is what the other asks for, as near as steps allow."""
+    """Return True if one leg is what the other asks for, as near as steps allow."""
     near1 = abs(first.net - _matching(first, second)) < first.plan.step
     near2 = abs(second.net - _matching(second, first)) < second.plan.step
     return near1 or near2

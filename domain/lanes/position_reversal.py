@@ -42,7 +42,7 @@ class Parts:
 
     @property
     def must_wait(self) -> bool:
-        """Tell whether nothing of it can be sent yet."""
+        """Return True if nothing of it can be sent yet."""
         return self.now == 0 and self.later > 0
 
 

@@ -95,7 +95,7 @@ def _status(legs: Sequence[LegState]) -> tuple[SignalStatus, str | None]:
 
 
 def _one_legged(legs: Sequence[LegState]) -> bool:
-    """Tell whether a leg has ended short and the two do not balance, or may come not to."""
+    """Return True if a leg has ended short and the two do not balance, or may come not to."""
     if not any(leg.status in SHORT for leg in legs):
         return False
     if any(leg.status not in CLOSED and leg.status is not S.QUEUED for leg in legs):
@@ -105,7 +105,7 @@ def _one_legged(legs: Sequence[LegState]) -> bool:
 
 
 def balanced(first: LegState, second: LegState) -> bool:
-    """Tell whether one leg is what the other asks for, as near as their steps allow."""
+    """Return True if one leg is what the other asks for, as near as their steps allow."""
     return _near(first, second) or _near(second, first)
 
 

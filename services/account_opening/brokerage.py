@@ -24,7 +24,7 @@ _making = threading.Lock()
 
 
 def is_configured() -> bool:
-    """Tell whether this desk has a key for the brokerage."""
+    """Return True if this desk has a key for the brokerage."""
     config: Config = current_app.config["DESK"]
     return bool(config.broker_api_key and config.broker_api_secret)
 

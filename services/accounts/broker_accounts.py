@@ -69,7 +69,7 @@ class KnownAccount(NamedTuple):
 
     @property
     def wants_keys(self) -> bool:
-        """Tell whether its broker opens it with keys."""
+        """Return True if its broker opens it with keys."""
         return self.account.broker in WITH_KEYS
 
 

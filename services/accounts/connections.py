@@ -38,7 +38,7 @@ class AccountTerms:
 
     @property
     def needs_keys(self) -> bool:
-        """Tell whether its broker asks for keys at all."""
+        """Return True if its broker asks for keys at all."""
         return self.broker in WITH_KEYS
 
 

@@ -59,12 +59,12 @@ class BrokerState:
 
     @property
     def is_session_old(self) -> bool:
-        """Tell whether the session must be asked for before anything is planned by it."""
+        """Return True if the session must be asked for before anything is planned by it."""
         turned = self.session is not None and self.session.has_turned(datetime.now(UTC))
         return time.monotonic() - self.session_at > (TURNED_TTL if turned else SESSION_TTL)
 
     def is_always_open(self, symbol: str) -> bool:
-        """Tell whether a symbol trades day and night, as coins do."""
+        """Return True if a symbol trades day and night, as coins do."""
         asset = self.assets.get(symbol)
         return asset is not None and asset.always_open
 
@@ -78,14 +78,14 @@ def wanted_lately(known: BrokerState) -> set[str]:
 
 
 def ask_session(known: BrokerState) -> None:
-    """Ask whether the market is open."""
+    """Fetch whether the market is open."""
     session = known.broker.session()
     with known.lock:
         known.session, known.session_at = session, time.monotonic()
 
 
 def ask_account(known: BrokerState) -> None:
-    """Ask for money."""
+    """Fetch the money of the account."""
     with known.asking:  # of two that ask at once the first to ask may be the last to be answered
         with known.lock:
             reserved = known.reserved.signals
@@ -97,7 +97,7 @@ def ask_account(known: BrokerState) -> None:
 
 
 def ask_holdings(known: BrokerState) -> None:
-    """Ask what the account holds."""
+    """Fetch what the account holds."""
     asked_at, holdings = time.monotonic(), dict[str, Decimal]()
     for report in known.broker.list_positions():
         holdings[report.symbol] = holdings.get(report.symbol, Decimal(0)) + report.quantity
@@ -106,7 +106,7 @@ def ask_holdings(known: BrokerState) -> None:
 
 
 def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], oldest: float) -> None:
-    """Ask what may be done with the symbols of which nothing was heard for `oldest` seconds."""
+    """Fetch what may be done with the symbols of which nothing was heard for `oldest` seconds."""
     now = time.monotonic()
     due = [symbol for symbol in symbols if now - known.assets_at.get(symbol, -1e9) > oldest]
     if known.broker.capabilities.is_remote:
@@ -127,7 +127,7 @@ def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], olde
 
 
 def ask_assets_again(account_id: int, known: BrokerState, symbols: Sequence[str]) -> None:
-    """Ask for assets that were never heard of, else for some of those that were heard of longest ago."""
+    """Fetch assets that were never heard of, else for some of those that were heard of longest ago."""
     new = [symbol for symbol in symbols if symbol not in known.assets_at]
     if not new and len(symbols) <= MANY:
         symbols = sorted(symbols, key=lambda symbol: known.assets_at[symbol])[:FEW]
@@ -158,7 +158,7 @@ def ask_ahead(account_id: int, known: BrokerState, symbols: Sequence[str]) -> Co
 
 
 def ask_quotes_if_any(account_id: int, known: BrokerState, symbols: Sequence[str]) -> None:
-    """Ask for quotes; where they cannot be had, older ones stand, which tell their age."""
+    """Fetch quotes; where they cannot be had, older ones stand, which tell their age."""
     try:
         ask_quotes(known, symbols)
     except BrokerError as e:
@@ -170,7 +170,7 @@ def ask_quotes_if_any(account_id: int, known: BrokerState, symbols: Sequence[str
 
 
 def ask_quotes(known: BrokerState, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
-    """Ask for quotes; returns those that there are."""
+    """Fetch quotes; returns those that there are."""
     if not symbols:
         return {}
     quotes = known.broker.list_quotes(symbols)

@@ -161,7 +161,7 @@ class Market:
             ask_quotes(known, wanted.symbols)
 
     def refresh(self, account_id: int) -> None:
-        """Ask for money, session, and the quotes of what is traded; for the next plans, pages, results and what-ifs.
+        """Fetch money, session, and the quotes of what is traded; for the next plans, pages, results and what-ifs.
 
         Raises BrokerUnavailable, but not for quotes: an account is traded without them, and it is told that they lack.
         """

@@ -135,7 +135,7 @@ class Snapshot:
                 self._keep(self.pair_terms, name, _terms_of_pair(pair))
 
     def accepts(self, passphrase: str) -> bool:
-        """Tell whether the passphrase is one of those in force; takes the same time for every wrong one."""
+        """Return True if the passphrase is one of those in force; takes the same time for every wrong one."""
         given = hashlib.sha256(passphrase.encode()).hexdigest().encode()
         now = datetime.now(UTC)
         found = False

@@ -31,7 +31,7 @@ DELAYS = (1, 2, 5, 10, 30, 60)  # seconds until the broker is asked again
 
 
 def cancel_order(order_id: int, reason: str, actor: str) -> Order:
-    """Ask for the end of an order, of a pair's for the end of both legs; raises NotFound, Conflict when it has ended.
+    """Request the cancel of an order, of both legs where it is a pair's; raises NotFound, Conflict.
 
     A leg is never canceled alone: what the other one holds would be left without its hedge.
     """
@@ -53,7 +53,7 @@ def cancel_order(order_id: int, reason: str, actor: str) -> Order:
 
 
 def cancel_signal_orders(session: Session, signal: Signal, reason: str, actor: str) -> int:
-    """Ask for the end of all open orders of a locked signal; returns how many were asked for."""
+    """Request the cancel of all open orders of a locked signal; returns how many were asked for."""
     now = database_time()
     query = sa.select(Order).where(Order.signal_id == signal.id, Order.status.not_in(CLOSED)).order_by(Order.id)
     orders = session.execute(query.with_for_update(of=Order)).scalars().all()

@@ -27,7 +27,7 @@ class Claim:
 
     @property
     def is_fresh(self) -> bool:
-        """Tell whether there is time for a call before the lease ends."""
+        """Return True if there is time for a call before the lease ends."""
         left = (LEASE - SEND_WALL - timedelta(seconds=5)).total_seconds() - (time.monotonic() - self.began)
         return left > 0
 

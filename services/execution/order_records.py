@@ -157,7 +157,7 @@ def apply_report(
 
 
 def is_same_order(order: Order, report: OrderReport) -> bool:
-    """Tell whether a report speaks of this order; an answer for another one must never be adopted."""
+    """Return True if a report speaks of this order; an answer for another one must never be adopted."""
     same = (order.client_order_id, order.symbol, order.side) == (
         report.client_order_id,
         report.symbol,
@@ -178,7 +178,7 @@ def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: st
 
 
 def can_be_adopted(order: Order, report: OrderReport) -> bool:
-    """Tell whether the broker shows an order that we took for dead before it ever had one of ours under this id."""
+    """Return True if the broker shows an order that we took for dead before it ever had one of ours under this id."""
     return order.broker_order_id is None and report.status in BY_EVIDENCE.get(OrderStatus(order.status), frozenset())
 
 

@@ -116,7 +116,7 @@ def _is_alive(orders: Sequence[Order], now: datetime) -> bool:
 
 
 def is_overdue(signal: Signal, now: datetime) -> bool:
-    """Tell whether the legs have been out of balance for longer than they may."""
+    """Return True if the legs have been out of balance for longer than they may."""
     since = signal.unbalanced_at
     return since is not None and now >= since + timedelta(seconds=signal.leg_timeout or 0)
 
@@ -191,7 +191,7 @@ def _note_lone_leg(signal: Signal, leg: int) -> None:
 
 
 def _too_long_alone(signal: Signal, ahead: int, orders: Sequence[Order]) -> str:
-    """Say how long one leg has been without the other, and whose outcome is not known since when."""
+    """Return how long one leg has been without the other, and whose outcome is not known since when."""
     told = [f"one leg without the other: leg {ahead} is ahead of leg {3 - ahead} since {_clock(signal.unbalanced_at)}"]
     told += [
         f"the outcome of leg {order.leg} is not known since {_clock(order.sent_at)}"

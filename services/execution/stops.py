@@ -214,7 +214,7 @@ def _flatten(stop: StopInForce, accounts: Collection[int], connected: Collection
 
 
 def _close_book(session: Session, stop: StopInForce, account_id: int, held: Sequence[Position], now: datetime) -> str:
-    """Ask once a round for the end of a book's holdings; returns in words how far it has come."""
+    """Request once a round the close of a book's holdings; returns in words how far it has come."""
     name = held[0].name
     what = ", ".join(f"{plain_text(row.quantity)} {row.symbol}" for row in held)
     key = f"stop:{stop.id}:{account_id}:{name}:"

@@ -20,7 +20,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(stored: str | None, password: str) -> bool:
-    """Tell whether the password is right; `None` (no such user) takes the same time and is False."""
+    """Return True if the password is right; `None` (no such user) takes the same time and is False."""
     if stored is None:
         if not _decoy:
             _decoy.append(hash_password(secrets.token_urlsafe(16)))
@@ -36,5 +36,5 @@ def verify_password(stored: str | None, password: str) -> bool:
 
 
 def needs_rehash(stored: str) -> bool:
-    """Tell whether the hash was made with older parameters."""
+    """Return True if the hash was made with older parameters."""
     return HASHER.check_needs_rehash(stored)

@@ -74,7 +74,7 @@ def revoke(claims: Mapping[str, Any]) -> None:
 
 
 def is_revoked(claims: Mapping[str, Any]) -> bool:
-    """Tell whether a token was ended before its time; refresh tokens are judged when they are used."""
+    """Return True if a token was ended before its time; refresh tokens are judged when they are used."""
     if claims["type"] == "refresh":
         return False
     return claims["jti"] is None or db.session.get(RevokedToken, claims["jti"]) is not None

@@ -206,7 +206,7 @@ def _end_passed(session: Session, decided: Decided, worker: str) -> None:
 
 
 def _ask_for_ends(session: Session, decided: Decided, worker: str, batch: Batch) -> None:
-    """Ask for the end of orders that keep a position from being closed; one that was not sent ends at once."""
+    """Request the cancel of orders that keep a position from being closed; one that was not sent ends at once."""
     if not decided.cancel:
         return
     of_orders = sa.select(Order.signal_id).where(Order.id.in_(decided.cancel))

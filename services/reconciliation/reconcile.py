@@ -49,7 +49,7 @@ def start_account(account_id: int, broker: Broker, worker: str) -> datetime:
 
 
 def take_turn(account_id: int, seconds: float) -> bool:
-    """Tell whether it is on this worker to poll an account; others pass until `seconds` are over."""
+    """Return True if it is on this worker to poll an account; others pass until `seconds` are over."""
     turn = (
         sa.update(AccountState)
         .where(AccountState.account_id == account_id)

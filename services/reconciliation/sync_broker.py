@@ -96,7 +96,7 @@ def poll_account(account_id: int, broker: Broker, since: datetime | None, worker
 
 
 def lacks_fills(report: OrderReport) -> bool:
-    """Tell whether a broker calls an order filled and has not shown all its executions yet."""
+    """Return True if a broker calls an order filled and has not shown all its executions yet."""
     return report.status is S.FILLED and sum((fill.quantity for fill in report.fills), Decimal(0)) < report.quantity
 
 
@@ -182,7 +182,7 @@ def _book_one(session: Session, locked: Locked, report: OrderReport, worker: str
 
 
 def has_working_orders(account_id: int) -> bool:
-    """Tell whether an account has orders whose end is still to come."""
+    """Return True if an account has orders whose end is still to come."""
     with reading() as session:
         return session.execute(sa.select(sa.exists().where(WORKING, Order.account_id == account_id))).scalar_one()
 

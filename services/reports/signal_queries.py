@@ -87,12 +87,12 @@ class DeskState:
 
     @property
     def worker_ok(self) -> bool:
-        """Tell whether a worker was heard from lately."""
+        """Return True if a worker was heard from lately."""
         return self.worker_age is not None and self.worker_age.total_seconds() < STALE
 
     @property
     def worker_needed(self) -> bool:
-        """Tell whether a worker has anything to do here; not where another program executes all."""
+        """Return True if a worker has anything to do here; not where another program executes all."""
         return self.route == Route.DESK or bool(self.waiting or self.open_orders or self.unbalanced)
 
     @property
@@ -159,7 +159,7 @@ def latest_names(limit: int) -> Sequence[str]:
 
 
 def has_signals() -> bool:
-    """Tell whether any alert was ever stored."""
+    """Return True if any alert was ever stored."""
     return db.session.execute(sa.select(Signal.id).limit(1)).first() is not None
 
 

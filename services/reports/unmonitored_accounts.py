@@ -38,7 +38,7 @@ class UnmonitoredAccount:
 
     @property
     def at_stake(self) -> bool:
-        """Tell whether anything can go wrong there meanwhile."""
+        """Return True if anything can go wrong there meanwhile."""
         return bool(self.open_orders or self.waiting or self.books or self.unbalanced)
 
 
@@ -81,7 +81,7 @@ def unwatched_by_account() -> dict[int, UnmonitoredAccount]:
 
 
 def check_accounts() -> Check:
-    """Tell whether the default account, and all where something is at stake, are in step with their brokers."""
+    """Return True if the default account, and all where something is at stake, are in step with their brokers."""
     try:
         found = [account for account in list_unwatched() if account.at_stake or account.is_default]
     except SQLAlchemyError as e:

@@ -59,7 +59,7 @@ class AccountFollower:
         self._thread.start()
 
     def end(self, seconds: float = 0.0) -> None:
-        """Tell the thread to end, and wait for it so long."""
+        """Stop the thread, and wait for it so long."""
         self._ending.set()
         self._poke.set()
         if self._thread is not None:

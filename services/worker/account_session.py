@@ -72,7 +72,7 @@ class AccountSession:
         self._thread.start()
 
     def end(self, seconds: float = 0.0) -> None:
-        """Tell the thread to end, and wait for it so long; it closes the connection itself."""
+        """Stop the thread, and wait for it so long; it closes the connection itself."""
         self.is_open = False
         self._ending.set()
         self._poke.set()
@@ -81,7 +81,7 @@ class AccountSession:
 
     @property
     def is_away(self) -> bool:
-        """Tell whether the broker could not be read the last time that it was asked."""
+        """Return True if the broker could not be read the last time that it was asked."""
         return not self.is_open or bool(READS & self._told.keys())
 
     def step(self) -> None:
@@ -132,7 +132,7 @@ class AccountSession:
         return True
 
     def _poll(self) -> bool:
-        """Read what has changed, when it is time to; tells whether the broker was asked."""
+        """Read what has changed, when it is time to; returns True if the broker was asked."""
         news = self._may_poll_for_news() and self._watch.take_news()
         again = self._soon > 0 and time.monotonic() >= self._due.get("soon", 0.0)
         compare = self._is_due("compare", COMPARE_EVERY)
@@ -163,7 +163,7 @@ class AccountSession:
         return True
 
     def _is_turn(self) -> bool:
-        """Tell whether working orders are to be asked for, by this worker and not by another one."""
+        """Return True if working orders are to be asked for, by this worker and not by another one."""
         seconds = self.broker.capabilities.poll_seconds
         if not self._is_due("poll", seconds):
             return False
@@ -172,7 +172,7 @@ class AccountSession:
         return reconcile.take_turn(self.account_id, seconds)
 
     def _may_poll_for_news(self) -> bool:
-        """Tell whether the last polls leave room for one more: a burst of events is read in few."""
+        """Return True if the last polls leave room for one more: a burst of events is read in few."""
         return time.monotonic() >= self._next_for_news()
 
     def _next_for_news(self) -> float:
@@ -203,7 +203,7 @@ class AccountSession:
             logger.info("%s: the stream of %s is heard again", self._label, self.broker.name)
 
     def _guarded(self, topic: str, step: Callable[[], bool]) -> None:
-        """Tell when a broker can no longer be read, and when it can again; a step that asked nothing says neither."""
+        """Log when a broker can no longer be read, and when it can again; a step that asked nothing says neither."""
         try:
             asked = step()
         except BrokerError as e:

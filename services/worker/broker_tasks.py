@@ -45,7 +45,7 @@ class BrokerTasks:
     def begin(self, account_id: int, kind: str, work: Callable[[], bool]) -> bool:
         """Begin an errand in its own thread; False when one of its kind is under way, or all is ending.
 
-        `work` tells whether there is more to do now for the worker, which is woken then.
+        `work` returns True if there is more to do now for the worker, which is woken then.
         """
         key = (account_id, kind)
         with self._lock:
@@ -57,7 +57,7 @@ class BrokerTasks:
         return True
 
     def see_to(self, account_id: int, broker: Broker) -> bool:
-        """Make the cancels and look-ups of an account that are due, here and now; tells whether there was one."""
+        """Make the cancels and look-ups of an account that are due, here and now; returns True if there was one."""
         one, done = {account_id: broker}, 0
         while done < MOST and not self._ending.is_set() and cancel_orders.cancel_next(one, self._worker):
             done += 1

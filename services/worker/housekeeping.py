@@ -18,7 +18,7 @@ KEEP_DEAD_WORKERS = timedelta(days=1)
 
 
 def heartbeat(name: str) -> None:
-    """Say that this worker lives."""
+    """Record that this worker lives."""
     row = insert_or_update(Worker).values(name=name, started_at=utc_now(), seen_at=utc_now())
     with transaction() as session:
         announce(session)
@@ -26,7 +26,7 @@ def heartbeat(name: str) -> None:
 
 
 def is_eldest(name: str) -> bool:
-    """Tell whether this worker is the one of those alive that has begun first: it does what one of them is to do."""
+    """Return True if this worker is the one of those alive that has begun first: it does what one of them is to do."""
     alive = (Worker.stopped_at.is_(None), Worker.seen_at > database_time() - timedelta(seconds=STALE))
     with reading() as session:
         query = sa.select(Worker.name).where(*alive).order_by(Worker.started_at, Worker.name).limit(1)
@@ -34,7 +34,7 @@ def is_eldest(name: str) -> bool:
 
 
 def say_goodbye(name: str) -> None:
-    """Say that this worker has ended on purpose."""
+    """Record that this worker has ended on purpose."""
     with transaction() as session:
         announce(session)
         session.execute(sa.update(Worker).where(Worker.name == name).values(stopped_at=utc_now()))

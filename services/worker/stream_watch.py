@@ -42,7 +42,7 @@ class StreamWatch:
 
     @property
     def has_news(self) -> bool:
-        """Tell whether there is something to poll for."""
+        """Return True if there is something to poll for."""
         return self._news
 
     def take_news(self) -> bool:

@@ -61,7 +61,7 @@ class Order:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it may still be filled."""
+        """Return True if it may still be filled."""
         return self.status not in CLOSED
 
     @property

@@ -34,7 +34,7 @@ class Clock:
         self.offset += max(0.0, (at - self.now()).total_seconds())
 
     def is_open(self) -> bool:
-        """Tell whether the exchange is open."""
+        """Return True if the exchange is open."""
         if self.mode == "always":
             return True
         if self.mode == "manual":
@@ -44,7 +44,7 @@ class Clock:
         return opens <= self.now() < closes
 
     def is_extended(self) -> bool:
-        """Tell whether orders for extended hours trade."""
+        """Return True if orders for extended hours trade."""
         if self.mode != "real":
             return True
         day = self.now().astimezone(NEW_YORK)
@@ -74,7 +74,7 @@ def _closed_days(year: int) -> frozenset[date]:
 
 
 def is_closed(day: date) -> bool:
-    """Tell whether New York's exchange has no session on a day."""
+    """Return True if New York's exchange has no session on a day."""
     return day.weekday() > 4 or day in _closed_days(day.year)
 
 

@@ -22,7 +22,7 @@ ASSET_RULES = {"tradable": bool, "shortable": bool, "fractionable": bool, "easy_
 
 @routes.get("/sim/health")
 async def health(request: web.Request) -> web.Response:
-    """Say that it runs."""
+    """Answer that it runs."""
     return answer({"ok": True})
 
 
@@ -56,7 +56,7 @@ def _quoted(request: web.Request, symbol: str) -> web.Response:
 
 @routes.put("/sim/assets/{symbol:.+}")
 async def put_asset(request: web.Request) -> web.Response:
-    """Say what may be done with an asset."""
+    """Set what may be done with an asset."""
     world, symbol, body = request.app[WORLD], _symbol(request), await body_of(request)
     for name, value in body.items():
         if name not in ASSET_RULES or not isinstance(value, ASSET_RULES[name]):
@@ -132,7 +132,7 @@ async def put_account(request: web.Request) -> web.Response:
 
 @routes.post("/sim/faults")
 async def post_fault(request: web.Request) -> web.Response:
-    """Tell it to do something wrong."""
+    """Make it do something wrong."""
     return answer(request.app[WORLD].faults.tell(await body_of(request)).wire(), 201)
 
 

@@ -147,7 +147,7 @@ class Engine:
         heapq.heappush(self._due, (self.clock.now() + timedelta(seconds=seconds), next(self._numbers), deed))
 
     def run_due(self) -> bool:
-        """Let all that has fallen due happen; tells whether there was anything."""
+        """Let all that has fallen due happen; returns True if there was anything."""
         any_done = False
         while self._due and self._due[0][0] <= self.clock.now():
             heapq.heappop(self._due)[2]()

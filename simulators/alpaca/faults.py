@@ -54,7 +54,7 @@ class Fault:
     done: int = 0
 
     def fits(self, method: str, path: str, symbol: str | None) -> bool:
-        """Tell whether a request is one of those it is meant for."""
+        """Return True if a request is one of those it is meant for."""
         if self.symbol is not None and symbol != self.symbol:
             return False
         if self.where in PLACES:

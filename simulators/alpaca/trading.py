@@ -70,7 +70,7 @@ async def get_orders(request: web.Request) -> web.Response:
 
 @routes.delete("/v2/orders")
 async def delete_orders(request: web.Request) -> web.Response:
-    """Ask for the end of all open orders."""
+    """Request the cancel of all open orders."""
     world, account, results = request.app[WORLD], account_of(request), []
     for order in [order for order in account.orders.values() if order.is_open and order.status != "pending_cancel"]:
         world.engine.cancel(account, order)
@@ -98,7 +98,7 @@ async def get_order(request: web.Request) -> web.Response:
 
 @routes.delete("/v2/orders/{id}")
 async def delete_order(request: web.Request) -> web.Response:
-    """Ask for the end of an order."""
+    """Request the cancel of an order."""
     world, order = request.app[WORLD], _order(request)
     told = world.faults.take(CANCEL_KINDS, "DELETE", "/v2/orders/", order.symbol) if order.is_open else None
     world.engine.cancel(account_of(request), order, told)

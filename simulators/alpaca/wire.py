@@ -58,7 +58,7 @@ def number(value: Any, name: str) -> Decimal | None:
 
 
 def fits(value: Decimal, places: int) -> bool:
-    """Tell whether a number has no more decimals than that."""
+    """Return True if a number has no more decimals than that."""
     return value == round(value, places)
 
 

@@ -64,7 +64,7 @@ class World:
 
     @staticmethod
     def is_broker(header: str | None) -> bool:
-        """Tell whether a header of Basic authentication opens the Broker API."""
+        """Return True if a header of Basic authentication opens the Broker API."""
         wanted = base64.b64encode(f"{keys.BROKER_KEY}:{keys.BROKER_SECRET}".encode()).decode()
         return header == f"Basic {wanted}"
 

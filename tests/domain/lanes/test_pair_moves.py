@@ -84,7 +84,7 @@ class Venue:
         raise AssertionError("the moves do not come to rest")
 
     def ends_at_flat(self, move):
-        """Tell whether an order ends just where what the leg closes is closed."""
+        """Return True if an order ends just where what the leg closes is closed."""
         leg = self.plan.legs[move.leg - 1]
         working = [o for o in self.orders if o.leg == move.leg and o.is_open and o.side is move.side]
         coming = sum((o.quantity - o.filled for o in working), move.quantity)

@@ -101,7 +101,7 @@ def plans(*, of_longer: bool = False):
 
 
 def reads_all(plan):
-    """Tell whether a plan reads a whole table otherwise than along an index; SQLite's orders lie in their order."""
+    """Return True if a plan reads a whole table otherwise than along an index; SQLite's orders lie in their order."""
     if is_postgresql():
         return "Seq Scan" in plan
     return re.search(r"^SCAN (?!orders$)\w+$", plan, re.MULTILINE) is not None
