@@ -39,7 +39,7 @@ def leg_quantity(leg: int, quantity: Decimal, hedge_ratio: Decimal | None, *, wh
     """
     if leg == 1:
         return quantity
-    if hedge_ratio is None or quantity * hedge_ratio >= MOST:
+    if hedge_ratio is None or EXACT.multiply(quantity, hedge_ratio) > MOST - 1:
         return None
     step = ONE if whole_shares and quantity == quantity.to_integral_value() else SMALLEST
     return leg2_quantity(quantity, hedge_ratio, step) or leg2_quantity(quantity, hedge_ratio, SMALLEST) or None

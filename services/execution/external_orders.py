@@ -20,6 +20,7 @@ from domain.exact import plain_text, round8
 from domain.external import ExternalLeg, can_be_booked, how_it_stands, leg_quantity, price_of_rest
 from domain.messages import FillReport, OrderReport
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
+from domain.rollup import RollUp
 from models import Fill, Instrument, Order, Signal
 from services.catalog import snapshots
 from services.execution.new_orders import NewOrder, add_orders, make_order
@@ -141,18 +142,26 @@ class ExternalOrders:
 
     def tell_of_end(self) -> None:
         """Let the signal say what the end of an order leaves, where something is held: a lone leg is never silent."""
-        signal = self._signal
-        result = how_it_stands(Side(signal.side), signal.hedge_ratio if signal.symbol2 else None, self.legs)
+        signal, result = self._signal, self._how_it_stands()
         if result.status is SignalStatus.CRITICAL:
             move_signal(self._session, signal, SignalStatus.CRITICAL, result.reason, self._actor, text=result.reason)
         elif result.reason and signal.status == SignalStatus.PART_FILLED:
             move_signal(self._session, signal, SignalStatus.PART_FILLED, result.reason, self._actor)
 
+    def lone_leg(self) -> str | None:
+        """Return in words that one leg is held without the other, whose order has ended; None where it is not so."""
+        result = self._how_it_stands()
+        return result.reason if result.status is SignalStatus.CRITICAL else None
+
+    def _how_it_stands(self) -> RollUp:
+        hedge_ratio = self._signal.hedge_ratio if self._signal.symbol2 else None
+        return how_it_stands(Side(self._signal.side), hedge_ratio, self.legs)
+
     def catch_up(self, leg: int) -> None:
-        """Book a leg in full at the price that stands on the signal."""
+        """Book a leg in full at the price that stands on the signal, if one does."""
         price = getattr(self._signal, f"leg_price{leg}")
-        order = self.name(leg, getattr(self._signal, f"order_id{leg}"))
-        if order is not None and price is not None:
+        order = None if price is None else self.name(leg, getattr(self._signal, f"order_id{leg}"))
+        if order is not None:
             self.fill(order, order.quantity, price)
 
     def _asked_for(self, leg: int) -> Decimal | None:

@@ -83,8 +83,11 @@ def _fill(session: Session, signal: Signal, orders: ExternalOrders, leg: int, re
         values["filled"] = signal.filled_quantity = report.partial_quantity
     elif status is SignalStatus.FILLED:
         signal.filled_quantity = signal.quantity
-    record_move(session, signal, status, EXECUTOR, **values)
+    alone = orders.lone_leg() if booked else None
+    record_move(session, signal, status, EXECUTOR, alone, **values)
     reprice(signal)
+    if alone is not None:
+        logger.critical("signal %s: %s; a person must decide", signal.id, alone)
     return True
 
 

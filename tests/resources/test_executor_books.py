@@ -281,6 +281,54 @@ def test_a_report_waits_for_whoever_decides_for_the_account(app, client):
     assert held(app)["LNT"][0] == 105
 
 
+def test_a_leg_that_is_filled_after_its_pair_was_canceled_is_never_silent(app, client, caplog):
+    rowid = sent_pair(client)
+    told(client, order_id=944, cancel=True)
+    assert get_signal(client, rowid)["order_status"] == "canceled"
+    with caplog.at_level(logging.CRITICAL):
+        row = told(client, order_id=945, stk_price=100)
+    assert (row["order_status"], row["status_msg"]) == (
+        "filled(...)",
+        "one leg without the other: leg 1: canceled",
+    )
+    assert any("one leg without the other" in line.message for line in caplog.records)
+    assert held(app) == {"V": (-60, 100)}
+
+
+def test_a_leg_that_was_never_named_gets_no_order_by_the_reports_of_the_other(app, client):
+    sent(client, 944, ticker="MA-3*V", order_contracts=20)
+    for price in (300, 301):
+        told(client, order_id=944, stk_price=price)
+    assert [order[:2] for order in orders(app)] == [(1, "MA")]
+
+
+def test_a_price_of_shares_that_are_booked_does_not_change_the_books(app, client):
+    rowid = sent_pair(client)
+    told(client, order_id=944, stk_price=300)
+    assert told(client, order_id=944, stk_price=301)["stk_price1"] == 301
+    assert (held(app)["MA"], len(fills(app))) == ((20, 300), 1)
+    (leg, _) = get_signal(client, rowid)["legs"]
+    cause = sa.text(f"select cause from order_events where order_id = {leg['order']} order by seq desc limit 1")
+    assert read(app, cause) == [("reported again at 301; the books keep 300",)]
+
+
+def test_a_price_with_more_decimals_than_are_kept_is_booked_once(app, client):
+    sent_pair(client)
+    told(client, order_id=944, stk_price="300.12345678912")
+    before = dump_tables(app)
+    assert report(client, order_id=944, stk_price="300.12345678912").status_code == 200
+    assert dump_tables(app) == before
+
+
+def test_a_leg_that_is_larger_than_any_order_can_be_is_left_to_the_signal(app, client):
+    make_pair(app, "X-Y", "1.5", account="external")
+    sent(client, 11, 12, ticker="X-1.5*Y", order_contracts="666666666666.4")
+    assert told(client, order_id=12, stk_price=1)["order_status"] == "filled(...)"
+    assert [order[:2] for order in orders(app)] == [(1, "X")]
+    assert told(client, order_id=11, stk_price=2)["order_status"] == "filled"
+    assert held(app) == {"X": (D("666666666666.4"), 2)}
+
+
 # What the desk's workers do not do with them
 
 
