@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from brokers.base import Broker
 from domain.order_status import OrderStatus
-from extensions import database_time, transaction
+from extensions import database_time, reading, transaction
 from models import Order
 from services.reconciliation.sync_broker import book_reports
 
@@ -45,22 +45,27 @@ def look_for_lost(account_id: int, broker: Broker, worker: str, symbols: Collect
 
 def _take(account_id: int, symbols: Collection[str] | None) -> list[str]:
     """Return the ids of orders to be looked up, put off for all others."""
+    with reading() as session:
+        if not session.execute(_lost(account_id, symbols, database_time()).limit(1)).first():
+            return []
     with transaction() as session:
         now = database_time()
-        query = (
-            sa.select(Order)
-            .where(Order.account_id == account_id, Order.created_at > now - LOOK_BACK, Order.status.in_(GIVEN_UP))
-            # It was sent, looked up in vain, and the broker never named an id of its own.
-            .where(Order.sent_at.is_not(None), Order.lookups > 0, Order.broker_order_id.is_(None))
-            .where(Order.next_at <= now if symbols is None else Order.symbol.in_(symbols))
-            .order_by(Order.next_at, Order.id)
-            .limit(MOST)
-            .with_for_update(skip_locked=True, of=Order)
-        )
-        orders = session.execute(query).scalars().all()
+        locked = _lost(account_id, symbols, now).limit(MOST).with_for_update(skip_locked=True, of=Order)
+        orders = session.execute(locked).scalars().all()
         for order in orders:
             order.next_at = now + _pause(order, now)
         return [order.client_order_id for order in orders]
+
+
+def _lost(account_id: int, symbols: Collection[str] | None, now: datetime) -> sa.Select[Order]:
+    return (
+        sa.select(Order)
+        .where(Order.account_id == account_id, Order.created_at > now - LOOK_BACK, Order.status.in_(GIVEN_UP))
+        # It was sent, looked up in vain, and the broker never named an id of its own.
+        .where(Order.sent_at.is_not(None), Order.lookups > 0, Order.broker_order_id.is_(None))
+        .where(Order.next_at <= now if symbols is None else Order.symbol.in_(symbols))
+        .order_by(Order.next_at, Order.id)
+    )
 
 
 def _pause(order: Order, now: datetime) -> timedelta:

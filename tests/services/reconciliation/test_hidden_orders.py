@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from domain.enums import FailurePolicy, Side
+from domain.enums import FailurePolicy, MarketPosition, Side
 from extensions import database_time, db, transaction
 from models import Fill, Order, Position, PositionDifference
 from services.account_lock import lock_accounts
@@ -28,6 +28,7 @@ from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simul
 from tests.support.factories import make_pair, make_stock
 
 HIDDEN = 150.0  # seconds, longer than the desk looks for an order before it gives it up
+LONG, FLAT = MarketPosition.LONG, MarketPosition.FLAT
 MINUTES = timedelta(minutes=4)
 
 
@@ -217,4 +218,34 @@ def test_a_hidden_leg_that_shows_after_it_was_sent_again_is_not_held_twice(
     show(desk, keeper)
     settle(desk)
     assert held() == at_broker(desk) == {"KO": 20, "PEP": -40}
+    assert desk.signal(rowid).status == "filled"
+
+
+def test_a_hidden_exit_is_taken_over_when_it_shows(desk: AlpacaDesk, keeper: AccountSession) -> None:
+    desk.alert("AAPL", position=LONG, position_size=Decimal(10))
+    settle(desk)
+    desk.simulator.tell("hidden", seconds=HIDDEN)
+    rowid = desk.alert("AAPL", Side.SELL, position=FLAT, position_size=Decimal(0))
+    desk.work()
+    assert give_up(desk, rowid, "AAPL").status == "STALE"
+    settle(desk)
+    assert held() == {"AAPL": 10}
+    show(desk, keeper)
+    assert (held(), at_broker(desk), desk.signal(rowid).status) == ({}, {}, "filled")
+
+
+def test_a_hidden_leg_of_an_exit_that_was_closed_again_meanwhile_leaves_nothing_open(
+    desk: AlpacaDesk, keeper: AccountSession
+) -> None:
+    desk.alert("MA-3*V", Side.BUY, "20", position=LONG, position_size=Decimal(20))
+    settle(desk)
+    assert held() == {"MA": 20, "V": -60}
+    desk.simulator.tell("hidden", seconds=HIDDEN, symbol="V")
+    rowid = desk.alert("MA-3*V", Side.SELL, "20", position=FLAT, position_size=Decimal(0))
+    settle(desk)
+    give_up(desk, rowid, "V")
+    settle(desk)
+    show(desk, keeper)
+    settle(desk)
+    assert held() == at_broker(desk) == {}
     assert desk.signal(rowid).status == "filled"
