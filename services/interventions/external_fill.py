@@ -68,27 +68,42 @@ def _fill(session: Session, signal: Signal, orders: ExternalOrders, leg: int, re
     total = _total(signal, orders, leg, order, report)
     if order is not None and total < order.filled_quantity:
         return False  # an older report that comes late
-    values: dict[str, Any] = {"order_id": report.order_id}
     booked = order is not None and orders.fill(order, total, report.price)
     if report.price is not None:
-        if order is not None and not booked and report.price != old:
-            orders.note_price(order, report.price)
         setattr(signal, f"leg_price{leg}", report.price)
-        values[f"leg_price{leg}"] = report.price
-    status = _status(orders, report)
-    if not booked and order is not None and status == signal.status and report.price in (None, old):
+    status, is_news = _status(orders, report), booked or report.price not in (None, old)
+    if order is not None and not is_news and _is_shown(signal, status, order, total, report):
         return False
+    if order is not None and not booked and report.price is not None and is_news:
+        orders.note_price(order, report.price)
+    alone = orders.lone_leg() if booked else None
+    _move(session, signal, leg, report, status=status, why=alone)
+    if alone is not None:
+        logger.critical("signal %s: %s; a person must decide", signal.id, alone)
+    return True
+
+
+def _is_shown(signal: Signal, status: SignalStatus, order: Order, total: Decimal, report: ExternalFill) -> bool:
+    """Return True if the signal says already what a report without news says."""
+    if report.partial_quantity is None:
+        return status == signal.status
+    return total <= order.filled_quantity or report.partial_quantity == signal.filled_quantity
+
+
+def _move(
+    session: Session, signal: Signal, leg: int, report: ExternalFill, *, status: SignalStatus, why: str | None
+) -> None:
+    """Move the signal as v3 words a report, with its prices and what is filled of it."""
+    values: dict[str, Any] = {"order_id": report.order_id}
+    if report.price is not None:
+        values[f"leg_price{leg}"] = report.price
     check_signal_transition(SignalStatus(signal.status), status)
     if report.partial_quantity is not None:
         values["filled"] = signal.filled_quantity = report.partial_quantity
     elif status is SignalStatus.FILLED:
         signal.filled_quantity = signal.quantity
-    alone = orders.lone_leg() if booked else None
-    record_move(session, signal, status, EXECUTOR, alone, **values)
+    record_move(session, signal, status, EXECUTOR, why, **values)
     reprice(signal)
-    if alone is not None:
-        logger.critical("signal %s: %s; a person must decide", signal.id, alone)
-    return True
 
 
 def _total(signal: Signal, orders: ExternalOrders, leg: int, order: Order | None, report: ExternalFill) -> Decimal:

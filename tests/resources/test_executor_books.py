@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from domain.enums import StopLevel
 from extensions import db, transaction
-from models import DailyResult, Fill, Order, Position, Signal, SignalEvent, Stop
+from models import DailyResult, Fill, Order, OrderEvent, Position, Signal, SignalEvent, Stop
 from services.account_lock import lock_accounts
 from services.catalog.orphaned_positions import list_stranded
 from services.execution import leg_timeouts, submit_orders
@@ -191,6 +191,27 @@ def test_a_leg_that_is_filled_in_part_keeps_its_pair_from_being_filled(app, clie
     assert held(app) == {"MA": (20, 301), "V": (-60, 100)}
 
 
+def test_a_partial_amount_that_is_repeated_after_the_other_leg_was_filled_changes_nothing(app, client):
+    sent_pair(client)
+    told(client, order_id=944, stk_price=300, partial=True, order_contracts=5)
+    told(client, order_id=945, stk_price=100)
+    before = dump_tables(app)
+    row = told(client, order_id=944, stk_price=300, partial=True, order_contracts=5)
+    assert row["order_status"] == "filled(...)"
+    assert dump_tables(app) == before
+
+
+def test_amounts_of_a_leg_without_a_price_are_shown_and_booked_once_a_price_is_told(app, client, caplog):
+    sent_pair(client)
+    with caplog.at_level(logging.CRITICAL):
+        for amount in (5, 8):
+            assert told(client, order_id=944, partial=True, order_contracts=amount)["order_contracts"] == amount
+    assert "without a price" in caplog.text
+    assert held(app) == {}
+    told(client, order_id=944, stk_price=300, partial=True, order_contracts=8)
+    assert held(app) == {"MA": (8, 300)}
+
+
 def test_a_partial_amount_of_leg_2_is_in_its_own_shares(app, client):
     sent_pair(client)
     told(client, order_id=945, stk_price=100, partial=True, order_contracts=45)
@@ -308,8 +329,8 @@ def test_a_price_of_shares_that_are_booked_does_not_change_the_books(app, client
     assert told(client, order_id=944, stk_price=301)["stk_price1"] == 301
     assert (held(app)["MA"], len(fills(app))) == ((20, 300), 1)
     (leg, _) = get_signal(client, rowid)["legs"]
-    cause = sa.text(f"select cause from order_events where order_id = {leg['order']} order by seq desc limit 1")
-    assert read(app, cause) == [("reported again at 301; the books keep 300",)]
+    causes = sa.select(OrderEvent.cause).where(OrderEvent.order_id == leg["order"]).order_by(OrderEvent.seq)
+    assert read(app, causes)[-1] == ("reported again at 301; the books keep 300",)
 
 
 def test_a_price_with_more_decimals_than_are_kept_is_booked_once(app, client):
