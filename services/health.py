@@ -14,7 +14,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from extensions import database_time, db
-from models import Worker
+from models import PositionDifference, Worker
 from services.accounts.broker_keys import unreadable
 from services.catalog.orphaned_positions import list_stranded
 
@@ -65,6 +65,19 @@ def check_stranded() -> Check:
     if found:
         return Check("positions", False, f"no exit reaches {'; '.join(map(str, found))}", warns=True)
     return Check("positions", True, "all are at the accounts to which their alerts go")
+
+
+def check_differences() -> Check | None:
+    """Return that brokers hold what the desk's books do not say; None where they agree. It names no position."""
+    try:
+        found = db.session.execute(sa.select(sa.func.count()).select_from(PositionDifference)).scalar_one()
+    except SQLAlchemyError as e:
+        db.session.rollback()
+        return Check("differences", False, f"cannot be looked at ({type(e).__name__})", warns=True)
+    if not found:
+        return None
+    text = f"{found} positions at brokers differ" if found > 1 else "a position at a broker differs"
+    return Check("differences", False, f"{text} from the books; see the page Positions", warns=True)
 
 
 def head_revision() -> str | None:

@@ -139,6 +139,11 @@ class Leg:
         return self.net >= self.plan.closes
 
     @property
+    def traded_back(self) -> bool:
+        """Return True if some of what it had was traded back."""
+        return any(o.purpose is Purpose.UNWIND and o.filled > 0 for o in self.orders)
+
+    @property
     def waits_to_open(self) -> bool:
         """Return True if it has closed the old position and not begun to open the new one."""
         return self.plan.closes > 0 and self.closed_first and not self.open and self.net < self.want

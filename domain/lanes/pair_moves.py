@@ -36,6 +36,8 @@ def next_moves(plan: PairPlan, orders: Sequence[LegOrder], *, timed_out: bool) -
         return rest
     if broken:
         return _after_failure(plan, broken, lead, follow, timed_out=timed_out)
+    if late := _shown_late(plan, lead, follow):
+        return late
     if timed_out and not _balanced(*legs):
         return _cancel_all(_behind(*legs).open, "it took too long while the other leg is filled")
     return []
@@ -136,6 +138,22 @@ def _after_failure(plan: PairPlan, broken: list[Leg], lead: Leg, follow: Leg, *,
     return _unwind(broken[0], lead, follow) if plan.on_failure is FailurePolicy.UNWIND else []
 
 
+def _shown_late(plan: PairPlan, lead: Leg, follow: Leg) -> list[Move]:
+    """Return what undoes fills that came when they were given up: of an order that the venue had hidden, say.
+
+    The other leg was traded back by then, or this one was sent again, so that it has more than it should come to.
+    """
+    if plan.on_failure is FailurePolicy.HOLD:
+        return []
+    given_up = next((leg for leg in (lead, follow) if leg.traded_back and leg.net < leg.plan.quantity), None)
+    if given_up is not None:
+        return _unwind(given_up, lead, follow)
+    if lead.open or follow.open or any(o.filled > o.quantity for o in (*lead.orders, *follow.orders)):
+        return []  # of one order more than it asked for is no case of two orders, and is for a person
+    has_too_much = any(leg.net > leg.plan.quantity for leg in (lead, follow))
+    return _unwind(lead, lead, follow) if has_too_much else []
+
+
 def _cancel_all(orders: Sequence[LegOrder], why: str) -> list[Move]:
     return [Cancel(o.id, why) for o in orders if not o.cancel_requested]
 
@@ -187,7 +205,7 @@ def _unwind(broken: Leg, lead: Leg, follow: Leg) -> list[Move]:
 
 
 def _why(order: LegOrder | None) -> str:
-    return "failed" if order is None else f"was {order.status.lower()}"
+    return "was traded back" if order is None else f"was {order.status.lower()}"
 
 
 def _state(plan: PairPlan, leg: Leg, lead: Leg) -> LegState:

@@ -19,6 +19,7 @@ from extensions import database_time, transaction
 from models import Order, Signal
 from services import failpoints, journal
 from services.execution.due import InHand, take
+from services.execution.external_orders import ExternalOrders
 from services.execution.order_moves import move_order, note, request_cancel
 from services.execution.order_records import Locked, apply_report, is_same_order, lock_order
 from services.execution.roll_up import refresh_signal
@@ -33,7 +34,8 @@ DELAYS = (1, 2, 5, 10, 30, 60)  # seconds until the broker is asked again
 def cancel_order(order_id: int, reason: str, actor: str) -> Order:
     """Request the cancel of an order, of both legs where it is a pair's; raises NotFound, Conflict.
 
-    A leg is never canceled alone: what the other one holds would be left without its hedge.
+    A leg is never canceled alone: what the other one holds would be left without its hedge. Of an order that an outside
+    executor has, this says that it has ended there.
     """
     with transaction() as session:
         if session.execute(sa.select(Order.id).where(Order.id == order_id)).scalar() is None:
@@ -53,10 +55,19 @@ def cancel_order(order_id: int, reason: str, actor: str) -> Order:
 
 
 def cancel_signal_orders(session: Session, signal: Signal, reason: str, actor: str) -> int:
-    """Request the cancel of all open orders of a locked signal; returns how many were asked for."""
+    """Request the cancel of all open orders of a locked signal; returns how many were asked for.
+
+    Those of an outside executor end at once: no broker of the desk's has them, so no worker could cancel them.
+    """
     now = database_time()
     query = sa.select(Order).where(Order.signal_id == signal.id, Order.status.not_in(CLOSED)).order_by(Order.id)
     orders = session.execute(query.with_for_update(of=Order)).scalars().all()
+    if signal.external:
+        external = ExternalOrders(session, signal, now, actor)
+        external.end(None, reason)
+        if external.holds_any:
+            external.tell_of_end()
+        return len(orders)
     for order in orders:
         if order.cancel_requested_at is None:
             request_cancel(session, order, reason, actor, now)

@@ -15,6 +15,7 @@ from models import Order, Signal
 from models.signal import UNBALANCED
 from services import failpoints, journal
 from services.account_lock import lock_signal
+from services.execution.cancel_orders import cancel_signal_orders
 from services.execution.order_moves import note
 from services.execution.order_records import fail_order, lock_order
 from services.execution.roll_up import is_overdue, refresh_signal
@@ -54,6 +55,8 @@ def settle_signal(rowid: int, reason: str, actor: str) -> Signal:
             raise NotFound("item not found.")
         if signal.status != SignalStatus.CRITICAL:
             raise Conflict(f"The signal is '{signal.status}'; only a 'critical err' is settled by hand.")
+        if signal.external:
+            cancel_signal_orders(session, signal, f"settled by {actor}: {reason}", actor)
         orders = session.execute(sa.select(Order).where(Order.signal_id == rowid)).scalars().all()
         if any(order.status not in CLOSED for order in orders):
             raise Conflict("Orders of this signal are still open; they must end first.")

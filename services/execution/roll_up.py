@@ -54,13 +54,13 @@ def refresh_signal(
     """Set a signal's status, prices and slip from its orders, and make what orders must follow; tells the listeners.
 
     `order` is the one that has changed, when it is known; `orders` are all of the signal, where they were read before.
-    `signal` must be locked.
+    `signal` must be locked. One of an outside executor stands as that one says, and the desk orders nothing for it.
     """
-    if signal is None:
+    if signal is None or signal.external:
         return
     if orders is None:
         session.flush()
-        orders = _orders_of(session, signal.id)
+        orders = orders_of_signal(session, signal.id)
     plan = pair_plan(signal, orders)
     hand = ChangeContext(session, now, actor)
     ahead = 0
@@ -155,7 +155,8 @@ def _reversal(signal: Signal, orders: Sequence[Order]) -> LegPlan:
     )
 
 
-def _orders_of(session: Session, signal_id: int) -> list[Order]:
+def orders_of_signal(session: Session, signal_id: int) -> list[Order]:
+    """Return the orders of a signal by leg and generation, locked."""
     return list(session.execute(_ORDERS_OF_SIGNAL, {"signal_id": signal_id}).scalars())
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import Purpose, Scope, Side, Source, StopLevel
+from domain.enums import Purpose, Route, Scope, Side, Source, StopLevel
 from domain.errors import Conflict, InvalidInput, NotFound
 from domain.exact import plain_text
 from domain.order_status import SignalStatus
@@ -204,6 +204,7 @@ def _flatten(stop: StopInForce, accounts: Collection[int], connected: Collection
                 account = snapshots.snapshot().account_name(account_id)
                 left.append(f"{name}: held in account {account}, which is not connected; waiting for it")
         text = "; ".join(left) or "no position is left"
+        text += "".join(f"; {what}, which your own executor trades" for what in _held_outside(session, stop))
         row = session.execute(sa.select(Stop).where(Stop.id == stop.id).with_for_update()).scalar_one()
         if row.progress != text[:1000]:
             row.progress = text[:1000]
@@ -211,6 +212,23 @@ def _flatten(stop: StopInForce, accounts: Collection[int], connected: Collection
         if not left:
             row.done_at = now
             logger.warning("%s: carried out, %s", stop.text, text)
+
+
+def _held_outside(session: Session, stop: StopInForce) -> list[str]:
+    """Return in words what a stop covers at accounts that an outside executor trades: the desk sends nothing there."""
+    held = (
+        sa.select(BrokerAccount.name.label("account"), Position)
+        .join(BrokerAccount, BrokerAccount.id == Position.account_id)
+        .where(BrokerAccount.route == Route.EXTERNAL)
+        .order_by(Position.name, Position.symbol)
+    )
+    rows = [(row.account, row.Position) for row in session.execute(held) if row.Position.quantity]
+    books = _books(stop, [(position.account_id, position.name, position.symbol) for _, position in rows])
+    return [
+        f"{position.name}: {plain_text(position.quantity)} {position.symbol} at {account}"
+        for account, position in rows
+        if (position.account_id, position.name) in books
+    ]
 
 
 def _close_book(session: Session, stop: StopInForce, account_id: int, held: Sequence[Position], now: datetime) -> str:

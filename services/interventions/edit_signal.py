@@ -18,11 +18,12 @@ from domain.lanes.roll_up import fill_price
 from domain.order_status import OPEN, OrderStatus, SignalStatus
 from domain.pricing import slip
 from domain.trace import step
-from extensions import announce, transaction
+from extensions import announce, database_time, transaction
 from models import Fill, Order, OrderEvent, Signal
 from services import journal
 from services.account_lock import lock_signal
 from services.execution.cancel_orders import cancel_signal_orders
+from services.execution.external_orders import ExternalOrders
 from services.signal_moves import move_signal
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
         for name, value in changes.items():
             setattr(signal, name, value)
         reprice(signal)
+        _follow_in_books(session, signal, status, actor)
     logger.info("signal %s: changed by %s, now %s", rowid, actor, status)
     return signal
 
@@ -88,6 +90,7 @@ def cancel_signal(rowid: int, reason: str, actor: str) -> Signal:
         if signal.external:
             why = f"canceled by hand: {reason}"
             record_move(session, signal, SignalStatus.CANCELED, actor, why, reason=reason)
+            cancel_signal_orders(session, signal, why, actor)
         else:
             _cancel_desk_signal(session, signal, actor, reason)
         journal.record(session, actor, "cancel", f"signal {rowid}", reason)
@@ -157,6 +160,24 @@ def reprice(signal: Signal) -> None:
         raise InvalidInput({"stk_price": f"makes a fill price of {signal.fill_price:f}, which cannot be"})
     known = signal.fill_price is not None and signal.price is not None
     signal.slip = slip(Side(signal.side), signal.price, signal.fill_price) if known else None  # type: ignore[arg-type]
+
+
+def _follow_in_books(session: Session, signal: Signal, status: SignalStatus, actor: str) -> None:
+    """Put orders on record that an outside executor has named, book the legs it calls filled, end what it canceled."""
+    orders = ExternalOrders(session, signal, database_time(), actor)
+    if status is SignalStatus.CANCELED:
+        orders.end(None, f"canceled, as {actor} says")
+        return
+    for leg, order_id in ((1, signal.order_id1), (2, signal.order_id2)):
+        if order_id is not None:
+            orders.name(leg, order_id)
+    priced = [leg for leg in (1, 2) if getattr(signal, f"leg_price{leg}") is not None]
+    if status is SignalStatus.FILLED or (status is SignalStatus.LEG_FILLED and len(priced) == 1):
+        for leg in priced:
+            orders.catch_up(leg)
+        if status is SignalStatus.FILLED and not all(leg.is_done for leg in orders.legs):
+            text = "signal %s: %s calls it filled without telling all prices; their fills are not in the books yet"
+            logger.warning(text, signal.id, actor)
 
 
 def _edit_desk_signal(

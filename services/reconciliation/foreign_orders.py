@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from decimal import Decimal
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from domain.enums import Side
 from domain.exact import plain_text
 from domain.messages import OrderReport
 from extensions import announce, insert_or_update, reading, transaction, utc_now
@@ -47,3 +50,14 @@ def see_foreign(account_id: int, report: OrderReport) -> None:
             plain_text(report.quantity),
             report.symbol,
         )
+
+
+def traded_by_others(session: Session, account_id: int, symbols: Collection[str]) -> dict[str, Decimal]:
+    """Return what orders that are not ours have traded of some symbols, signed, as far as they are on record."""
+    traded: dict[str, Decimal] = {}
+    query = sa.select(ForeignOrder.symbol, ForeignOrder.side, ForeignOrder.filled_quantity)
+    for symbol, side, quantity in session.execute(
+        query.where(ForeignOrder.account_id == account_id, ForeignOrder.symbol.in_(symbols))
+    ):
+        traded[symbol] = traded.get(symbol, Decimal(0)) + Side(side).sign * quantity
+    return traded

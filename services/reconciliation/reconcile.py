@@ -18,12 +18,16 @@ from domain.exact import plain_text
 from extensions import announce, database_time, insert_or_update, reading, transaction, utc_now
 from models import AccountState, Fill, Order, Position, PositionDifference
 from models.order import OPEN
+from services.account_lock import lock_accounts
 from services.broker_state.account_state import set_state
 from services.ledger import crypto_fees
+from services.reconciliation.foreign_orders import traded_by_others
+from services.reconciliation.lost_orders import look_for_lost
 from services.reconciliation.sync_broker import LOOK_BACK, poll_account
 
 logger = logging.getLogger(__name__)
 
+ZERO = Decimal(0)
 LONGEST_LOOK_BACK = timedelta(days=30)
 POSITION_LAG = 30.0  # seconds until positions show a fill
 
@@ -43,7 +47,7 @@ def start_account(account_id: int, broker: Broker, worker: str) -> datetime:
         ).scalar()
     since = min([now, *(at for at in (oldest, last) if at is not None)])
     until = poll_account(account_id, broker, max(since - LOOK_BACK, now - LONGEST_LOOK_BACK), worker).until
-    compare_positions(account_id, broker)
+    compare_positions(account_id, broker, worker)
     set_state(account_id, synced_until=until, reconciled_at=until)
     return until
 
@@ -75,26 +79,27 @@ def last_poll(account_id: int) -> datetime | None:
         return session.execute(query).scalar()
 
 
-def compare_positions(account_id: int, broker: Broker) -> int:
+def compare_positions(account_id: int, broker: Broker, worker: str = "the comparison") -> int:
     """Compare what the broker holds with what our fills add up to; returns how many symbols differ.
 
-    A coin of which the account holds less, by no more than a fee can be, had its fee taken: that is booked.
-    Symbols with orders on their way are passed over: their fills may be on one side only. Raises
-    BrokerUnavailable, and then nothing changes: no answer is never taken for flat.
+    Where they differ, orders that were given up are looked for first. A coin of which the account holds less, by no
+    more than a fee can be, had its fee taken: that is booked. Symbols with orders on their way are passed over: their
+    fills may be on one side only. Raises BrokerUnavailable, and then nothing changes: no answer is no proof of flat.
     """
-    before = _ours(account_id)
-    theirs: dict[str, Decimal] = {}
-    for report in broker.list_positions():
-        theirs[report.symbol] = theirs.get(report.symbol, Decimal(0)) + report.quantity
+    before, theirs = _ours(account_id), _theirs(broker)
+    odd = {symbol for symbol in {*before, *theirs} if before.get(symbol, ZERO) != theirs.get(symbol, ZERO)}
+    if odd and look_for_lost(account_id, broker, worker, odd):
+        before, theirs = _ours(account_id), _theirs(broker)
     with transaction() as session:
+        lock_accounts(session, [account_id])  # nobody books a fill between what is read here and what is written
         ours, busy = _held(session, account_id), _busy(session, account_id)
         if broker.capabilities.is_remote:
             busy |= _just_filled(session, account_id)
         differing = {
-            symbol: (ours.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0)))
+            symbol: (ours.get(symbol, ZERO), theirs.get(symbol, ZERO))
             for symbol in {*ours, *theirs} - busy
-            if ours.get(symbol, Decimal(0)) == before.get(symbol, Decimal(0))  # else it moved while we asked
-            and ours.get(symbol, Decimal(0)) != theirs.get(symbol, Decimal(0))
+            if ours.get(symbol, ZERO) == before.get(symbol, ZERO)  # else it moved while we asked
+            and ours.get(symbol, ZERO) != theirs.get(symbol, ZERO)
         }
         for symbol, (held, there) in sorted(differing.items()):
             found = crypto_fees.Holdings(account_id=account_id, symbol=symbol, ours=held, theirs=there)
@@ -112,14 +117,25 @@ def _store(session: Session, account_id: int, differing: Mapping[str, tuple[Deci
             logger.warning("account %s: %s agrees with the broker again", account_id, symbol)
             session.delete(row)
             announce(session)
+    by_others = traded_by_others(session, account_id, differing)
     for symbol, (ours, theirs) in differing.items():
         row = known.get(symbol) or PositionDifference(account_id=account_id, symbol=symbol, first_seen_at=utc_now())
         if symbol not in known or (row.ours, row.theirs) != (ours, theirs):
-            held = (plain_text(ours), symbol, plain_text(theirs))
-            logger.error("account %s: our book holds %s %s, the broker %s", account_id, *held)
+            explained = by_others.get(symbol) == theirs - ours
+            level = logging.ERROR if explained else logging.CRITICAL
+            why = ", by orders that are not ours" if explained else ", and nothing on record explains it"
+            held = (plain_text(ours), symbol, plain_text(theirs), why)
+            logger.log(level, "account %s: our book holds %s %s, the broker %s%s", account_id, *held)
             announce(session)
         row.ours, row.theirs, row.seen_at = ours, theirs, utc_now()
         session.add(row)
+
+
+def _theirs(broker: Broker) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for report in broker.list_positions():
+        total[report.symbol] = total.get(report.symbol, ZERO) + report.quantity
+    return total
 
 
 def _ours(account_id: int) -> dict[str, Decimal]:
@@ -131,7 +147,7 @@ def _held(session: Session, account_id: int) -> dict[str, Decimal]:
     total: dict[str, Decimal] = {}
     query = sa.select(Position.symbol, Position.quantity).where(Position.account_id == account_id)
     for symbol, quantity in session.execute(query):
-        total[symbol] = total.get(symbol, Decimal(0)) + quantity
+        total[symbol] = total.get(symbol, ZERO) + quantity
     return total
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import sqlalchemy as sa
 
 from domain.drift import SMALLEST_STEP, USUAL_LIMIT, Drift, LegHolding, measure
-from domain.enums import Side
+from domain.enums import Route, Side
 from domain.exact import EXACT, round8
 from domain.order_status import OrderStatus
 from domain.valuation import middle
 from extensions import db, reading_at_one_moment
-from models import AssetState, Instrument, Order, Pair, Position, Quote
+from models import AssetState, BrokerAccount, Instrument, Order, Pair, Position, Quote
 from models.order import OPEN
 from services.paging import account_names
 
+NOT_OURS = "your own executor trades this account; the desk sends nothing there"
 UNKNOWN = (OrderStatus.UNKNOWN, OrderStatus.MANUAL)
 AccountName = tuple[int, str]  # of a book or of a symbol
 
@@ -54,6 +55,7 @@ class _Facts:
     steps: dict[AccountName, Decimal]
     middles: dict[AccountName, Decimal | None]
     accounts: dict[int, str]
+    external: frozenset[int]  # accounts that an outside executor trades
 
 
 def report(pair: str | None = None, limit_percent: Decimal = USUAL_LIMIT) -> list[PairDrift]:
@@ -90,6 +92,7 @@ def _read(only: list[sa.ColumnElement[bool]]) -> _Facts:
         .join(Pair, Pair.leg2_id == Instrument.id)
         .where(*only)
     )
+    external = sa.select(BrokerAccount.id).where(BrokerAccount.route == Route.EXTERNAL)
     orders: dict[AccountName, list[Order]] = {}
     for order in db.session.execute(open_orders).scalars():
         orders.setdefault((order.account_id, order.name), []).append(order)
@@ -99,6 +102,7 @@ def _read(only: list[sa.ColumnElement[bool]]) -> _Facts:
         {(row.account_id, row.symbol): row.quantity_step for row in db.session.execute(steps)},
         {(row.account_id, row.symbol): middle(row.bid, row.ask) for row in db.session.execute(quotes)},
         account_names(),
+        frozenset(db.session.execute(external).scalars()),
     )
 
 
@@ -112,6 +116,8 @@ def _measure(pair: Pair, account_id: int, facts: _Facts, limit_percent: Decimal)
     )
     unknown = any(order.status in UNKNOWN for order in orders)
     drift = measure(pair.hedge_ratio, leg1, leg2, limit_percent, unknown=unknown)
+    if account_id in facts.external and not drift.within:
+        drift = replace(drift, proposal=None, note=NOT_OURS)
     price2, price2_from = facts.middles.get((account_id, leg2.symbol)), "quote"
     if price2 is None and positions[1] is not None and positions[1].quantity:
         price2, price2_from = positions[1].average_price, "average price"

@@ -82,7 +82,7 @@ class DeskState:
     worker_stopped: datetime | None
     waiting: int
     critical: int  # of the last CRITICAL_HOURS
-    open_orders: int
+    open_orders: int  # of the desk's own; those of outside executors want no worker
     unbalanced: int  # pairs whose legs do not hedge each other
 
     @property
@@ -106,6 +106,8 @@ def desk_state() -> DeskState:
     now = database_time()
     count = sa.select(sa.func.count()).select_from(Signal)
     waiting = count.where(Signal.status.in_((SignalStatus.WAITING, SignalStatus.REROUTED)), ~Signal.external)
+    own = sa.select(BrokerAccount.id).where(BrokerAccount.route == Route.DESK)
+    open_orders = sa.select(sa.func.count()).select_from(Order).where(OPEN, Order.account_id.in_(own))
     lately = now - timedelta(hours=CRITICAL_HOURS)
     critical = count.where(Signal.status == SignalStatus.CRITICAL, Signal.received_at > lately)
     row = db.session.execute(
@@ -116,7 +118,7 @@ def desk_state() -> DeskState:
             sa.select(sa.func.max(Worker.stopped_at)).scalar_subquery().label("stopped"),
             waiting.scalar_subquery().label("waiting"),
             critical.scalar_subquery().label("critical"),
-            sa.select(sa.func.count()).select_from(Order).where(OPEN).scalar_subquery().label("open_orders"),
+            open_orders.scalar_subquery().label("open_orders"),
             sa.select(sa.func.count()).select_from(Signal).where(UNBALANCED).scalar_subquery().label("unbalanced"),
         ).where(BrokerAccount.is_default)
     ).one()

@@ -22,12 +22,14 @@ from extensions import database_time, db, reading
 from services.broker_state import account_state
 from services.broker_state.market import Market
 from services.reconciliation import reconcile, sync_broker
+from services.reconciliation.lost_orders import look_for_lost
 from services.worker import stream_lease
 from services.worker.stream_watch import StreamWatch
 
 logger = logging.getLogger(__name__)
 
 COMPARE_EVERY = 300.0
+LOST_EVERY = 15.0  # seconds between looks at orders that were given up
 LONGEST_REST = 1.0
 RETRY_AFTER = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries to open an account
 POLL_GAP, BUSY_GAP = 0.2, 1.5  # seconds between polls that a stream asks for, at first and when many come
@@ -93,6 +95,8 @@ class AccountSession:
         if self._is_due("state", self.broker.capabilities.state_seconds):
             self._guarded("state", self._refresh)
         self._guarded("poll", self._poll)
+        if self._is_due("lost", LOST_EVERY):
+            self._guarded("lost", self._look_for_lost)
 
     def _run(self) -> None:
         while not self._ending.is_set():
@@ -149,7 +153,7 @@ class AccountSession:
             polled = sync_broker.poll_account(self.account_id, self.broker, last, self._worker)
             account_state.set_state(self.account_id, synced_until=polled.until)
             if compare:
-                reconcile.compare_positions(self.account_id, self.broker)
+                reconcile.compare_positions(self.account_id, self.broker, self._worker)
                 account_state.set_state(self.account_id, reconciled_at=polled.until)
         except BrokerUnavailable:
             if news:
@@ -159,6 +163,14 @@ class AccountSession:
             raise
         self._due["soon"] = time.monotonic() + SOON[min(self._soon, len(SOON) - 1)]
         self._soon = self._soon + 1 if polled.soon else 0
+        self._wake()
+        return True
+
+    def _look_for_lost(self) -> bool:
+        """Look for orders that were given up, and whether the broker holds what they may have traded meanwhile."""
+        if not look_for_lost(self.account_id, self.broker, self._worker):
+            return False
+        reconcile.compare_positions(self.account_id, self.broker, self._worker)
         self._wake()
         return True
 

@@ -342,6 +342,33 @@ def test_a_fill_that_comes_after_the_unwinding_is_traded_back_too():
     assert moves(plan, *done, order(2, 2, "CANCELED", "6")) == [(2, "buy", 6, "unwind")]
 
 
+@pytest.mark.parametrize("policy", [TOGETHER, LEG1_FIRST])
+def test_a_leg_that_turns_out_to_be_filled_after_the_other_was_traded_back_is_traded_back_too(policy):
+    plan = make_plan(policy)
+    there = [order(1, 1, S.FILLED), order(2, 1, S.FILLED, purpose=Purpose.UNWIND)]
+    assert moves(plan, *there, order(3, 2, S.STALE)) == []
+    assert moves(plan, *there, order(3, 2, S.FILLED)) == [(2, "buy", 30, "unwind")]
+    assert moves(plan, *there, order(3, 2, S.FILLED), order(4, 2, S.FILLED, purpose=Purpose.UNWIND)) == []
+
+
+@pytest.mark.parametrize("policy", [TOGETHER, LEG1_FIRST])
+def test_a_leg_that_turns_out_to_work_after_the_other_was_traded_back_is_canceled(policy):
+    there = [order(1, 1, S.FILLED), order(2, 1, S.FILLED, purpose=Purpose.UNWIND)]
+    assert moves(make_plan(policy), *there, order(3, 2, S.ACCEPTED)) == [(3,)]
+
+
+@pytest.mark.parametrize("policy", [TOGETHER, LEG1_FIRST])
+@pytest.mark.parametrize("on_failure", [UNWIND, COMPLETE])
+def test_a_leg_that_was_sent_again_and_turns_out_to_be_filled_twice_gives_back_one(policy, on_failure):
+    plan = make_plan(policy, on_failure)
+    twice = [order(2, 2, S.FILLED), order(3, 2, S.FILLED, purpose=Purpose.COMPLETE)]
+    assert moves(plan, order(1, 1, S.FILLED), *twice) == [(2, "buy", 30, "unwind")]
+    assert moves(plan, order(1, 1, S.ACCEPTED), *twice) == [], "first it must be known what leg 1 comes to"
+    assert moves(make_plan(policy, HOLD), order(1, 1, S.FILLED), *twice) == [], "a person decides"
+    too_much = replace(order(2, 2, S.FILLED), filled=D(40))
+    assert moves(plan, order(1, 1, S.FILLED), too_much) == [], "what no venue should do is for a person"
+
+
 @pytest.mark.parametrize("policy", LegPolicy)
 def test_what_a_person_cancels_is_not_sent_again_to_complete_it(policy):
     plan = make_plan(policy, COMPLETE)
