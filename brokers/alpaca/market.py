@@ -11,6 +11,7 @@ from urllib.parse import quote as quoted
 
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.errors import BadRequest, NotFound
+from brokers.alpaca.rate_budget import Priority
 from brokers.alpaca.symbols import can_exist, from_alpaca, is_coin, to_alpaca
 from brokers.alpaca.translate import moment, number
 from brokers.errors import BrokerUnavailable
@@ -52,7 +53,7 @@ class AlpacaMarket:
     def session(self) -> SessionReport:
         """Return whether the exchange is open."""
         now = datetime.now(UTC)
-        clock = self._client.read("/clock")
+        clock = self._client.read("/clock", priority=Priority.NEEDED)
         try:
             is_open = clock["is_open"]
             opens_at, closes_at = moment(clock.get("next_open")), moment(clock.get("next_close"))
@@ -68,7 +69,7 @@ class AlpacaMarket:
 
     def _asset(self, symbol: str) -> dict[str, Any] | None:
         try:
-            asset = self._client.read(f"/assets/{quoted(to_alpaca(symbol), safe='')}")
+            asset = self._client.read(f"/assets/{quoted(to_alpaca(symbol), safe='')}", priority=Priority.NEEDED)
         except (NotFound, BadRequest):
             return None
         if not isinstance(asset, dict):
@@ -79,7 +80,8 @@ class AlpacaMarket:
         known: dict[str, dict[str, Any]] = {}
         kinds = {"crypto" if is_coin(symbol) else "us_equity" for symbol in symbols}
         for kind in sorted(kinds):
-            listed = self._client.read("/assets", {"status": "active", "asset_class": kind})
+            asked = {"status": "active", "asset_class": kind}
+            listed = self._client.read("/assets", asked, priority=Priority.NEEDED)
             if not isinstance(listed, list) or not listed:
                 raise BrokerUnavailable("Alpaca's list of assets cannot be read")
             known |= {from_alpaca(str(asset.get("symbol"))): asset for asset in listed if isinstance(asset, dict)}

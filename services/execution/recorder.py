@@ -212,9 +212,12 @@ def _record_unavailable(session: Session, locked: Locked, answer: Any, worker: s
         text = f"not sent after {order.send_attempts} attempts: {answer}"
         fail_order(session, locked, S.DENIED, text, worker)
     else:
-        back_off = 0.0 if isinstance(answer, RateLimited) else min(2.0**order.send_attempts, LONGEST_BACK_OFF)
         # Never before the time that the broker names: a request that is too early is one wasted.
-        wait = max(answer.retry_after, back_off) * random.uniform(1.0, 1.2)  # noqa: S311 - spreads retries
+        if isinstance(answer, RateLimited):
+            wait = answer.retry_after + (0.0 if order.is_exit else random.random())  # noqa: S311 - exits come first
+        else:
+            back_off = min(2.0**order.send_attempts, LONGEST_BACK_OFF)
+            wait = max(answer.retry_after, back_off) * random.uniform(1.0, 1.2)  # noqa: S311 - spreads retries
         order.next_at = locked.now + timedelta(seconds=wait)
         order.reason = f"not sent yet: {answer}"[:500]
         move_order(session, order, S.QUEUED, f"broker unavailable: {answer}", worker)
