@@ -63,7 +63,7 @@ def count_to_be_sent(account_id: int) -> int:
 
 @functools.cache
 def _to_be_sent() -> sa.Select[int]:
-    account = sa.bindparam("account")
+    account: sa.BindParameter[int] = sa.bindparam("account")
     orders = sa.select(sa.func.count()).where(
         PENDING, Order.account_id == account, Order.status.in_([S.QUEUED, S.CLAIMED, S.SENDING])
     )

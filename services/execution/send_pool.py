@@ -15,6 +15,7 @@ from brokers.base import Broker
 from services.execution import send_orders
 from services.execution.claims import Claim
 from services.execution.record_thread import RecordThread
+from services.execution.recorder import Answered
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class SendPool:
         return self._threads[account_id]
 
     def _call(self, account_id: int, broker: Broker, claims: Sequence[Claim]) -> None:
-        answers: Sequence[send_orders.Answered] = ()
+        answers: Sequence[Answered] = ()
         try:
             answers = send_orders.call_broker(broker, claims)
         except Exception:  # the orders stay SENDING, and are looked up when their leases end

@@ -110,8 +110,8 @@ def _ask_now(desk: WorkerContext, wanted: NotKnown) -> bool:
         desk.market.ask(wanted)
     except BrokerError as e:
         logger.warning("account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
-        limited = isinstance(e, RateLimited)
-        desk.market.pass_over(wanted.account_id, min(e.retry_after, LONGEST_WAIT) if limited else BROKER_AWAY)
+        pause = min(e.retry_after, LONGEST_WAIT) if isinstance(e, RateLimited) else BROKER_AWAY
+        desk.market.pass_over(wanted.account_id, pause)
         expire_waiting(wanted.account_id, desk.lifetime, desk.worker)
         return False
     return True
