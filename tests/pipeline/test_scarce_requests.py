@@ -244,3 +244,18 @@ def test_a_limit_that_is_reached_is_no_broker_that_cannot_be_read(
     assert keeper.is_away  # for so long no limit of a minute can be the cause
     assert "cannot be read" in caplog.text
     assert "rate limit" in str(desk.state().trouble)
+
+
+def test_what_may_be_traded_is_read_ahead_in_one_list(desk: AlpacaDesk, simulator: Simulator) -> None:
+    more = [f"T{chr(65 + number // 26)}{chr(65 + number % 26)}" for number in range(30)]
+    for symbol in more:
+        make_stock(desk.app, symbol)
+        simulator.control("PUT", f"assets/{symbol}", {"tradable": True})
+    desk.keeper().step()
+    for symbol in SYMBOLS + more:
+        desk.alert(symbol)
+    while desk.plan() is not None:
+        pass
+    assert statuses() == {"QUEUED": BURST + len(more)}
+    assert simulator.count("GET /v2/assets") == 1
+    assert simulator.count("GET /v2/assets/{symbol}") == 0
