@@ -63,7 +63,9 @@ class Backlog:
             logger.error("order %s: the answer could not be booked (%s); it will be looked up", name, what)
             return False
         if claim.order_id not in self._told:
-            logger.error("order %s: the answer cannot be booked yet (%s); trying again", name, what)
+            # A batch that is being planned holds its accounts for a moment, and more of a moment in a burst.
+            level = logging.INFO if is_account_locked(e) else logging.ERROR
+            logger.log(level, "order %s: the answer cannot be booked yet (%s); trying again", name, what)
             self._told.add(claim.order_id)
         return True
 
