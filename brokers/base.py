@@ -121,6 +121,12 @@ class Broker(Protocol):
     def session(self) -> SessionReport:
         """Return whether the market takes orders now."""
 
+    def reads_wait(self, orders: int) -> bool:
+        """Return True if reads that can wait should do so: so many orders are to be sent, and need the requests left.
+
+        Asks nobody: it goes by what the broker has said of its limit. False where there is no limit.
+        """
+
     def listen(self, listener: StreamListener) -> Stream | None:
         """Begin to listen to the broker's push stream; None where it has none. Reconnects by itself until closed."""
 

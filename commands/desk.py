@@ -12,7 +12,7 @@ from flask.cli import AppGroup, with_appcontext
 from commands.common import actor, run
 from domain.enums import Role
 from services.accounts.rotate_credentials import reseal_all
-from services.health import check_differences, check_health, check_keys, check_stranded
+from services.health import check_health, check_keys, check_stranded
 from services.identity import passphrases
 from services.identity import users as identity_users
 from services.reports.unmonitored_accounts import check_accounts
@@ -39,8 +39,6 @@ def setup_command() -> None:
 def health_command() -> None:
     """Check database, migrations, worker, stored keys, accounts and positions; exit code 1 when something is wrong."""
     checks = [*check_health(), check_keys(), check_accounts(), check_stranded()]
-    if (differences := check_differences()) is not None:
-        checks.append(differences)
     for check in checks:
         word = "ok  " if check.ok else "warn" if check.warns else "FAIL"
         click.echo(f"{word} {check.name}: {check.text}")

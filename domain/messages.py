@@ -40,6 +40,7 @@ class OrderRequest:
     # Leg 2 as an order that the broker itself sizes: hedge_ratio x the fills of the order `attached_to`.
     attached_to: str | None = None
     hedge_ratio: Decimal | None = None
+    is_urgent: bool = False  # it closes, or balances the legs of a pair: it goes before entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

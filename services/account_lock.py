@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from extensions import is_postgresql
@@ -25,6 +26,11 @@ _TRY = sa.text(
     "select account from (select unnest(cast(:accounts as integer[])) as account order by 1) as wanted "
     "where pg_try_advisory_xact_lock(:locks, account)"
 )
+
+
+def is_account_locked(e: Exception) -> bool:
+    """Return True if somebody else has held the lock of an account for too long."""
+    return isinstance(e, DBAPIError) and str(e.statement).startswith(_LOCK.text.partition("(")[0])
 
 
 def try_lock_accounts(session: Session, accounts: Iterable[int]) -> list[int]:

@@ -1,4 +1,7 @@
-"""What must be true before the desk can trade: database, migrations, a worker that was heard from lately."""
+"""What must be true before the desk can trade: database, migrations, a worker that was heard from lately.
+
+And what a person must see to: exits that have ended and left something open.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import aliased
 
+from domain.enums import Purpose, Side
+from domain.lanes.values import Kind
+from domain.order_status import SignalStatus
 from extensions import database_time, db
-from models import PositionDifference, Worker
+from models import Order, Position, PositionDifference, Signal, Worker
+from models.order import OPEN
 from services.accounts.broker_keys import unreadable
 from services.catalog.orphaned_positions import list_stranded
 
@@ -36,7 +44,7 @@ def check_health() -> list[Check]:
     """Return all checks, as far as they make sense; never raises for a database that is away."""
     try:
         checks = [Check("database", True, "answers"), _migrations()]
-        return [*checks, _worker()] if checks[-1].ok else checks
+        return [*checks, _worker(), _exits(), _differences()] if checks[-1].ok else checks
     except SQLAlchemyError as e:
         db.session.rollback()
         return [Check("database", False, f"does not answer ({type(e).__name__})")]
@@ -67,17 +75,53 @@ def check_stranded() -> Check:
     return Check("positions", True, "all are at the accounts to which their alerts go")
 
 
-def check_differences() -> Check | None:
-    """Return that brokers hold what the desk's books do not say; None where they agree. It names no position."""
-    try:
-        found = db.session.execute(sa.select(sa.func.count()).select_from(PositionDifference)).scalar_one()
-    except SQLAlchemyError as e:
-        db.session.rollback()
-        return Check("differences", False, f"cannot be looked at ({type(e).__name__})", warns=True)
+def _differences() -> Check:
+    """Count the positions of which a broker says something else than the desk's books; it names none of them."""
+    found = db.session.execute(sa.select(sa.func.count()).select_from(PositionDifference)).scalar_one()
     if not found:
-        return None
+        return Check("differences", True, "the books agree with what the brokers say")
     text = f"{found} positions at brokers differ" if found > 1 else "a position at a broker differs"
     return Check("differences", False, f"{text} from the books; see the page Positions", warns=True)
+
+
+def _exits() -> Check:
+    """Count the exits that have ended and left something open, by account: it is held, and no order closes it.
+
+    Alerts are taken all the same, and exits most of all; so it only warns. Anybody may read it: it names no account.
+    """
+    found = db.session.execute(_unfinished_exits()).all()
+    if not found:
+        return Check("exits", True, "none is unfinished")
+    counts = ", ".join(f"{row.exits} at account {row.account_id}" for row in found)
+    return Check("exits", False, f"unfinished: {counts}; see the signals that need a person", warns=True)
+
+
+def _unfinished_exits() -> sa.Select[int | None, int]:
+    quantity = sa.cast(Position.quantity, sa.Numeric())
+    is_held = sa.exists().where(
+        Order.signal_id == Signal.id,
+        Order.purpose == Purpose.SIGNAL,
+        Position.account_id == Order.account_id,
+        Position.name == Order.name,
+        Position.symbol == Order.symbol,
+        ((Order.side == Side.SELL) & (quantity > 0)) | ((Order.side == Side.BUY) & (quantity < 0)),
+    )
+    # Once a later exit has closed all, what is held is a position that this one was not for.
+    later = aliased(Signal)
+    is_settled = sa.exists().where(
+        later.account_id == Signal.account_id,
+        later.name == Signal.name,
+        later.id > Signal.id,
+        later.kind == Kind.EXIT,
+        later.status == SignalStatus.FILLED,
+    )
+    works = sa.exists().where(OPEN, Order.signal_id == Signal.id)
+    return (
+        sa.select(Signal.account_id, sa.func.count().label("exits"))
+        .where(Signal.status == SignalStatus.CRITICAL, Signal.kind == Kind.EXIT, is_held, ~works, ~is_settled)
+        .group_by(Signal.account_id)
+        .order_by(Signal.account_id)
+    )
 
 
 def head_revision() -> str | None:

@@ -31,7 +31,7 @@ from brokers.alpaca.account_forms import (
 )
 from brokers.alpaca.client import hold
 from brokers.alpaca.errors import BadRequest, NotFound, of_reading, of_sending
-from brokers.alpaca.rate_budget import RateBudget
+from brokers.alpaca.rate_budget import Priority, RateBudget
 from brokers.alpaca.settings import BrokerageSettings
 from brokers.errors import (
     AccessRefused,
@@ -69,7 +69,7 @@ class BrokerageClient:
         Raises EmailTaken, FormRefused, AccessRefused and BrokerUnavailable when surely none was opened, else
         OutcomeUnknown. No text of theirs holds the tax id.
         """
-        self._budget.check(order=True)
+        self._budget.check(Priority.URGENT)
         try:
             return brokerage_report(self._client.post("/accounts", application_body(application)))
         except (APIError, requests.RequestException) as e:
@@ -113,7 +113,7 @@ class BrokerageClient:
         self._client._session.close()
 
     def _read(self, path: str, params: dict[str, Any] | None, understand: Callable[[Any], T]) -> T:
-        self._budget.check(order=False)
+        self._budget.check(Priority.READ)
         try:
             return understand(self._client.get(path, params))
         except (APIError, requests.RequestException) as e:

@@ -12,7 +12,7 @@ from brokers.alpaca.capabilities import CAPABILITIES
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.market import AlpacaMarket
 from brokers.alpaca.order_book import OrderBook
-from brokers.alpaca.rate_budget import Clock
+from brokers.alpaca.rate_budget import Clock, Priority
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.alpaca.stream import TradeUpdates
 from brokers.alpaca.symbols import from_alpaca
@@ -58,7 +58,8 @@ class AlpacaBroker:
             raise OrderRejected(f"live trading is not switched on for the account '{self._account}'")
         if request.account != self._account:
             raise OrderRejected(f"the order is for account '{request.account}', this is '{self._account}'")
-        order = self._client.post("/orders", order_body(request))
+        priority = Priority.URGENT if request.is_urgent else Priority.ENTRY
+        order = self._client.post("/orders", order_body(request), priority=priority)
         return self._read_sent(order, request.client_order_id)
 
     def submit_orders(self, requests: Sequence[OrderRequest]) -> Sequence[OrderAnswer]:
@@ -98,7 +99,7 @@ class AlpacaBroker:
 
     def list_positions(self) -> Sequence[PositionReport]:
         """Return all holdings; an empty answer means flat."""
-        found = self._client.read("/positions")
+        found = self._client.read("/positions", priority=Priority.NEEDED)
         if not isinstance(found, list):
             raise BrokerUnavailable("Alpaca's list of positions cannot be read")
         now = datetime.now(UTC)
@@ -106,7 +107,7 @@ class AlpacaBroker:
 
     def account(self) -> AccountReport:
         """Return the account's money and whether it takes orders."""
-        row = self._client.read("/account")
+        row = self._client.read("/account", priority=Priority.NEEDED)
         try:
             cash, power, equity = (number(row[name]) for name in ("cash", "buying_power", "equity"))
             blocked = [text for name, text in BLOCKS.items() if row.get(name) is True]
@@ -138,6 +139,10 @@ class AlpacaBroker:
     def session(self) -> SessionReport:
         """Return whether the exchange is open now."""
         return self._market.session()
+
+    def reads_wait(self, orders: int) -> bool:
+        """Return True if so many orders need the requests that are left of the minute."""
+        return self._client.are_reads_scarce(orders)
 
     def listen(self, listener: StreamListener) -> Stream:
         """Begin to listen to the account's trade updates."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import requests
 
 from brokers.alpaca.errors import BACK_OFF, of_reading, of_sending
-from brokers.alpaca.rate_budget import Clock, RateBudget
+from brokers.alpaca.rate_budget import Clock, Priority, RateBudget
 from brokers.alpaca.sdk import APIError, RESTClient, TradingClient
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OutcomeUnknown
@@ -43,10 +43,10 @@ class AlpacaClient:
         self._refused_until = 0.0
         self._was_refused = False
 
-    def read(self, path: str, params: dict[str, Any] | None = None, *, order: bool = False) -> Any:
-        """Return the answer to a GET of the trading API; `order`: it is about one order, whose fate hangs on it."""
+    def read(self, path: str, params: dict[str, Any] | None = None, *, priority: Priority = Priority.READ) -> Any:
+        """Return the answer to a GET of the trading API."""
         try:
-            answer = self._read(self._trading_budget, lambda: self._trading.get(path, params), order=order)
+            answer = self._read(self._trading_budget, lambda: self._trading.get(path, params), priority)
         except AccessRefused as e:
             self._note_access(e)
             raise
@@ -63,9 +63,13 @@ class AlpacaClient:
         except AccessRefused as e:
             raise BrokerUnavailable(f"Alpaca refuses the data: {e}", BACK_OFF) from e
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
+    def are_reads_scarce(self, orders: int) -> bool:
+        """Return True if reads that can wait should leave what is left of the minute to so many orders."""
+        return self._trading_budget.is_scarce(orders)
+
+    def post(self, path: str, body: dict[str, Any], *, priority: Priority = Priority.ENTRY) -> Any:
         """Send a POST, once."""
-        return self._send(lambda: self._trading.post(path, body))
+        return self._send(lambda: self._trading.post(path, body), priority)
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         """Send a PATCH, once."""
@@ -80,18 +84,18 @@ class AlpacaClient:
         self._trading._session.close()
         self._data._session.close()
 
-    def _read(self, budget: RateBudget, call: Callable[[], T], *, order: bool = False) -> T:
-        budget.check(order=order)
+    def _read(self, budget: RateBudget, call: Callable[[], T], priority: Priority = Priority.READ) -> T:
+        budget.check(priority)
         try:
             return call()
         except Exception as e:  # also what a nonsensical answer does to a parser
             raise of_reading(e, _wait(budget, e)) from e
 
-    def _send(self, call: Callable[[], T]) -> T:
+    def _send(self, call: Callable[[], T], priority: Priority = Priority.URGENT) -> T:
         left = self._refused_until - time.monotonic()
         if left > 0:
             raise BrokerUnavailable("Alpaca refuses the keys of this account", left)
-        self._trading_budget.check(order=True)
+        self._trading_budget.check(priority)
         try:
             answer = call()
         except (APIError, requests.RequestException, ValueError) as e:

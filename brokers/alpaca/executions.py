@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.alpaca.client import AlpacaClient
+from brokers.alpaca.rate_budget import Priority
 from brokers.alpaca.translate import fill_report, in_steps, moment, number
 from brokers.errors import BrokerUnavailable
 from domain.exact import round8
@@ -27,22 +28,21 @@ class Executions:
         self._client = client
         self._complete: OrderedDict[str, tuple[FillReport, ...]] = OrderedDict()
 
-    def of(self, orders: Sequence[Mapping[str, Any]], *, one: bool = False) -> dict[str, tuple[FillReport, ...]]:
+    def of(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, tuple[FillReport, ...]]:
         """Return the executions of these orders by Alpaca's order id, oldest first; raises BrokerUnavailable.
 
-        They may be fewer than the orders say: activities come a moment later. `one`: a single order is looked up,
-        which may use the requests that are kept for orders.
+        They may be fewer than the orders say: activities come a moment later.
         """
         try:
-            return self._of(orders, one)
+            return self._of(orders)
         except (KeyError, ValueError, OverflowError) as e:
             raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e
 
-    def _of(self, orders: Sequence[Mapping[str, Any]], one: bool) -> dict[str, tuple[FillReport, ...]]:
+    def _of(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, tuple[FillReport, ...]]:
         traded = [order for order in orders if _filled(order) > 0]
         wanted = [order for order in traded if _sum(self._complete.get(str(order["id"]), ())) != _filled(order)]
         if wanted:
-            found = self._read(min(_began(order) for order in wanted) - EARLIER, one)
+            found = self._read(min(_began(order) for order in wanted) - EARLIER)
             for order in wanted:
                 self._keep(order, found.get(str(order["id"]), []))
         return {str(order["id"]): self._complete.get(str(order["id"]), ()) for order in traded}
@@ -53,12 +53,12 @@ class Executions:
         while len(self._complete) > REMEMBERED:
             self._complete.popitem(last=False)
 
-    def _read(self, since: datetime, one: bool) -> dict[str, list[FillReport]]:
+    def _read(self, since: datetime) -> dict[str, list[FillReport]]:
         found: dict[str, dict[str, FillReport]] = defaultdict(dict)
         after: dict[str, Any] = {"after": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         for _ in range(MOST_PAGES):
             asked = {**after, "direction": "asc", "page_size": PAGE}
-            page = self._client.read("/account/activities/FILL", asked, order=one)
+            page = self._client.read("/account/activities/FILL", asked, priority=Priority.OUTCOME)
             if not isinstance(page, list):
                 raise BrokerUnavailable("Alpaca's list of executions cannot be read")
             for activity in page:

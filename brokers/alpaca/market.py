@@ -11,12 +11,14 @@ from urllib.parse import quote as quoted
 
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.errors import BadRequest, NotFound
+from brokers.alpaca.rate_budget import Priority
 from brokers.alpaca.symbols import can_exist, from_alpaca, is_coin, to_alpaca
 from brokers.alpaca.translate import moment, number
 from brokers.errors import BrokerUnavailable
 from domain.messages import AssetReport, QuoteReport, SessionReport
 
 MOST_SINGLE = 20  # more assets than these are asked for as one list of all
+LIST_SECONDS = 30.0  # so long such a list answers for other assets too; a desk asks for what it trades in parts
 MOST_MISSING = 50  # of those that the list lacks are asked for singly
 STEP, WHOLE = Decimal("0.00000001"), Decimal(1)
 MOST_QUOTES = 100  # of one request
@@ -28,12 +30,14 @@ class AlpacaMarket:
 
     def __init__(self, client: AlpacaClient, feed: str) -> None:
         self._client, self._feed = client, feed
+        self._lists: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {}  # by kind, and until when (monotonic)
         self._refused: dict[str, float] = {}  # symbols without quotes, and until when (monotonic) they are left out
 
     def assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
         """Return what may be done with these symbols; unknown ones are left out."""
         now, able = datetime.now(UTC), [symbol for symbol in symbols if can_exist(symbol)]
-        few = len(able) <= MOST_SINGLE
+        self._lists = {kind: known for kind, known in self._lists.items() if known[0] > time.monotonic()}
+        few = len(able) <= MOST_SINGLE and not (able and {_kind(symbol) for symbol in able} <= self._lists.keys())
         found = {symbol: self._asset(symbol) for symbol in able} if few else self._all_assets(able)
         return {symbol: _report(symbol, asset, now) for symbol, asset in found.items() if asset is not None}
 
@@ -52,7 +56,7 @@ class AlpacaMarket:
     def session(self) -> SessionReport:
         """Return whether the exchange is open."""
         now = datetime.now(UTC)
-        clock = self._client.read("/clock")
+        clock = self._client.read("/clock", priority=Priority.NEEDED)
         try:
             is_open = clock["is_open"]
             opens_at, closes_at = moment(clock.get("next_open")), moment(clock.get("next_close"))
@@ -68,7 +72,7 @@ class AlpacaMarket:
 
     def _asset(self, symbol: str) -> dict[str, Any] | None:
         try:
-            asset = self._client.read(f"/assets/{quoted(to_alpaca(symbol), safe='')}")
+            asset = self._client.read(f"/assets/{quoted(to_alpaca(symbol), safe='')}", priority=Priority.NEEDED)
         except (NotFound, BadRequest):
             return None
         if not isinstance(asset, dict):
@@ -77,16 +81,25 @@ class AlpacaMarket:
 
     def _all_assets(self, symbols: Sequence[str]) -> dict[str, dict[str, Any] | None]:
         known: dict[str, dict[str, Any]] = {}
-        kinds = {"crypto" if is_coin(symbol) else "us_equity" for symbol in symbols}
-        for kind in sorted(kinds):
-            listed = self._client.read("/assets", {"status": "active", "asset_class": kind})
-            if not isinstance(listed, list) or not listed:
-                raise BrokerUnavailable("Alpaca's list of assets cannot be read")
-            known |= {from_alpaca(str(asset.get("symbol"))): asset for asset in listed if isinstance(asset, dict)}
+        for kind in sorted({_kind(symbol) for symbol in symbols}):
+            known |= self._list(kind)
         missing = [symbol for symbol in symbols if symbol not in known]
         return {symbol: known.get(symbol) for symbol in symbols} | {
             symbol: self._asset(symbol) for symbol in missing[:MOST_MISSING]
         }
+
+    def _list(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Return all assets of a kind that Alpaca trades, as heard a moment ago."""
+        if (known := self._lists.get(kind)) is not None:
+            return known[1]
+        asked = {"status": "active", "asset_class": kind}
+        listed = self._client.read("/assets", asked, priority=Priority.NEEDED)
+        if not isinstance(listed, list) or not listed:
+            raise BrokerUnavailable("Alpaca's list of assets cannot be read")
+        found = {from_alpaca(str(asset.get("symbol"))): asset for asset in listed if isinstance(asset, dict)}
+        # A new dictionary: other threads may just go through the old one.
+        self._lists = {**self._lists, kind: (time.monotonic() + LIST_SECONDS, found)}
+        return found
 
     def _quotes_of(
         self, path: str, symbols: Sequence[str], params: dict[str, Any], version: str
@@ -108,6 +121,10 @@ class AlpacaMarket:
         source = f"alpaca {self._feed if version == 'v2' else 'crypto'}"
         found = (_quote(from_alpaca(symbol), raw, source) for symbol, raw in quotes.items())
         return {quote.symbol: quote for quote in found if quote is not None}
+
+
+def _kind(symbol: str) -> str:
+    return "crypto" if is_coin(symbol) else "us_equity"
 
 
 def _report(symbol: str, asset: Mapping[str, Any], now: datetime) -> AssetReport:

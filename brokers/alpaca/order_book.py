@@ -13,6 +13,7 @@ from typing import Any
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.errors import NotFound
 from brokers.alpaca.executions import Executions
+from brokers.alpaca.rate_budget import Priority
 from brokers.alpaca.translate import moment, number, order_report
 from brokers.errors import BrokerUnavailable
 from domain.exact import round8
@@ -44,7 +45,8 @@ class OrderBook:
     def find_raw(self, client_order_id: str) -> Mapping[str, Any] | None:
         """Return one order as Alpaca writes it."""
         try:
-            order = self._client.read("/orders:by_client_order_id", {"client_order_id": client_order_id}, order=True)
+            asked = {"client_order_id": client_order_id}
+            order = self._client.read("/orders:by_client_order_id", asked, priority=Priority.OUTCOME)
         except NotFound:
             return None
         if not isinstance(order, dict) or order.get("client_order_id") != client_order_id or not order.get("id"):
@@ -58,7 +60,8 @@ class OrderBook:
         ended since is found by its own id. An order that cannot be read is left out, and told once: one of somebody
         else must not hide all others, and one of ours is asked for by its id, and then it raises.
         """
-        found = self._list("open", None) | self._list("all", since)
+        # What is begun is brought to its end: only the first request asks whether there are enough left.
+        found = self._list("open", None, Priority.NEEDED) | self._list("all", since, Priority.OUTCOME)
         orders = [order for order in found.values() if self._is_readable(order)]
         if found and not orders:  # it is not one that is odd, it is how they are written
             raise BrokerUnavailable("none of Alpaca's orders can be read")
@@ -68,7 +71,7 @@ class OrderBook:
 
     def report(self, order: Mapping[str, Any]) -> OrderReport:
         """Return the report of one order, with its executions. Raises BrokerUnavailable."""
-        fills = self._executions.of([order], one=True)
+        fills = self._executions.of([order])
         return self._settled(self.translate(order, fills.get(str(order.get("id")), ())), order)
 
     def translate(self, order: Mapping[str, Any], fills: Sequence[FillReport]) -> OrderReport:
@@ -121,13 +124,14 @@ class OrderBook:
         order = self.find_raw(client_order_id)
         return None if order is None else str(order["id"])
 
-    def _list(self, status: str, since: datetime | None) -> dict[str, dict[str, Any]]:
+    def _list(self, status: str, since: datetime | None, priority: Priority) -> dict[str, dict[str, Any]]:
         """Return all orders of a status that were sent after a moment, by Alpaca's id."""
         found: dict[str, dict[str, Any]] = {}
         asked: dict[str, Any] = {"status": status, "limit": PAGE, "direction": "asc"}
         after = None if since is None else since.astimezone(UTC)
         for _ in range(MOST_PAGES):
-            page = self._page(asked if after is None else {**asked, "after": f"{after:%Y-%m-%dT%H:%M:%S.%f}Z"})
+            from_here = {} if after is None else {"after": f"{after:%Y-%m-%dT%H:%M:%S.%f}Z"}
+            page = self._page({**asked, **from_here}, priority)
             fresh = {str(order["id"]): order for order in page if str(order["id"]) not in found}
             found |= fresh
             last = _sent_at(page[-1]) if page else None
@@ -138,8 +142,8 @@ class OrderBook:
             after = last.replace(microsecond=0)  # several may have been sent within the same moment
         raise BrokerUnavailable(f"more than {MOST_PAGES * PAGE} orders: {status} since {since}")
 
-    def _page(self, params: dict[str, Any]) -> list[dict[str, Any]]:
-        page = self._client.read("/orders", params)
+    def _page(self, params: dict[str, Any], priority: Priority) -> list[dict[str, Any]]:
+        page = self._client.read("/orders", params, priority=priority)
         if not isinstance(page, list) or not all(isinstance(order, dict) and order.get("id") for order in page):
             raise BrokerUnavailable("Alpaca's list of orders cannot be read")
         return page

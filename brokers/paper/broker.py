@@ -105,6 +105,10 @@ class PaperBroker:
         """Return whether the market takes orders now."""
         return self._venue.session()
 
+    def reads_wait(self, orders: int) -> bool:
+        """Return False: this venue has no limit of requests."""
+        return False
+
     def listen(self, listener: StreamListener) -> Stream | None:
         """Return None: polls of this venue cost next to nothing."""
         return None

@@ -109,21 +109,20 @@ def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], olde
     """Fetch what may be done with the symbols of which nothing was heard for `oldest` seconds."""
     now = time.monotonic()
     due = [symbol for symbol in symbols if now - known.assets_at.get(symbol, -1e9) > oldest]
-    if known.broker.capabilities.is_remote:
-        due = due[:MOST_SYMBOLS]
-    if not due:
-        return
-    found = known.broker.list_assets(due)
-    changed = {
-        symbol: found.get(symbol)
-        for symbol in due
-        if symbol not in known.assets or known.assets[symbol] != found.get(symbol)
-    }
-    with known.lock:
-        for symbol in due:
-            known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
-    if changed:
-        account_state.keep_assets(account_id, changed)
+    size = MOST_SYMBOLS if known.broker.capabilities.is_remote else len(due) or 1
+    for start in range(0, len(due), size):
+        part = due[start : start + size]
+        found = known.broker.list_assets(part)
+        changed = {
+            symbol: found.get(symbol)
+            for symbol in part
+            if symbol not in known.assets or known.assets[symbol] != found.get(symbol)
+        }
+        with known.lock:
+            for symbol in part:
+                known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
+        if changed:
+            account_state.keep_assets(account_id, changed)
 
 
 def ask_assets_again(account_id: int, known: BrokerState, symbols: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from brokers.base import Broker, Capabilities
-from brokers.errors import BrokerError, BrokerUnavailable
+from brokers.errors import BrokerError, BrokerUnavailable, RateLimited
 from domain.preflight import BrokerFacts
 from services.broker_state import account_state
 from services.broker_state.fetch import (
@@ -160,10 +160,11 @@ class Market:
         elif wanted.quotes is Need.CHECK:
             ask_quotes(known, wanted.symbols)
 
-    def refresh(self, account_id: int) -> None:
+    def refresh(self, account_id: int, *, sparing: bool = False) -> None:
         """Fetch money, session, and the quotes of what is traded; for the next plans, pages, results and what-ifs.
 
         Raises BrokerUnavailable, but not for quotes: an account is traded without them, and it is told that they lack.
+        `sparing`: requests are scarce, so money and session must do; what a plan needs beyond them it asks for itself.
         """
         known = self._known.get(account_id)
         if known is None:  # it was left a moment ago
@@ -171,13 +172,15 @@ class Market:
         try:
             ask_session(known)
             ask_account(known)
-            in_use, registered = account_state.symbols_of(account_id)
+            in_use, registered = (set[str](), set[str]()) if sparing else account_state.symbols_of(account_id)
             ask_assets_again(account_id, known, sorted(in_use | registered))
+        except RateLimited:
+            raise  # nothing is wrong there
         except BrokerError as e:
             if self._known.get(account_id) is known:
                 account_state.keep_account(account_id, None, None, str(e))
             raise
-        lately = wanted_lately(known)
+        lately = set[str]() if sparing else wanted_lately(known)
         soon = set(sorted(registered)[:MOST_AHEAD])
         quotes = ask_ahead(account_id, known, sorted(in_use | lately | soon))
         if self._known.get(account_id) is known:  # else another connection has said more since

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.enums import AssetClass, OrderType, Side, TimeInForce
+from domain.enums import AssetClass, LegPolicy, OrderType, Purpose, Side, TimeInForce
 from domain.messages import AlertPrice, OrderRequest
 from models import Order, Signal
 
@@ -73,5 +73,17 @@ def make_claim(order: Order, signal: Signal | None, account: str, attached_to: s
         alert_price=alert,
         attached_to=attached_to if order.attached else None,
         hedge_ratio=signal.hedge_ratio if order.attached and signal else None,
+        is_urgent=_is_urgent(order, signal),
     )
     return Claim(order.id, order.account_id, order.lease_epoch, time.monotonic(), request)
+
+
+def _is_urgent(order: Order, signal: Signal | None) -> bool:
+    """Return True for an order that closes, and for one without which a leg stands alone."""
+    follows = (
+        signal is not None
+        and signal.leg_policy == LegPolicy.LEG1_FIRST
+        and signal.symbol2 is not None
+        and order.leg != (signal.lead_leg or 1)
+    )
+    return order.is_exit or order.purpose != Purpose.SIGNAL or follows

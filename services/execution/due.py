@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction, utc_now
-from models import Order
-from models.order import OPEN
+from models import Order, Signal
+from models.order import OPEN, PENDING
+from models.signal import WAITING
 
 S = OrderStatus
 
@@ -52,6 +53,24 @@ def _due() -> sa.Select[int, str]:
             Order.next_at <= utc_now(),
         )
     )
+
+
+def count_to_be_sent(account_id: int) -> int:
+    """Return how many orders of an account are still to be sent, or on their way; those of waiting signals included."""
+    with reading() as session:
+        return int(session.execute(_to_be_sent(), {"account": account_id}).scalar_one())
+
+
+@functools.cache
+def _to_be_sent() -> sa.Select[int]:
+    account: sa.BindParameter[int] = sa.bindparam("account")
+    orders = sa.select(sa.func.count()).where(
+        PENDING, Order.account_id == account, Order.status.in_([S.QUEUED, S.CLAIMED, S.SENDING])
+    )
+    legs = sa.func.coalesce(sa.func.sum(sa.case((Signal.symbol2.is_(None), 1), else_=2)), 0)
+    due = Signal.look_at.is_(None) | (Signal.look_at <= utc_now())  # others wait for something else than their turn
+    signals = sa.select(legs).where(WAITING, Signal.account_id == account, Signal.external.is_(False), due)
+    return sa.select(orders.scalar_subquery() + signals.scalar_subquery())
 
 
 def take(status: OrderStatus, accounts: Collection[int], pause: Callable[[Order], timedelta]) -> InHand | None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, lazyload
 
 from domain.errors import IllegalTransition
 from domain.exact import plain_text
+from domain.lanes.values import Kind
 from domain.messages import FillReport, OrderReport
 from domain.order_status import AT_BROKER, BY_EVIDENCE, FAILED, OrderStatus
 from domain.pricing import average_price
@@ -173,7 +174,10 @@ def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: st
     move_order(session, order, status, reason, actor)
     if order.is_exit and status in FAILED - {S.CANCELED}:
         text = "order %s: the exit (%s %s %s) was not carried out: %s; what it should have closed is still held"
-        logger.critical(text, order.client_order_id, order.side, plain_text(order.quantity), order.symbol, reason)
+        # Of the exit of an alert the signal says it, once, also how much is left and whether it is sent again.
+        is_told = locked.signal is not None and locked.signal.kind == Kind.EXIT
+        level = logging.ERROR if is_told else logging.CRITICAL
+        logger.log(level, text, order.client_order_id, order.side, plain_text(order.quantity), order.symbol, reason)
     refresh_signal(session, locked.signal, locked.order, locked.now, actor, orders=locked.siblings)
 
 

@@ -1,6 +1,7 @@
 """Recording what brokers answer: all answers that there are in one transaction, each judged on its own.
 
 An answer that the database or the code cannot take must not spoil the others: then the batch is halved, down to one.
+What the database cannot take now is tried again as long as the lease of its order lasts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from domain.order_status import OrderStatus
 from extensions import transaction
 from models import Order, OrderEvent
 from services import failpoints
+from services.account_lock import is_account_locked
 from services.execution.claims import LEASE, MOST_ATTEMPTS, Claim, drop_lease
 from services.execution.order_moves import move_order, note
 from services.execution.order_records import Locked, apply_report, fail_order, is_same_order, lock_orders
@@ -38,60 +40,92 @@ Answer = OrderReport | Exception
 Answered = tuple[Claim, Answer]
 
 
+class Backlog:
+    """Answers that the database could not take yet: they are tried again as long as their leases last."""
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self._left: list[Answered] = []
+        self._told: set[int] = set()
+        self.pause = 0.0  # seconds until the next try; 0 = nothing is left
+
+    def record(self, answers: Sequence[Answered]) -> None:
+        """Record answers, together with those that were left before."""
+        all_there_are = [*self._left, *answers]
+        left = record_answers(all_there_are, self._worker, halves=bool(self._left))
+        self._left = [answered for answered, e in left if self._is_tried_again(answered[0], e)]
+        self._told &= {claim.order_id for claim, _ in self._left}
+        self.pause = min(2 * self.pause or FIRST_PAUSE, LONGEST_PAUSE) if self._left else 0.0
+
+    def _is_tried_again(self, claim: Claim, e: Exception) -> bool:
+        name, what = claim.request.client_order_id, str(getattr(e, "orig", None) or e).strip()
+        if time.monotonic() - claim.began >= LEASE.total_seconds():
+            logger.error("order %s: the answer could not be booked (%s); it will be looked up", name, what)
+            return False
+        if claim.order_id not in self._told:
+            # A batch that is being planned holds its accounts for a moment, and more of a moment in a burst.
+            level = logging.INFO if is_account_locked(e) else logging.ERROR
+            logger.log(level, "order %s: the answer cannot be booked yet (%s); trying again", name, what)
+            self._told.add(claim.order_id)
+        return True
+
+
 def record_until_done(answers: Sequence[Answered], worker: str) -> None:
     """Record answers; a database that is busy or away is tried again as long as the leases last."""
-    left, pause, told = list(answers), FIRST_PAUSE, False
-    while left:
-        left = record_answers(left, worker, told=told)
-        if left:
-            told = True
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+    backlog = Backlog(worker)
+    backlog.record(answers)
+    while backlog.pause:
+        time.sleep(backlog.pause)
+        backlog.record([])
 
 
-def record_answers(answers: Sequence[Answered], worker: str, *, told: bool = False) -> list[Answered]:
-    """Record answers in one transaction; returns those that the database could not take now, and may take later."""
+def record_answers(
+    answers: Sequence[Answered], worker: str, *, halves: bool = False
+) -> list[tuple[Answered, Exception]]:
+    """Record answers in one transaction; returns those that the database could not take now, and why.
+
+    One that cannot be recorded at all is logged: its order stays SENDING, and is looked up when the lease ends.
+    `halves`: a lock that keeps all of them waiting is looked for in ever smaller parts.
+    """
     if not answers:
         return []
     try:
         _record_all(answers, worker)
     except DATABASE_AWAY as e:
-        if not told or len(answers) == 1 or not _is_lock(e):
-            return _still_worth_it(answers, str(getattr(e, "orig", None) or e).strip(), told=told)
-        return _record_halves(answers, worker, told=told)  # perhaps it is one row that somebody else has locked
+        if not halves or len(answers) == 1 or not _may_be_one_row(e, answers):
+            return [(answered, e) for answered in answers]
+        return _record_parts(answers, worker, halves=True)
     except Exception:
-        if len(answers) == 1:  # the order stays SENDING, and is looked up when the lease ends
+        if len(answers) == 1:
             name = answers[0][0].request.client_order_id
             logger.exception("order %s: unexpected while recording the answer", name)
             return []
         logger.warning("a batch of %s answers could not be recorded; it is halved", len(answers))
-        return _record_halves(answers, worker, told=told)
+        return _record_parts(answers, worker, halves=halves)
     return []
 
 
-def _is_lock(error: Exception) -> bool:
-    """Return True if the database answered that a row, or all of it, is locked; one that is away has nothing to say."""
-    original = getattr(error, "orig", None)
-    return "locked" in str(original) or type(original).__name__ in ("LockNotAvailable", "QueryCanceled")
+def _may_be_one_row(error: Exception, answers: Sequence[Answered]) -> bool:
+    """Return True if a part of the answers may be recorded although all of them together cannot.
+
+    Not where the database is away, where it is locked as a whole, and where it is the one account that is locked: then
+    each answer alone would wait as long as all of them.
+    """
+    if is_account_locked(error):
+        return len({claim.account_id for claim, _ in answers}) > 1
+    original, statement = getattr(error, "orig", None), str(getattr(error, "statement", None))
+    locked = "locked" in str(original) or type(original).__name__ in ("LockNotAvailable", "QueryCanceled")
+    return locked and not statement.startswith("BEGIN")
 
 
-def _record_halves(answers: Sequence[Answered], worker: str, *, told: bool) -> list[Answered]:
-    half = len(answers) // 2
-    left = record_answers(answers[:half], worker, told=told)
-    return left + record_answers(answers[half:], worker, told=told)
-
-
-def _still_worth_it(answers: Sequence[Answered], what: str, *, told: bool) -> list[Answered]:
-    left = []
-    for claim, answer in answers:
-        name = claim.request.client_order_id
-        if time.monotonic() - claim.began >= LEASE.total_seconds():
-            logger.error("order %s: the answer could not be booked (%s); it will be looked up", name, what)
-            continue
-        if not told:
-            logger.error("order %s: the answer cannot be booked yet (%s); trying again", name, what)
-        left.append((claim, answer))
-    return left
+def _record_parts(answers: Sequence[Answered], worker: str, *, halves: bool) -> list[tuple[Answered, Exception]]:
+    """Record answers in parts: one for each account, else two halves."""
+    accounts = sorted({claim.account_id for claim, _ in answers})
+    parts = [[each for each in answers if each[0].account_id == account] for account in accounts]
+    if len(parts) == 1:
+        half = len(answers) // 2
+        parts = [list(answers[:half]), list(answers[half:])]
+    return [left for part in parts for left in record_answers(part, worker, halves=halves)]
 
 
 def _record_all(answers: Sequence[Answered], worker: str) -> None:
@@ -180,9 +214,12 @@ def _record_unavailable(session: Session, locked: Locked, answer: Any, worker: s
         text = f"not sent after {order.send_attempts} attempts: {answer}"
         fail_order(session, locked, S.DENIED, text, worker)
     else:
-        back_off = 0.0 if isinstance(answer, RateLimited) else min(2.0**order.send_attempts, LONGEST_BACK_OFF)
         # Never before the time that the broker names: a request that is too early is one wasted.
-        wait = max(answer.retry_after, back_off) * random.uniform(1.0, 1.2)  # noqa: S311 - spreads retries
+        if isinstance(answer, RateLimited):
+            wait = answer.retry_after + (0.0 if order.is_exit else random.random())  # noqa: S311 - exits come first
+        else:
+            back_off = min(2.0**order.send_attempts, LONGEST_BACK_OFF)
+            wait = max(answer.retry_after, back_off) * random.uniform(1.0, 1.2)  # noqa: S311 - spreads retries
         order.next_at = locked.now + timedelta(seconds=wait)
         order.reason = f"not sent yet: {answer}"[:500]
         move_order(session, order, S.QUEUED, f"broker unavailable: {answer}", worker)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from domain.enums import FailurePolicy, LegPolicy, Purpose, Side
 from domain.errors import IllegalTransition
-from domain.lanes.exits import UNFINISHED, next_try, unfinished
+from domain.lanes.exits import UNFINISHED, Unfinished, next_try, unfinished
 from domain.lanes.leg import UNSETTLED, LegPlan, PairPlan
 from domain.lanes.pair_moves import imbalance, leg_states, next_part, single_state
 from domain.lanes.roll_up import LegState, RollUp, roll_up, with_left_out
@@ -71,10 +71,27 @@ def refresh_signal(
         ahead, _ = imbalance(plan, leg_orders(orders))
         signal.unbalanced_at = (signal.unbalanced_at or now) if ahead else None
         legs = leg_states(plan, leg_orders(orders))
-    result = _result(signal, plan, orders, legs)
+    left = unfinished(leg_orders(orders)) if signal.kind == Kind.EXIT else None
+    result = _result(signal, plan, orders, legs, left)
     if ahead and is_overdue(signal, now) and result.status is not SignalStatus.CRITICAL:
         result = replace(result, status=SignalStatus.CRITICAL, reason=_too_long_alone(signal, ahead, orders))
+    was_critical = signal.status == SignalStatus.CRITICAL
     _show(session, signal, orders, result, actor)
+    if left is not None and not left.is_sent_again:
+        _note_unfinished(signal, left, is_told=not was_critical and signal.status == SignalStatus.CRITICAL)
+
+
+def _note_unfinished(signal: Signal, left: Unfinished, *, is_told: bool) -> None:
+    """Put on the trace, and once into the log, that an exit is over without having closed what it should.
+
+    `is_told`: the move of the signal has said so just now. While it is sent again, the signal needs a person already.
+    """
+    text = f"{str(left)[0].upper()}{str(left)[1:]}."
+    if any(entry["text"] == text for entry in signal.trace):
+        return
+    signal.trace = [*signal.trace, step("exit", False, text)]
+    if not is_told:
+        logger.critical("signal %s: %s", signal.id, left)
 
 
 def _single_leg(hand: ChangeContext, signal: Signal, orders: list[Order]) -> list[LegState]:
@@ -95,7 +112,13 @@ def _single_leg(hand: ChangeContext, signal: Signal, orders: list[Order]) -> lis
     return [single_state(whole, leg, leg_orders(orders))]
 
 
-def _result(signal: Signal, plan: PairPlan | None, orders: Sequence[Order], legs: Sequence[LegState]) -> RollUp:
+def _result(
+    signal: Signal,
+    plan: PairPlan | None,
+    orders: Sequence[Order],
+    legs: Sequence[LegState],
+    left: Unfinished | None,
+) -> RollUp:
     side = Side(orders[0].side) if orders else Side(signal.side)
     only_leg = orders[-1].leg if orders and plan is None and signal.symbol2 is not None else None
     result = roll_up(side, signal.price, signal.hedge_ratio if plan else None, legs, only_leg=only_leg)
@@ -103,7 +126,6 @@ def _result(signal: Signal, plan: PairPlan | None, orders: Sequence[Order], legs
         _note_lone_leg(signal, only_leg)
     if signal.kind != Kind.EXIT:
         return with_left_out(result, signal.left_out, is_exit=False)
-    left = unfinished(leg_orders(orders))
     if left is not None:
         return replace(result, status=SignalStatus.CRITICAL, reason=str(left))
     return with_left_out(result, signal.left_out, is_exit=True)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from brokers.base import Broker
 from services.execution import send_orders
 from services.execution.claims import Claim
+from services.execution.record_thread import RecordThread
+from services.execution.recorder import Answered
 
 logger = logging.getLogger(__name__)
 
@@ -19,49 +23,61 @@ MOST = 8  # orders of one account on their way at once; further orders queue unt
 
 
 class SendPool:
-    """The sending threads of one worker; `wake` is called when an answer is booked."""
+    """The sending threads of one worker, so many for each account, and the one that records.
+
+    `wake` is called when answers are recorded. By then there is room again for the account's next orders.
+    """
 
     def __init__(self, app: Flask, worker: str, wake: Callable[[], None]) -> None:
-        self._app, self._worker, self._wake = app, worker, wake
+        self._recorder = RecordThread(app, worker, wake)
         self._lock = threading.Lock()
-        self._threads: dict[int, set[threading.Thread]] = {}
+        self._threads: dict[int, ThreadPoolExecutor] = {}
+        self._on_their_way: Counter[int] = Counter()
 
     def room(self, account_id: int) -> int:
         """Return how many orders of an account may be sent now; no more are claimed."""
         with self._lock:
-            return max(0, MOST - len(self._threads.get(account_id, ())))
+            return max(0, MOST - self._on_their_way[account_id])
 
     def send(self, claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str) -> None:
         """Send orders that are committed as being sent; returns at once where the broker is a remote one."""
-        if not claims:
-            return
         here = [claim for claim in claims if not brokers[claim.account_id].capabilities.is_remote]
         if here:
             send_orders.send_now(here, brokers, worker)
-        for claim in claims:
-            if claim in here:
-                continue
-            thread = threading.Thread(target=self._run, args=([claim], dict(brokers)), name=f"send-{claim.account_id}")
-            with self._lock:
-                self._threads.setdefault(claim.account_id, set()).add(thread)
-            thread.start()
+        far = [claim for claim in claims if brokers[claim.account_id].capabilities.is_remote]
+        for account_id, group in groupby(sorted(far, key=_account_of), _account_of):
+            broker = brokers[account_id]
+            for part in send_orders.calls_of(broker, list(group)):
+                with self._lock:
+                    self._on_their_way[account_id] += len(part)
+                    threads = self._threads_of(account_id)
+                threads.submit(self._call, account_id, broker, part)
 
     def close(self) -> None:
-        """Wait for the answers that are still to come."""
+        """Wait for the answers that are still to come, and until they are recorded."""
         with self._lock:
-            left = [thread for threads in self._threads.values() for thread in threads]
-        for thread in left:
-            thread.join()
+            pools = list(self._threads.values())
+        for threads in pools:
+            threads.shutdown()
+        self._recorder.close()
 
-    def _run(self, claims: Sequence[Claim], brokers: Mapping[int, Broker]) -> None:
+    def _threads_of(self, account_id: int) -> ThreadPoolExecutor:
+        """Return the threads of an account: of its own, so that no other account's broker can hold them up."""
+        if account_id not in self._threads:
+            self._threads[account_id] = ThreadPoolExecutor(MOST, thread_name_prefix=f"send-{account_id}")
+        return self._threads[account_id]
+
+    def _call(self, account_id: int, broker: Broker, claims: Sequence[Claim]) -> None:
+        answers: Sequence[Answered] = ()
         try:
-            with self._app.app_context():
-                send_orders.send_now(claims, brokers, self._worker)
-        except SQLAlchemyError as e:  # the orders stay SENDING, and are looked up when the lease ends
-            logger.error("database: %s; an answer was not booked", str(getattr(e, "orig", None) or e).strip())
-        except Exception:
+            answers = send_orders.call_broker(broker, claims)
+        except Exception:  # the orders stay SENDING, and are looked up when their leases end
             logger.exception("unexpected while sending")
         finally:
-            with self._lock:
-                self._threads[claims[0].account_id].discard(threading.current_thread())
-            self._wake()
+            with self._lock:  # before the worker is woken, which looks for room
+                self._on_their_way[account_id] -= len(claims)
+            self._recorder.put(answers)
+
+
+def _account_of(claim: Claim) -> int:
+    return claim.account_id

@@ -11,7 +11,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from brokers.base import Broker
-from brokers.errors import BrokerError
+from brokers.errors import BrokerError, RateLimited
 from domain.checks.alert_rules import not_after
 from domain.enums import MarketPosition, Side
 from domain.order_status import SignalStatus
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 ASKING = "ask"
 BROKER_AWAY = 2.0  # seconds until a broker is asked again that could not be asked
+LONGEST_WAIT = 5.0  # seconds, where it says itself when it may be asked again: alerts that wait must end in time
 
 
 class Tasks(Protocol):
@@ -108,8 +109,11 @@ def _ask_now(desk: WorkerContext, wanted: NotKnown) -> bool:
     try:
         desk.market.ask(wanted)
     except BrokerError as e:
-        logger.warning("account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
-        desk.market.pass_over(wanted.account_id, BROKER_AWAY)
+        # A limit that is reached is no trouble: alerts wait for the next minute as orders do.
+        level = logging.INFO if isinstance(e, RateLimited) else logging.WARNING
+        logger.log(level, "account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
+        pause = min(e.retry_after, LONGEST_WAIT) if isinstance(e, RateLimited) else BROKER_AWAY
+        desk.market.pass_over(wanted.account_id, pause)
         expire_waiting(wanted.account_id, desk.lifetime, desk.worker)
         return False
     return True

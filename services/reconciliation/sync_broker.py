@@ -34,6 +34,7 @@ from services.execution.order_records import (
 )
 from services.execution.roll_up import refresh_signal
 from services.reconciliation.foreign_orders import see_foreign
+from services.reconciliation.order_lists import list_these
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +87,16 @@ def poll_account(account_id: int, broker: Broker, since: datetime | None, worker
     reports = broker.list_orders(now - LOOK_BACK if since is None else since - OVERLAP)
     failpoints.reach("poll answered")
     soon = book_reports(account_id, reports, worker) or any(map(lacks_fills, reports))
-    for missed in _working_before(account_id, {report.client_order_id for report in reports}):
-        found = broker.find_order(missed)
+    able = broker.capabilities
+    settled = now - timedelta(seconds=able.settle_seconds if able.is_remote else 0)
+    missed = _working_before(account_id, {report.client_order_id for report in reports}, settled)
+    if listed := list_these(broker, missed):
+        soon = book_reports(account_id, listed, worker) or any(map(lacks_fills, listed)) or soon
+    shown = {report.client_order_id for report in listed}
+    for client_order_id in [row.client_order_id for row in missed if row.client_order_id not in shown]:
+        found = broker.find_order(client_order_id)
         if found is None:
-            _doubt(account_id, missed, worker)
+            _doubt(account_id, client_order_id, worker)
         else:
             soon = book_reports(account_id, [found], worker) or lacks_fills(found) or soon
     return Polled(now, soon)
@@ -243,9 +250,12 @@ def _is_news(known: Any, report: OrderReport) -> bool:
     return bool(filled != known.filled_quantity or report.status != known.status or known.broker_order_id is None)
 
 
-def _working_before(account_id: int, reported: set[str]) -> list[str]:
+def _working_before(account_id: int, reported: set[str], settled: datetime) -> list[Any]:
+    """Return the orders that work in our book, were sent before `settled`, and are not among those reported.
+
+    One that was sent a moment ago may have come to the broker after it was asked: the next poll shows it.
+    """
     with reading() as session:
-        query = sa.select(Order.client_order_id).where(WORKING, Order.account_id == account_id).order_by(Order.id)
-        return [
-            client_order_id for client_order_id in session.execute(query).scalars() if client_order_id not in reported
-        ]
+        query = sa.select(Order.client_order_id, Order.sent_at).where(WORKING, Order.account_id == account_id)
+        query = query.where(Order.sent_at.is_(None) | (Order.sent_at <= settled)).order_by(Order.id)
+        return [row for row in session.execute(query) if row.client_order_id not in reported]

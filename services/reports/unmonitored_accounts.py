@@ -19,7 +19,8 @@ from services.health import STALE, Check
 from services.reports.position_queries import HELD
 
 SHORT = timedelta(seconds=20)  # one failed try is no news, the next may succeed
-LONG = timedelta(seconds=60)  # reads may have to wait so long for the broker's limit of requests
+# Reads may have to wait for the next minute of the broker's limit, and then for their turn among the orders.
+LONG = timedelta(seconds=120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

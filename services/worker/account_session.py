@@ -17,13 +17,14 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from brokers.base import Broker, Stream
-from brokers.errors import BrokerError, BrokerUnavailable
+from brokers.errors import BrokerError, BrokerUnavailable, RateLimited
 from extensions import database_time, db, reading
 from services.broker_state import account_state
 from services.broker_state.market import Market
 from services.reconciliation import reconcile, sync_broker
 from services.reconciliation.lost_orders import look_for_lost
 from services.worker import stream_lease
+from services.worker.read_pace import ReadPace
 from services.worker.stream_watch import StreamWatch
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ LONGEST_REST = 1.0
 RETRY_AFTER = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries to open an account
 POLL_GAP, BUSY_GAP = 0.2, 1.5  # seconds between polls that a stream asks for, at first and when many come
 BUSY = 10  # polls in ten seconds
+# Seconds that reads may wait for the broker's limit of requests; after that it counts as one that cannot be read.
+LONGEST_HELD = 120.0
 # Seconds until a poll that brought half of something is repeated: soon at first, then leaving others their requests.
 SOON = (0.3, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
@@ -60,11 +63,13 @@ class AccountSession:
         self._label = f"account {account_id} ({name})"
         self._app, self._market, self._worker, self._wake = app, market, worker, wake
         self._poke, self._ending = threading.Event(), threading.Event()
-        self._watch = StreamWatch(self._poke.set)
+        self._watch, self._pace = StreamWatch(self._poke.set), ReadPace(account_id, broker)
         self._stream: Stream | None = None
         self._due: dict[str, float] = {}
         self._told: dict[str, str] = {}
         self._tries = self._soon = 0
+        self._polls_again = 0.0  # not before; polls were held back
+        self._limited_since: float | None = None  # reads wait for the broker's limit
         self._polls: deque[float] = deque(maxlen=BUSY)
         self._thread: threading.Thread | None = None
 
@@ -83,8 +88,12 @@ class AccountSession:
 
     @property
     def is_away(self) -> bool:
-        """Return True if the broker could not be read the last time that it was asked."""
-        return not self.is_open or bool(READS & self._told.keys())
+        """Return True if the broker could not be read the last time that it was asked, and not for its limit alone."""
+        return bool(READS & self._told.keys()) or (not self.is_open and not self._waits_for_limit)
+
+    @property
+    def _waits_for_limit(self) -> bool:
+        return self._limited_since is not None and time.monotonic() - self._limited_since < LONGEST_HELD
 
     def step(self) -> None:
         """Do what is due now; inside an app context."""
@@ -93,9 +102,12 @@ class AccountSession:
             return
         self._tend_stream()
         if self._is_due("state", self.broker.capabilities.state_seconds):
-            self._guarded("state", self._refresh)
+            if self._pace.may_read("state"):
+                self._guarded("state", self._refresh)
+            else:
+                self._due["state"] = time.monotonic() + LONGEST_REST
         self._guarded("poll", self._poll)
-        if self._is_due("lost", LOST_EVERY):
+        if not self._pace.is_scarce and self._is_due("lost", LOST_EVERY):
             self._guarded("lost", self._look_for_lost)
 
     def _run(self) -> None:
@@ -121,25 +133,32 @@ class AccountSession:
             reconcile.start_account(self.account_id, self.broker, self._worker)
             self._market.refresh(self.account_id)
         except BrokerUnavailable as e:
-            account_state.keep_account(self.account_id, None, None, str(e))
-            self._tell("open", f"{self.broker.name} cannot be read ({e}); it stays closed")
+            if not (isinstance(e, RateLimited) and self._is_held(e)):
+                account_state.keep_account(self.account_id, None, None, str(e))
+                self._tell("open", f"{self.broker.name} cannot be read ({e}); it stays closed")
             return
         self._is_due("state", self.broker.capabilities.state_seconds)
         self._is_due("compare", COMPARE_EVERY)
-        self._tries, self.is_open = 0, True
+        self._tries, self.is_open, self._limited_since = 0, True, None
         self._told.clear()
         logger.info("%s: %s is in step, open for orders", self._label, self.broker.name)
         self._wake()
 
     def _refresh(self) -> bool:
-        self._market.refresh(self.account_id)
+        self._pace.note("state")
+        self._market.refresh(self.account_id, sparing=self._pace.is_scarce)
         return True
 
     def _poll(self) -> bool:
         """Read what has changed, when it is time to; returns True if the broker was asked."""
+        if not self._is_poll_due():
+            return False
+        if not self._pace.may_read("poll"):
+            self._polls_again = time.monotonic() + LONGEST_REST
+            return False
         news = self._may_poll_for_news() and self._watch.take_news()
         again = self._soon > 0 and time.monotonic() >= self._due.get("soon", 0.0)
-        compare = self._is_due("compare", COMPARE_EVERY)
+        compare = not self._pace.is_scarce and self._is_due("compare", COMPARE_EVERY)
         if not (news or again or compare or self._is_turn()):
             return False
         if compare and not reconcile.take_turn(self.account_id, self.broker.capabilities.poll_seconds):
@@ -148,6 +167,7 @@ class AccountSession:
             if not (news or again):
                 return False
         self._polls.append(time.monotonic())
+        self._pace.note("poll")
         try:
             last = reconcile.last_poll(self.account_id)
             polled = sync_broker.poll_account(self.account_id, self.broker, last, self._worker)
@@ -173,6 +193,15 @@ class AccountSession:
         reconcile.compare_positions(self.account_id, self.broker, self._worker)
         self._wake()
         return True
+
+    def _is_poll_due(self) -> bool:
+        """Return True if there may be something to poll for; nobody is asked for that."""
+        now = time.monotonic()
+        if now < self._polls_again:
+            return False
+        again = self._soon > 0 and now >= self._due.get("soon", 0.0)
+        news = self._watch.has_news and self._may_poll_for_news()
+        return news or again or any(now >= self._due.get(step, 0.0) for step in ("compare", "poll"))
 
     def _is_turn(self) -> bool:
         """Return True if working orders are to be asked for, by this worker and not by another one."""
@@ -219,10 +248,22 @@ class AccountSession:
         try:
             asked = step()
         except BrokerError as e:
+            if isinstance(e, RateLimited) and self._is_held(e):
+                return
             self._tell(topic, f"{self.broker.name} cannot be read ({e})")
             return
+        if asked:
+            self._limited_since = None
         if asked and self._told.pop(topic, "") and not self.is_away:
             logger.info("%s: %s can be read again", self._label, self.broker.name)
+
+    def _is_held(self, limit: RateLimited) -> bool:
+        """Return True while reads wait for the broker's limit of requests: nothing is wrong with the broker."""
+        if self._limited_since is None:
+            self._limited_since = time.monotonic()
+            logger.info("%s: reads of %s wait (%s)", self._label, self.broker.name, limit)
+        self._polls_again = time.monotonic() + LONGEST_REST
+        return self._waits_for_limit
 
     def _tell(self, topic: str, text: str) -> None:
         """Log something once, not each time that it happens again."""
@@ -238,11 +279,13 @@ class AccountSession:
         return True
 
     def _rest(self) -> float:
-        waiting = [self._due[step] for step in ("state", "poll", "stream") if step in self._due and self.is_open]
+        waiting = [self._due[step] for step in ("state", "stream") if step in self._due and self.is_open]
+        polls = [self._due["poll"]] if "poll" in self._due and self.is_open else []
         if self._soon:
-            waiting.append(self._due.get("soon", 0.0))
+            polls.append(self._due.get("soon", 0.0))
         if self._watch.has_news:
-            waiting.append(self._next_for_news())
+            polls.append(self._next_for_news())
+        waiting += [max(at, self._polls_again) for at in polls]
         return max(0.02, min([LONGEST_REST, *(at - time.monotonic() for at in waiting)]))
 
     def _close_stream(self) -> None:

@@ -15,14 +15,16 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from brokers.base import Broker
-from brokers.errors import BrokerUnavailable
+from brokers.errors import BrokerUnavailable, RateLimited
 from extensions import db
 from services.execution import cancel_orders
-from services.reconciliation import sync_broker
+from services.reconciliation import look_up_together, sync_broker
+from services.worker.read_pace import ReadPace
 
 logger = logging.getLogger(__name__)
 
 MOST = 50  # cancels, and look-ups, of one errand: then others get a turn
+FEW = 5  # look-ups of one errand while orders need the requests
 RESTS = (2.0, 5.0, 10.0)  # seconds without look-ups, after one that could not be made
 
 
@@ -35,6 +37,7 @@ class BrokerTasks:
         self._threads: dict[tuple[int, str], threading.Thread] = {}
         self._failed: dict[int, int] = {}
         self._rests_until: dict[int, float] = {}
+        self._paces: dict[int, ReadPace] = {}
         self._ending = threading.Event()
 
     def under_way(self, kind: str) -> frozenset[int]:
@@ -61,8 +64,12 @@ class BrokerTasks:
         one, done = {account_id: broker}, 0
         while done < MOST and not self._ending.is_set() and cancel_orders.cancel_next(one, self._worker):
             done += 1
-        if time.monotonic() >= self._rests_until.get(account_id, 0.0):
-            done += self._look_up(account_id, broker)
+        pace = self._pace_of(account_id, broker)
+        if time.monotonic() >= self._rests_until.get(account_id, 0.0) and pace.may_read("look-up"):
+            found = self._look_up(account_id, broker, FEW if pace.is_scarce else MOST)
+            if found:
+                pace.note("look-up")
+            done += found
         return done > 0
 
     def end(self, seconds: float) -> None:
@@ -74,15 +81,24 @@ class BrokerTasks:
         for thread in left:
             thread.join(max(0.0, until - time.monotonic()))
 
-    def _look_up(self, account_id: int, broker: Broker) -> int:
+    def _pace_of(self, account_id: int, broker: Broker) -> ReadPace:
+        pace = self._paces.get(account_id)
+        if pace is None or pace.broker is not broker:  # it is connected anew, with other keys
+            pace = self._paces[account_id] = ReadPace(account_id, broker)
+        return pace
+
+    def _look_up(self, account_id: int, broker: Broker, most: int) -> int:
         done = 0
         try:
+            done = look_up_together.resolve_together(account_id, broker, self._worker)
             while (
-                done < MOST
+                done < most
                 and not self._ending.is_set()
                 and sync_broker.resolve_next({account_id: broker}, self._worker)
             ):
                 done += 1
+        except RateLimited as e:  # nothing is wrong there
+            self._rests_until[account_id] = time.monotonic() + min(e.retry_after, RESTS[-1])
         except BrokerUnavailable as e:
             times = self._failed.get(account_id, 0)
             if times == 0:

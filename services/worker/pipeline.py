@@ -63,6 +63,7 @@ class Pipeline:
         self._terms: dict[int, AccountTerms] = {}
         self._sealed: dict[int, str | None] = {}  # encrypted keys that could not be opened, by account
         self._due: dict[str, float] = {}
+        self._crowded: frozenset[int] = frozenset()  # accounts with orders that queue for a free place
         self._threads = True
 
     @property
@@ -170,7 +171,8 @@ class Pipeline:
             brokers={number: keeper.broker for number, keeper in self._keepers.items()},
             market=self.market,
             ready=frozenset(ready),
-            room=self._room(ready),
+            # What queues has the next free places, exits first: what is planned now queues behind it.
+            room=self._room(ready) | dict.fromkeys(self._crowded, 0),
             lifetime=timedelta(seconds=self._config.signal_lifetime),
             leg_timeout=self._config.leg_timeout,
             worker=self.name,
@@ -186,6 +188,7 @@ class Pipeline:
         due, room = look(ready), self._room(ready)
         sendable = {number: ready[number] for number in due.sending if room.get(number, 1) > 0}
         done = bool(sendable) and submit_orders.submit_next(sendable, self.name, self._senders.send, room)
+        self._crowded = frozenset(number for number in due.sending & room.keys() if self._senders.room(number) == 0)
         for number in due.asking:
             broker = ready[number]
             if stop.asked:

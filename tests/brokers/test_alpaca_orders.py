@@ -24,7 +24,7 @@ class TestAnswers:
     def test_an_answer_that_speaks_of_another_order_proves_nothing(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         """It is for a look-up to say what became of the one that was sent."""
         other = {**desk.at_alpaca(desk.send()), "client_order_id": "somebody-elses"}
-        monkeypatch.setattr(AlpacaClient, "post", lambda *_: other)
+        monkeypatch.setattr(AlpacaClient, "post", lambda *_, **__: other)
         with pytest.raises(OutcomeUnknown, match="another order"):
             desk.broker.submit_order(make_request())
 

@@ -121,8 +121,9 @@ def test_an_exit_that_never_went_out_sounds_the_alarm(desk: AlpacaDesk, caplog: 
     assert "exit unfinished: expired before it could be sent; 10 are not closed" in str(
         desk.signal(rowid).status_reason
     )
-    alarm, _ = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
-    assert "the exit (sell 10 AAPL) was not carried out: expired before it could be sent" in alarm
+    (alarm,) = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
+    assert "exit unfinished: expired before it could be sent; 10 are not closed, a person must decide" in alarm
+    assert "the exit (sell 10 AAPL) was not carried out" in caplog.text
 
 
 def test_an_order_of_unknown_outcome_that_was_replaced_at_the_broker_comes_to_its_end(

@@ -14,4 +14,5 @@ def test_readyz_misses_the_worker(client):
         ("database", True),
         ("migrations", True),
         ("worker", False),
+        ("exits", True),
     ]

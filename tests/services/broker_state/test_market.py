@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from brokers.alpaca import market as alpaca_market
 from brokers.errors import BrokerUnavailable
 from brokers.paper.broker import PaperBroker
 from domain.messages import SessionReport
@@ -103,6 +104,7 @@ def test_known_assets_are_asked_for_again_a_few_at_a_time(
         app.app_context(),
     ):
         set_up_simulated(app)
+        monkeypatch.setattr(alpaca_market, "LIST_SECONDS", 0.0)
         for second in ascii_uppercase:
             make_stock(app, f"A{second}")
         with open_alpaca_desk(app, simulator) as desk:

