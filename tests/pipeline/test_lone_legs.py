@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from brokers.paper.instructions import Kind
-from domain.enums import LegPolicy, MarketPosition, Side
+from domain.enums import FailurePolicy, LegPolicy, MarketPosition, Side
 from extensions import db, transaction
 from models import Order, Pair, Signal, SignalEvent
 from services.execution import leg_timeouts
@@ -123,3 +123,23 @@ def test_a_pair_that_is_left_with_one_leg_when_both_have_ended_is_loud_until_tha
     desk.work_off()
     assert (desk.signal(entry).status, desk.signal(exit_).status) == ("canceled", "canceled")
     assert {p.symbol: p.quantity for p in desk.broker.list_positions() if p.quantity} == {}
+
+
+@pytest.mark.parametrize("on_failure", FailurePolicy)
+@pytest.mark.parametrize("queued", ["MA", "V"])
+def test_what_ends_both_legs_sends_neither_again(desk: Desk, on_failure: FailurePolicy, queued: str) -> None:
+    with transaction() as session:
+        session.execute(sa.update(Pair).values(on_leg_failure=on_failure))
+    desk.tell(Kind.WORK, symbol="V" if queued == "MA" else "MA")
+    desk.take_single_orders()
+    desk.tell(Kind.UNAVAILABLE, symbol=queued)  # that leg stays queued, to be sent later
+    entry = desk.alert("MA-3*V", quantity="20")
+    desk.work()
+    assert sorted(o.status for o in desk.orders(entry)) == ["ACCEPTED", "QUEUED"]
+    let_orders_work_for_a_while()
+    close_by_exit(desk)
+    desk.plan()
+    assert sorted(o.status for o in desk.orders(entry)) == ["CANCELED", "CANCEL_PENDING"]
+    desk.work_off()
+    assert (statuses(entry)[-1], len(desk.orders(entry))) == ("canceled", 2)
+    assert "critical err" not in statuses(entry)
