@@ -114,7 +114,10 @@ def _await_entries(entries: list[Working], kind: Kind, end: Decimal) -> Wait:
     if not entries:
         return Wait(reason="waits for a leg that is about to be ordered", kind=kind, end=end)
     young = [order for order in entries if _is_about_to_fill(order, end)]
-    cancel = tuple(order.order_id for order in entries if order not in young and not order.cancel_requested)
+    # Legs of one signal end together. If one ended alone, the pair would be taken for broken, and be mended.
+    have_their_turn = {o.signal_id for o in young if o.may_be_at_venue and not o.follows and o.signal_id is not None}
+    ends = [order for order in entries if order not in young and order.signal_id not in have_their_turn]
+    cancel = tuple(order.order_id for order in ends if not order.cancel_requested)
     unknown = next((order for order in entries if order.status in NOT_KNOWN), None)
     reason = _awaits(unknown or entries[0], "opens what is to be closed")
     left = [GRACE - (order.age or ZERO) for order in young]

@@ -33,10 +33,11 @@ def pass_time(rowid: int) -> None:
         signal.unbalanced_at -= timedelta(seconds=3600)
 
 
-def let_orders_work_for_a_while() -> None:
+def let_orders_work_for_a_while(*symbols: str) -> None:
     """Let the moment be over in which an exit leaves an entry to the market its turn."""
+    sent = sa.select(Order).where(Order.sent_at.is_not(None), Order.symbol.in_(symbols or ("MA", "V")))
     with transaction() as session:
-        for order in session.execute(sa.select(Order).where(Order.sent_at.is_not(None))).scalars():
+        for order in session.execute(sent).scalars():
             order.sent_at -= timedelta(seconds=30)
 
 
@@ -143,3 +144,21 @@ def test_what_ends_both_legs_sends_neither_again(desk: Desk, on_failure: Failure
     desk.work_off()
     assert (statuses(entry)[-1], len(desk.orders(entry))) == ("canceled", 2)
     assert "critical err" not in statuses(entry)
+
+
+@pytest.mark.parametrize("on_failure", FailurePolicy)
+def test_legs_that_were_sent_one_after_the_other_are_canceled_together(desk: Desk, on_failure: FailurePolicy) -> None:
+    with transaction() as session:
+        session.execute(sa.update(Pair).values(on_leg_failure=on_failure))
+    for symbol in ("MA", "V"):
+        desk.tell(Kind.WORK, symbol=symbol)
+    entry = desk.alert("MA-3*V", quantity="20")
+    desk.work()
+    let_orders_work_for_a_while("MA")
+    exit_ = close_by_exit(desk)
+    desk.plan()
+    assert [o.status for o in desk.orders(entry)] == ["ACCEPTED", "ACCEPTED"]
+    let_orders_work_for_a_while("V")
+    desk.work_off()
+    assert [o.status for o in desk.orders(entry)] == ["CANCELED", "CANCELED"]
+    assert (statuses(entry), desk.signal(exit_).status) == (["created", "canceled"], "canceled")
