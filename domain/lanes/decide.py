@@ -6,6 +6,7 @@ depends on it, in its lane only.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from domain.enums import Purpose, Side
@@ -152,7 +153,9 @@ def _closing_changes(lane: Lane, ask: Ask, wanted: Aim, step: Step) -> list[LegC
     changes = [LegChange(number=1, symbol=first.symbol, side=side1, closes=closes1, opens=opens1)]
     if lane.is_pair:
         to_target = ask.to_target and wanted.end != 0
-        changes.append(_second_leg(lane, closes1, wanted.end if opens1 or to_target else None, step))
+        second = _second_leg(lane, closes1, wanted.end if opens1 or to_target else None, step)
+        # What leg 2 lacks of its target is no business of an exit, which passes the limits: it opens nothing.
+        changes.append(second if opens1 else replace(second, opens=ZERO))
     return changes
 
 
