@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask_jwt_extended import current_user
-
 from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
 from models import Signal as SignalRow
-from resources.base import Access, ApiResource, endpoint, has_token, item_count
+from resources.base import Access, ApiResource, editor, endpoint, has_token, item_count
 from resources.schemas.fields import name_in_path
 from resources.schemas.signals import SignalList, SignalOut, SignalPage, SignalQuery, SignalRowOut
 from resources.schemas.users import Message
@@ -29,12 +27,11 @@ class Signal(ApiResource):
         """Show a signal with its orders and every check that was made."""
         return SignalOut.of(get_signal(_rowid(rowid)))
 
-    @endpoint(Access.ADMIN, "signals", answers={200: Message, 202: Message}, errors=(401, 403, 404, 409))
-    def delete(self, rowid: str) -> tuple[Message, int]:
-        """Delete a signal for which nothing was traded; 202 = its working orders are canceled first."""
-        if delete_signal(_rowid(rowid), f"user {current_user.username}"):
-            return Message(message="Item deleted"), 200
-        return Message(message="Its working orders are being canceled; delete it again once they have ended."), 202
+    @endpoint(Access.ADMIN, "signals", answers={200: Message}, errors=(401, 403, 404, 409))
+    def delete(self, rowid: str) -> Message:
+        """Delete a signal for which nothing was traded; 409 names an order that works."""
+        delete_signal(_rowid(rowid), editor().name)
+        return Message(message="Item deleted")
 
 
 class Signals(ApiResource):

@@ -24,7 +24,6 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
 
 from app import create_app
 from config import Config
@@ -84,22 +83,6 @@ def cheap_hashes() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def builders_of_addresses() -> Iterator[None]:
-    """Compile each route once: to do so anew takes most of the time that another application takes."""
-    make, made = Rule._compile_builder, {}
-
-    def compile_builder(rule: Rule, append_unknown: bool = True) -> Any:
-        key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
-        if key not in made:
-            made[key] = make(rule, append_unknown)
-        return made[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", compile_builder)
-        yield
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """One PostgreSQL server for all tests of this process."""
@@ -130,16 +113,23 @@ def set_up(config: Config) -> None:
 
 
 class CompiledStatements(dict[Any, Any]):
-    """Statements that were compiled once, for every engine of one kind: else each test compiles them anew."""
+    """Statements that were compiled once, for every engine of one kind: else each test compiles them anew.
+
+    Keys hold the engine's dialect, which each engine has of its own; here its name stands for it.
+    """
 
     def __getitem__(self, key: Any) -> Any:
-        return super().__getitem__((key[0].name, *key[1:]))
+        return super().__getitem__(_for_any_engine(key))
 
     def __setitem__(self, key: Any, compiled: Any) -> None:
-        super().__setitem__((key[0].name, *key[1:]), compiled)
+        super().__setitem__(_for_any_engine(key), compiled)
 
     def get(self, key: Any, default: Any = None) -> Any:
-        return super().get((key[0].name, *key[1:]), default)
+        return super().get(_for_any_engine(key), default)
+
+
+def _for_any_engine(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(part.name if isinstance(part, sa.Dialect) else part for part in key)
 
 
 _compiled = CompiledStatements()
@@ -150,7 +140,7 @@ def closing_app(config: Config) -> Iterator[Flask]:
     """An application that leaves no connection behind, so that its database can be dropped or copied."""
     app = create_app(config)
     with app.app_context():
-        db.engine._compiled_cache = _compiled  # type: ignore[assignment]
+        db.engine.update_execution_options(compiled_cache=_compiled)
     try:
         yield app
     finally:

@@ -6,6 +6,7 @@ depends on it, in its lane only.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from domain.enums import Purpose, Side
@@ -114,7 +115,10 @@ def _await_entries(entries: list[Working], kind: Kind, end: Decimal) -> Wait:
     if not entries:
         return Wait(reason="waits for a leg that is about to be ordered", kind=kind, end=end)
     young = [order for order in entries if _is_about_to_fill(order, end)]
-    cancel = tuple(order.order_id for order in entries if order not in young and not order.cancel_requested)
+    # Legs of one signal end together. If one ended alone, the pair would be taken for broken, and be mended.
+    have_their_turn = {o.signal_id for o in young if o.may_be_at_venue and not o.follows and o.signal_id is not None}
+    ends = [order for order in entries if order not in young and order.signal_id not in have_their_turn]
+    cancel = tuple(order.order_id for order in ends if not order.cancel_requested)
     unknown = next((order for order in entries if order.status in NOT_KNOWN), None)
     reason = _awaits(unknown or entries[0], "opens what is to be closed")
     left = [GRACE - (order.age or ZERO) for order in young]
@@ -149,7 +153,9 @@ def _closing_changes(lane: Lane, ask: Ask, wanted: Aim, step: Step) -> list[LegC
     changes = [LegChange(number=1, symbol=first.symbol, side=side1, closes=closes1, opens=opens1)]
     if lane.is_pair:
         to_target = ask.to_target and wanted.end != 0
-        changes.append(_second_leg(lane, closes1, wanted.end if opens1 or to_target else None, step))
+        second = _second_leg(lane, closes1, wanted.end if opens1 or to_target else None, step)
+        # What leg 2 lacks of its target is no business of an exit, which passes the limits: it opens nothing.
+        changes.append(second if opens1 else replace(second, opens=ZERO))
     return changes
 
 

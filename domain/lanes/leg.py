@@ -12,6 +12,7 @@ from domain.sizing import round_down
 S = OrderStatus
 MOST_FIXES = 3  # orders to trade one leg back, or to send it again, before a person must look
 UNSETTLED = frozenset({S.CLAIMED, S.SENDING, S.UNKNOWN, S.MANUAL})
+DOUBTFUL = frozenset({S.UNKNOWN, S.MANUAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,17 @@ class Leg:
     def waits_to_open(self) -> bool:
         """Return True if it has closed the old position and not begun to open the new one."""
         return self.plan.closes > 0 and self.closed_first and not self.open and self.net < self.want
+
+    @property
+    def is_ending(self) -> bool:
+        """Return True if the desk has asked for the end of every order that was not filled, and knows where each is.
+
+        Not so where something is sent again or traded back: then a leg has failed before.
+        """
+        return bool(self.orders) and all(
+            o.purpose is Purpose.SIGNAL and (o.status is S.FILLED or (o.cancel_requested and o.status not in DOUBTFUL))
+            for o in self.orders
+        )
 
     @property
     def average(self) -> Decimal | None:

@@ -211,7 +211,7 @@ def _why(order: LegOrder | None) -> str:
 def _state(plan: PairPlan, leg: Leg, lead: Leg) -> LegState:
     price = leg.average
     status, reason = _status(plan, leg, lead)
-    return LegState(status, leg.plan.quantity, leg.net, price, reason, leg.plan.step)
+    return LegState(status, leg.plan.quantity, leg.net, price, reason, leg.plan.step, leg.is_ending)
 
 
 def _reason(plan: PairPlan, leg: Leg, failed: LegOrder) -> str | None:

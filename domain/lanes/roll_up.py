@@ -23,6 +23,7 @@ class LegState:
     price: Decimal | None
     reason: str | None = None
     step: Decimal = Decimal("1e-8")  # the smallest part of a share that can be traded
+    is_ending: bool = False  # the desk has asked for the end of what works, or it has ended so
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,14 @@ def _status(legs: Sequence[LegState]) -> tuple[SignalStatus, str | None]:
 
 
 def _one_legged(legs: Sequence[LegState]) -> bool:
-    """Return True if a leg has ended short and the two do not balance, or may come not to."""
+    """Return True if a leg has ended short and the two do not balance, or may come not to.
+
+    Where the desk ends both legs, the one that has ended first says nothing yet: what is held is judged at the end.
+    """
     if not any(leg.status in SHORT for leg in legs):
         return False
     if any(leg.status not in CLOSED and leg.status is not S.QUEUED for leg in legs):
-        return True
+        return not all(leg.is_ending for leg in legs)
     first, second = legs
     return not balanced(first, second)
 

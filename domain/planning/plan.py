@@ -174,7 +174,9 @@ def _trade(
     what = f"{position_text(trade.end)} was not opened"
     steps.append(note("reversal", False, f"Only what is held is closed; {what}: {why}"))
     half = _judge(request, context, rules, closing, steps)
-    if not isinstance(half, Planned):
+    if isinstance(half, Held):
+        return replace(half, kind=Kind.REVERSAL)  # by then it may open, too
+    if isinstance(half, Refused):
         return half
     return replace(half, kind=Kind.REVERSAL, left_out=f"{what}: {why}"[:255])
 

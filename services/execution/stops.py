@@ -111,7 +111,7 @@ def carry_out(connected: Collection[int], actor: str) -> None:
     for stop in _to_carry_out():
         found = _covered_orders(stop, accounts)
         for order_id in found:
-            _cancel(order_id, stop, actor)
+            _cancel(order_id, found, stop, actor)
         waiting = _open_orders_left(stop, accounts)
         if waiting:
             what = "1 order is" if waiting == 1 else f"{waiting} orders are"
@@ -179,11 +179,17 @@ def _open_orders(session: Session, stop: StopInForce, accounts: Collection[int])
     return session.execute(query).all()
 
 
-def _cancel(order_id: int, stop: StopInForce, actor: str) -> None:
+def _cancel(order_id: int, found: Collection[int], stop: StopInForce, actor: str) -> None:
+    """Ask for the end of an order and of those of its signal that a stop ends too, before anything follows from it.
+
+    A leg that was not sent ends at once. Were the other one still to work by then, the pair would be taken for broken.
+    """
     with transaction() as session:
         locked = lock_order(session, order_id)
         if locked.order.cancel_requested_at is None:
-            request_cancel(session, locked.order, stop.text, actor, locked.now)
+            for order in locked.siblings or [locked.order]:
+                if order.id in found and order.cancel_requested_at is None:
+                    request_cancel(session, order, stop.text, actor, locked.now)
             refresh_signal(session, locked.signal, locked.order, locked.now, actor)
 
 

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from domain.enums import Side
 from domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
+from domain.exact import plain_text
 from domain.lanes.leg import UNSETTLED
 from domain.lanes.roll_up import fill_price
-from domain.order_status import OPEN, OrderStatus, SignalStatus
+from domain.order_status import AT_BROKER, OPEN, OrderStatus, SignalStatus
 from domain.pricing import slip
 from domain.trace import step
 from extensions import announce, database_time, transaction
@@ -97,13 +98,15 @@ def cancel_signal(rowid: int, reason: str, actor: str) -> Signal:
     return signal
 
 
-def delete_signal(rowid: int, actor: str) -> bool:
-    """Delete a signal; False when its orders work and are canceled first, so that it can be deleted after that.
+def delete_signal(rowid: int, actor: str) -> None:
+    """Delete a signal for which nothing was traded; its orders that were not sent yet end at once.
 
-    Raises NotFound, and Conflict while its orders are on their way or once shares were traded.
+    Raises NotFound, and Conflict that names the order while one works or is on its way, or once shares were traded:
+    then nothing is changed.
     """
     with transaction() as session:
         signal = locked_signal(session, rowid)
+        told = f"{signal.ticker}, '{signal.status}'"
         if signal.external and signal.status in (
             SignalStatus.CREATED,
             SignalStatus.LEG_FILLED,
@@ -114,24 +117,36 @@ def delete_signal(rowid: int, actor: str) -> bool:
             )
         query = sa.select(Order).where(Order.signal_id == rowid).order_by(Order.id).with_for_update(of=Order)
         orders = session.execute(query).scalars().all()
+        for order in orders:
+            if order.status in UNSETTLED | AT_BROKER:
+                raise Conflict(_why_it_keeps(order))
         traded = sa.select(sa.exists().where(Fill.order_id == Order.id, Order.signal_id == rowid))
         if session.execute(traded).scalar():
             raise Conflict("Shares were traded for this signal; it stays on record.")
-        for order in orders:
-            if order.status in UNSETTLED:
-                text = f"Order {order.client_order_id} of this signal is {order.status}; try again in a moment."
-                raise Conflict(text)
         cancel_signal_orders(session, signal, f"signal to be deleted ({actor})", actor)
-        if any(OrderStatus(order.status) in OPEN for order in orders):  # what was not sent has ended at once
-            return False
+        # What was made meanwhile is looked at too: what follows the end of an order is an order of its own.
+        orders = session.execute(query).scalars().all()
+        if still := next((order for order in orders if OrderStatus(order.status) in OPEN), None):
+            raise Conflict(_why_it_keeps(still))
         for order in orders:
             session.execute(sa.delete(OrderEvent).where(OrderEvent.order_id == order.id))
             session.delete(order)
         session.flush()
+        journal.record(session, actor, "signal deleted", f"signal {rowid}", told)
         session.delete(signal)
         announce(session)
-    logger.warning("signal %s: deleted by %s", rowid, actor)
-    return True
+
+
+def _why_it_keeps(order: Order) -> str:
+    """Return which order keeps its signal from being deleted, and what is to be done first."""
+    if order.status == OrderStatus.MANUAL:
+        first = "resolve it first"
+    elif order.status in UNSETTLED or order.status == OrderStatus.CANCEL_PENDING:
+        first = "try again once the broker has answered"
+    else:
+        first = "cancel it first"
+    what = f"{order.side} {plain_text(order.quantity)} {order.symbol}"
+    return f"Order {order.client_order_id} ({what}) of this signal is {order.status}; {first}."
 
 
 def locked_signal(session: Session, rowid: int) -> Signal:

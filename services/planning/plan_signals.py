@@ -218,9 +218,9 @@ def _ask_for_ends(session: Session, decided: Decided, worker: str, batch: Batch)
         _, why = decided.cancel[order.id]
         request_cancel(session, order, why, worker, batch.now)
         ended = ended or order.status == "CANCELED"
-        if order.signal_id in signals:
-            refresh_signal(session, signals[order.signal_id], order, batch.now, worker)
         logger.info("order %s: its end is asked for, %s", order.client_order_id, why)
+    for signal in signals.values():  # only now: a leg that was asked to end alone would be taken for a broken pair
+        refresh_signal(session, signal, None, batch.now, worker)
     if ended:
         waiting = {by for by, _ in decided.cancel.values()}
         for signal in batch.signals:

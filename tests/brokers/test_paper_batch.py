@@ -164,10 +164,11 @@ def test_both_legs_of_pairs_arrive_together(venue: PaperVenue, broker: PaperBrok
 
 
 def test_what_fell_due_is_done_before_the_batch(venue: PaperVenue, broker: PaperBroker, clock: Clock):
+    venue.set_asset("AAPL", shortable=False)
     venue.instruct(Instruction(kind=Kind.DELAY, seconds=1))
     broker.submit_orders(orders_named("a", time_in_force=TimeInForce.DAY))
     clock.advance(seconds=2)
-    reports = broker.submit_orders(orders_named("bc", quantity=D(5)))
-    assert [outcome_of(report) for report in reports] == ["FILLED"] * 2
-    assert [position.quantity for position in broker.list_positions()] == [20]
-    assert broker.account().cash == 10**6 - 2000
+    reports = broker.submit_orders(orders_named("bc", quantity=D(4), side=Side.SELL))
+    assert [outcome_of(report) for report in reports] == ["FILLED"] * 2  # of what the first order has bought
+    assert [position.quantity for position in broker.list_positions()] == [2]
+    assert broker.account().cash == 10**6 - 200

@@ -311,3 +311,18 @@ def test_an_exit_waits_for_a_leg_that_is_still_to_follow(desk: Desk, context: Fl
     desk.work_off()
     assert held(desk) == {}
     assert outcome(desk, exit_)[0] == "filled"
+
+
+@pytest.mark.parametrize("left", [0, -5, 5])
+def test_to_a_target_too_an_exit_of_a_pair_opens_nothing_on_a_leg_that_has_drifted(desk: Desk, left: int):
+    check_limits.set_rule(RuleForm(check="sizing", choice="target"), "the test")
+    enter(desk, ticker="MA-3*V", price="1")
+    desk.work()
+    with transaction() as session:
+        session.execute(sa.update(Position).where(Position.symbol == "V").values(quantity=D(left)))
+    set_stop(StopForm(level=StopLevel.ENTRIES, scope=Scope.DESK, reason="news"), "the test")
+    exit_ = leave(desk, "5", "MA-3*V", "1", position=LONG, position_size=D(5), previous_position_size=D(10))
+    desk.work_off()
+    closes = [("V", "sell", 5)] if left > 0 else []
+    assert [(o.symbol, o.side, o.quantity) for o in desk.orders(exit_)] == [("MA", "sell", 5), *closes]
+    assert outcome(desk, exit_)[0] == "filled"

@@ -120,17 +120,6 @@ def test_a_filled_signal_is_frozen(desk, client, admin_headers):
     assert desk.signal(rowid).status == "filled"
 
 
-def test_a_working_signal_is_deleted_after_its_order_was_canceled(desk, client, admin_headers):
-    desk.tell(Kind.WORK)
-    rowid = desk.alert("LNT")
-    desk.work()
-    first = client.delete(f"/v3/signal/{rowid}", headers=admin_headers)
-    assert (first.status_code, "being canceled" in first.text) == (202, True)
-    desk.work()
-    assert client.delete(f"/v3/signal/{rowid}", headers=admin_headers).status_code == 200
-    assert client.get(f"/v3/signal/{rowid}").status_code == 404
-
-
 def test_a_critical_signal_is_settled_by_hand(desk, client, admin_headers):
     with transaction() as session:
         session.execute(sa.update(Pair).values(on_leg_failure=FailurePolicy.HOLD))

@@ -6,6 +6,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
+from brokers.paper.instructions import Kind
 from domain.enums import Activity, Side
 from extensions import transaction
 from models import Instrument, Pair, Signal
@@ -137,13 +138,42 @@ def test_an_exit_still_finds_the_stock_that_could_not_be_deleted(app, admin, des
     assert answer(admin.delete("/v3/stock/LNT")) == OK
 
 
+def test_a_signal_with_a_working_order_stays_and_the_order_is_named(app, admin, desk):
+    make_stock(app, "LNT")
+    desk.tell(Kind.WORK)
+    rowid = desk.alert("LNT")
+    desk.work()
+    (working,) = desk.orders(rowid)
+    assert refused(app, admin, f"/v3/signal/{rowid}") == (
+        f"Order {working.client_order_id} (buy 10 LNT) of this signal is ACCEPTED; cancel it first."
+    )
+    url = f"/v3/order/{working.client_order_id}/cancel"
+    assert admin.post(url, json={"reason": "not wanted"}).status_code == 202
+    assert "is CANCEL_PENDING; try again once the broker has answered." in refused(app, admin, f"/v3/signal/{rowid}")
+    desk.work()
+    assert answer(admin.delete(f"/v3/signal/{rowid}")) == OK
+
+
 def test_a_signal_whose_outcome_is_not_known_stays(app, admin, desk):
     make_stock(app, "LNT")
     rowid = desk.alert("LNT")
     desk.plan()
     with transaction() as session:
         session.execute(sa.text("update orders set status = 'UNKNOWN'"))
-    assert "is UNKNOWN; try again in a moment." in refused(app, admin, f"/v3/signal/{rowid}")
+    assert "is UNKNOWN; try again once the broker has answered." in refused(app, admin, f"/v3/signal/{rowid}")
+
+
+def test_a_signal_whose_order_was_not_sent_is_deleted_at_once(app, admin, desk):
+    make_stock(app, "LNT")
+    rowid = desk.alert("LNT")
+    desk.plan()
+    assert [row.status for row in desk.orders(rowid)] == ["QUEUED"]
+    assert answer(admin.delete(f"/v3/signal/{rowid}")) == OK
+    assert (desk.orders(rowid), admin.get(f"/v3/signal/{rowid}").status_code) == ([], 404)
+    assert not desk.submit()
+    entry = admin.get("/v3/journal").json["entries"][0]
+    assert (entry["actor"], entry["action"], entry["subject"]) == ("user admin", "signal deleted", f"signal {rowid}")
+    assert entry["text"] == "LNT, 'created'"
 
 
 @pytest.fixture(params=["LNT", "LNT-FTS"])

@@ -55,8 +55,8 @@ def test_a_stock_registered_elsewhere_is_known_here(app, remembering):
 
 
 def test_a_stock_deleted_elsewhere_is_unknown_here(app, client, remembering, admin_headers):
-    with app.app_context(), transaction() as session:  # a stock is not deleted while a signal of it waits
-        session.execute(sa.update(Signal).values(status="canceled"))
+    with app.app_context(), transaction() as session:
+        session.execute(sa.update(Signal).values(status="canceled"))  # else they would keep it
     assert client.delete("/v3/stock/LNT", headers=admin_headers).status_code == 200
     assert reason(remembering, "LNT", "after") == "unknown ticker"
 

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from flask import Flask
 
 from brokers.paper.instructions import Kind
-from domain.enums import MarketPosition, Scope, Side, StopLevel
+from domain.enums import FailurePolicy, MarketPosition, Scope, Side, StopLevel
 from domain.errors import Conflict, InvalidInput, NotFound
 from extensions import db, transaction
-from models import JournalEntry, Order, Signal, Stop
+from models import JournalEntry, Order, Pair, Signal, Stop
 from services.catalog import snapshots
 from services.execution import send_orders, stops
 from tests.support.desk import Desk, open_desk
@@ -119,6 +119,24 @@ def test_working_orders_are_canceled_with_both_legs(desk: Desk) -> None:
     assert {o.status for rowid in (single, pair) for o in desk.orders(rowid)} == {"CANCELED"}
     assert (done.done_at is not None, done.progress) == (True, "no order is left")
     assert [desk.signal(rowid).status for rowid in (single, pair)] == ["canceled", "canceled"]
+
+
+@pytest.mark.parametrize("on_failure", FailurePolicy)
+def test_a_stop_that_ends_both_legs_of_a_pair_sends_neither_again(desk: Desk, on_failure: FailurePolicy) -> None:
+    with transaction() as session:
+        session.execute(sa.update(Pair).values(on_leg_failure=on_failure))
+    desk.tell(Kind.WORK, symbol="V")
+    desk.take_single_orders()
+    desk.tell(Kind.UNAVAILABLE, symbol="MA")  # leg 1 stays queued, to be sent later
+    pair = desk.alert("MA-3*V")
+    desk.work()
+    assert [o.status for o in desk.orders(pair)] == ["QUEUED", "ACCEPTED"]
+    stop(StopLevel.CANCEL)
+    stops.carry_out(desk.brokers, "worker")
+    assert [o.status for o in desk.orders(pair)] == ["CANCELED", "CANCEL_PENDING"]
+    assert desk.signal(pair).status == "created"
+    done = carry_out(desk)
+    assert (done.progress, desk.signal(pair).status, held(desk)) == ("no order is left", "canceled", {})
 
 
 def test_a_stop_of_one_stock_leaves_other_orders_alone(desk: Desk) -> None:
