@@ -180,7 +180,7 @@ def _open_orders(session: Session, stop: StopInForce, accounts: Collection[int])
 
 
 def _cancel(order_id: int, found: Collection[int], stop: StopInForce, actor: str) -> None:
-    """Ask for the end of an order and of those of its signal that a stop ends too, before anything follows from it.
+    """Request the cancel of an order and of those of its signal that a stop ends too, before anything follows from it.
 
     A leg that was not sent ends at once. Were the other one still to work by then, the pair would be taken for broken.
     """
