@@ -10,7 +10,8 @@ import dashboard
 import resources
 from commands import register_commands
 from config import Config, ConfigError
-from extensions import engine_options, init_extensions
+from engines import engine_options
+from extensions import init_extensions
 from logs import configure_logging
 from services import change_feed
 

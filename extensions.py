@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import select as os_select
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,10 +19,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.functions import FunctionElement
 
+from engines import prepare_engine
+
 MONEY_DIGITS, MONEY_SCALE = 24, 8
-USED_AT, JUST_USED = "used_at", 0.05  # a connection that worked so many seconds ago is taken to be alive
 _SQLITE_NOW = "strftime('%Y-%m-%d %H:%M:%f000','now')"
-LOCK_TIMEOUT_MS = 1200  # an alert must be answered within the 3 s that TradingView waits
 
 
 class Base(DeclarativeBase):
@@ -236,72 +234,6 @@ def insert_or_update(table: Any) -> postgresql.Insert:
     if is_postgresql():
         return postgresql.insert(table)
     return cast(postgresql.Insert, sqlite.insert(table))
-
-
-def engine_options(url: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, pool_size: int = 8) -> dict[str, Any]:
-    """Return the engine's options: pool, time-outs (milliseconds) and keep-alives of the given database."""
-    # An error tells the statement, not its values: they are people's data, hashes and encrypted keys.
-    if url.startswith("sqlite"):
-        return {
-            "hide_parameters": True,
-            "connect_args": {"timeout": lock_timeout_ms / 1000, "check_same_thread": False},
-        }
-    return {
-        "hide_parameters": True,
-        # Changes of many rows go out in one message; row by row each would wait for its own answer.
-        "executemany_mode": "values_plus_batch",
-        "pool_size": pool_size,
-        "max_overflow": 0,
-        "pool_timeout": 1.5,
-        "pool_use_lifo": True,
-        "connect_args": {
-            "connect_timeout": 3,
-            "keepalives_idle": 30,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "options": f"-c timezone=UTC -c lock_timeout={lock_timeout_ms} -c statement_timeout={lock_timeout_ms * 10}",
-        },
-    }
-
-
-def prepare_engine(engine: sa.Engine) -> None:
-    """Attach what each connection needs: pragmas on SQLite, a dead-socket check on PostgreSQL."""
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _sqlite_connect)
-        sa.event.listen(engine, "begin", _sqlite_begin)
-    else:
-        sa.event.listen(engine, "checkout", _refuse_dead_socket)
-
-
-def _sqlite_connect(connection: Any, record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, see _sqlite_begin
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _sqlite_begin(connection: sa.Connection) -> None:
-    immediate = connection.get_execution_options().get("immediate")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _refuse_dead_socket(connection: Any, record: Any, proxy: Any) -> None:
-    """Replace a pooled connection whose server went away.
-
-    The server has nothing to say on an idle connection; a readable socket is its farewell.
-    Costs microseconds, where asking `SELECT 1` would cost every alert a round trip.
-    """
-    if time.monotonic() - record.info.get(USED_AT, -1.0) < JUST_USED and not connection.closed:
-        return
-    if connection.closed or _readable(connection.fileno()):
-        raise sa.exc.DisconnectionError("the database closed this connection")
-
-
-def _readable(fd: int) -> bool:
-    poll = os_select.poll()
-    poll.register(fd, os_select.POLLIN | os_select.POLLHUP | os_select.POLLERR)
-    return bool(poll.poll(0))
 
 
 def _end_session(error: BaseException | None) -> None:

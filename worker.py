@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app
 from config import Config, ConfigError
+from engines import write_in_bulk
 from extensions import db
 from services.change_feed import WORK, make_waker, wake_no_worker
 from services.worker import housekeeping
@@ -68,6 +69,7 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
             return
         waker = make_waker(WORK)
         wake_no_worker()
+        write_in_bulk(db.engine)
         stop.interrupt = waker.interrupt
         pipeline = Pipeline(app, name, waker.interrupt)
         follower = AccountFollower(app, name)

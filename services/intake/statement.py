@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from domain.intake import FUTURE_TOLERANCE
-from extensions import USED_AT, bare_transaction, db, insert_or_update, is_postgresql, release_session, utc_now
+from engines import USED_AT
+from extensions import bare_transaction, db, insert_or_update, is_postgresql, release_session, utc_now
 from models import Instrument, Pair, RegistryVersion, Signal
 from services import failpoints
 from services.intake.repeats import is_new, last_of_body, next_key

@@ -16,14 +16,16 @@ MAY_IMPORT = {
     "domain": {"domain"},
     "brokers": {"brokers", "domain"},
     "models": {"models", "domain", "extensions"},
-    "services": {"services", "models", "domain", "brokers", "extensions", "config", "logs"},
+    "services": {"services", "models", "domain", "brokers", "engines", "extensions", "config", "logs"},
     "resources": {"resources", "services", "models", "domain", "extensions"},
     "dashboard": {"dashboard", "services", "models", "domain", "extensions", "config"},
     "config.py": {"config_files", "config_values"},
     "config_files.py": {"config_values"},
     "config_values.py": set(),
-    "extensions.py": set(),
+    "engines.py": {"sqlite_turns"},
+    "extensions.py": {"engines"},
     "logs.py": set(),
+    "sqlite_turns.py": set(),
 }
 OURS = {path.stem for path in ROOT.glob("*.py")} | {path.parent.name for path in ROOT.glob("*/__init__.py")}
 
