@@ -2,8 +2,8 @@
 
 SQLite itself lets waiting writers sleep longer and longer (up to 0.1 s) and gives the lock to whoever happens to ask
 when it is free. A worker that works off a backlog frees it for a moment only, so alerts would wait for seconds, and be
-lost. Here a writer asks again every few milliseconds and shows by a lock on a file beside the database that it waits;
-and a process that writes in bulk steps aside, before each of its transactions, while somebody waits.
+lost. Here one writer of each process asks again every millisecond, and shows by a lock on a file beside the database
+that it waits; and a process that writes in bulk steps aside, before each of its transactions, while somebody waits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ASK_AGAIN = 0.002  # seconds, on average, until a writer asks again
+ASK_AGAIN = 0.001  # seconds, on average, until a writer asks again
 STEP_ASIDE = 0.1  # seconds, at most, that a bulk writer lets others go first
 SHOWS = ".writers"  # what the file is called after the database
 
@@ -29,6 +29,7 @@ class Turns:
     def __init__(self, database: str) -> None:
         self._path = Path(f"{database}{SHOWS}")
         self._guard = threading.Lock()
+        self._line = threading.Lock()
         self._waiting = 0
         self._file: int | None = None
         self._pid = 0
@@ -42,7 +43,7 @@ class Turns:
             if _has_begun(connection):
                 return
             end = time.monotonic() + patience
-            with self._shown_as_waiting():
+            with self._shown_as_waiting(), self._first_in_line(patience):
                 while not _has_begun(connection):
                     if time.monotonic() >= end:
                         raise sqlite3.OperationalError("database is locked")
@@ -71,6 +72,16 @@ class Turns:
                 return True
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             return False
+
+    @contextlib.contextmanager
+    def _first_in_line(self, patience: float) -> Iterator[None]:
+        """Wait until no other thread of this process asks: if all did, they would take the time that writers need."""
+        if not self._line.acquire(timeout=patience):
+            raise sqlite3.OperationalError("database is locked")
+        try:
+            yield
+        finally:
+            self._line.release()
 
     @contextlib.contextmanager
     def _shown_as_waiting(self) -> Iterator[None]:
