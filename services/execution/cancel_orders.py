@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from brokers.base import Broker
 from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown
+from domain.enums import Purpose
 from domain.errors import Conflict, NotFound
 from domain.messages import OrderReport
 from domain.order_status import CLOSED, OrderStatus
@@ -75,6 +76,29 @@ def cancel_signal_orders(session: Session, signal: Signal, reason: str, actor: s
     if orders:
         refresh_signal(session, signal, None, now, actor)
     return len(orders)
+
+
+def cancel_for_exits(session: Session, reasons: Mapping[int, str], actor: str, now: datetime) -> list[Order]:
+    """Request the cancel of entries that stand against exits, and of the other leg where they are legs of a pair.
+
+    `reasons` say by order id what for. Returns the orders, with those of other legs; one that was not sent has ended at
+    once. A leg that is only traded back is left alone.
+    """
+    of_orders = sa.select(Order.signal_id).where(Order.id.in_(reasons))
+    locked = sa.select(Signal).where(Signal.id.in_(of_orders)).order_by(Signal.id).with_for_update(of=Signal)
+    signals = {signal.id: signal for signal in session.execute(locked).scalars()}
+    pairs = [signal.id for signal in signals.values() if signal.symbol2 is not None]
+    other_leg = Order.signal_id.in_(pairs) & Order.status.not_in(CLOSED) & (Order.purpose != Purpose.UNWIND)
+    query = sa.select(Order).where(Order.id.in_(reasons) | other_leg).order_by(Order.id).with_for_update(of=Order)
+    orders = list(session.execute(query).scalars())
+    of_signal = {order.signal_id: reasons[order.id] for order in orders if order.id in reasons}
+    for order in orders:
+        if order.cancel_requested_at is None:
+            why = reasons.get(order.id) or of_signal[order.signal_id]
+            request_cancel(session, order, why, actor, now)
+    for signal in signals.values():  # only now: a leg that was asked to end alone would be taken for a broken pair
+        refresh_signal(session, signal, None, now, actor)
+    return orders
 
 
 def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from brokers.base import Broker
@@ -20,13 +19,13 @@ from domain.lanes.position_reversal import Parts
 from domain.order_status import OrderStatus
 from domain.planning.values import CUT
 from domain.trace import step
-from models import Order, Signal
+from models import Order
 from services.catalog.snapshots import Snapshot
 from services.execution import stops
-from services.execution.order_moves import note, request_cancel
+from services.execution.cancel_orders import cancel_for_exits
+from services.execution.order_moves import note
 from services.execution.order_records import Locked, fail_order
 from services.execution.position_reversal import parts_of, send_in_parts
-from services.execution.roll_up import refresh_signal
 
 logger = logging.getLogger(__name__)
 
@@ -171,9 +170,5 @@ class Gate:
     def _cancel(self, order_ids: Sequence[int], closing: Order) -> None:
         if not order_ids:
             return
-        query = sa.select(Order, Signal).outerjoin(Signal, Signal.id == Order.signal_id)
-        query = query.where(Order.id.in_(order_ids)).with_for_update(of=Order)
-        for order, signal in self.session.execute(query).all():
-            why = f"order {closing.id} closes a position on the other side"
-            request_cancel(self.session, order, why, self.worker, self.now)
-            refresh_signal(self.session, signal, order, self.now, self.worker)
+        why = f"order {closing.id} closes a position on the other side"
+        cancel_for_exits(self.session, dict.fromkeys(order_ids, why), self.worker, self.now)

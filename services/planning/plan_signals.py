@@ -16,19 +16,18 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from domain.order_status import SignalStatus
+from domain.order_status import OrderStatus, SignalStatus
 from domain.planning.plan import plan
 from domain.planning.values import Outcome, Planned, Refused, Waits, note
 from domain.preflight import BrokerFacts
 from extensions import announce, is_postgresql, transaction
-from models import Order, Signal
+from models import Signal
 from services import failpoints
 from services.broker_state.market import NotKnown
 from services.catalog import snapshots
 from services.catalog.snapshots import Snapshot
+from services.execution.cancel_orders import cancel_for_exits
 from services.execution.claims import Claim
-from services.execution.order_moves import request_cancel
-from services.execution.roll_up import refresh_signal
 from services.ledger.books import read_books
 from services.planning.broker_needs import WorkerContext, ask_all, askable, facts_for
 from services.planning.claim import Batch, claim, is_any_due
@@ -209,19 +208,11 @@ def _ask_for_ends(session: Session, decided: Decided, worker: str, batch: Batch)
     """Request the cancel of orders that keep a position from being closed; one that was not sent ends at once."""
     if not decided.cancel:
         return
-    of_orders = sa.select(Order.signal_id).where(Order.id.in_(decided.cancel))
-    locked = sa.select(Signal).where(Signal.id.in_(of_orders)).order_by(Signal.id).with_for_update(of=Signal)
-    signals = {signal.id: signal for signal in session.execute(locked).scalars()}
-    query = sa.select(Order).where(Order.id.in_(decided.cancel)).order_by(Order.id).with_for_update(of=Order)
-    ended = False
-    for order in session.execute(query).scalars().all():
-        _, why = decided.cancel[order.id]
-        request_cancel(session, order, why, worker, batch.now)
-        ended = ended or order.status == "CANCELED"
-        logger.info("order %s: its end is asked for, %s", order.client_order_id, why)
-    for signal in signals.values():  # only now: a leg that was asked to end alone would be taken for a broken pair
-        refresh_signal(session, signal, None, batch.now, worker)
-    if ended:
+    reasons = {order_id: why for order_id, (_, why) in decided.cancel.items()}
+    orders = cancel_for_exits(session, reasons, worker, batch.now)
+    for order in orders:
+        logger.info("order %s: its cancel is requested, %s", order.client_order_id, order.cancel_reason)
+    if any(order.status == OrderStatus.CANCELED for order in orders):
         waiting = {by for by, _ in decided.cancel.values()}
         for signal in batch.signals:
             if signal.id in waiting:

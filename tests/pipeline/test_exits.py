@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from brokers.paper.instructions import Kind
-from domain.enums import CheckMode, LegPolicy, MarketPosition, Scope, Side, StopLevel
+from domain.enums import CheckMode, FailurePolicy, LegPolicy, MarketPosition, Scope, Side, StopLevel
 from extensions import transaction
 from models import BrokerAccount, Order, Position, PositionDifference, Signal
 from services.catalog import check_limits
@@ -326,3 +326,22 @@ def test_to_a_target_too_an_exit_of_a_pair_opens_nothing_on_a_leg_that_has_drift
     closes = [("V", "sell", 5)] if left > 0 else []
     assert [(o.symbol, o.side, o.quantity) for o in desk.orders(exit_)] == [("MA", "sell", 5), *closes]
     assert outcome(desk, exit_)[0] == "filled"
+
+
+@pytest.mark.parametrize("on_failure", list(FailurePolicy))
+def test_an_exit_that_a_pair_s_leg_stands_against_ends_both_legs_of_that_pair(
+    desk: Desk, context: Flask, on_failure: FailurePolicy
+):
+    make_pair(context, "KO-V", "1", on_leg_failure=on_failure)
+    check_limits.set_rule(RuleForm(check="exclusivity", mode=CheckMode.OFF), "the test")
+    enter(desk, ticker="MA-3*V", price="2")
+    desk.work()
+    desk.tell(Kind.WORK, 2)
+    pair = enter(desk, ticker="KO-V", price="2")
+    desk.work()
+    assert [order.status for order in desk.orders(pair)] == ["ACCEPTED", "ACCEPTED"]
+    exit_ = leave(desk, ticker="MA-3*V", price="2")
+    desk.work()
+    desk.work()
+    assert [(order.status, order.purpose) for order in desk.orders(pair)] == [("CANCELED", "signal")] * 2
+    assert (desk.signal(pair).status, desk.signal(exit_).status, held(desk)) == ("canceled", "filled", {})
