@@ -15,6 +15,7 @@ from domain.lanes.aim import Aim, aim, position_text
 from domain.lanes.values import (
     NOT_KNOWN,
     ZERO,
+    Ahead,
     Ask,
     Decision,
     Kind,
@@ -42,14 +43,24 @@ def decide(lane: Lane, ask: Ask, step: Step) -> Decision:
         return _close_first(lane, ask, wanted, step)
     if wanted.kind is None and lane.ahead and not goes_flat:  # what is ahead will change the position
         return _behind(lane, Kind.ENTRY, wanted.end)
+    if wanted.kind is None and (first := _exit_ahead(lane)) is not None:  # a reversal ahead may open again
+        return _after(first, Kind.EXIT, wanted.end)
     if wanted.kind is None:
         return _rebalance(lane, ask, wanted, step) or _nothing(lane, ask, wanted)
     return _open(lane, ask, wanted, step)
 
 
 def _behind(lane: Lane, kind: Kind, end: Decimal) -> Wait:
-    first = lane.ahead[0]
+    return _after(lane.ahead[0], kind, end)
+
+
+def _after(first: Ahead, kind: Kind, end: Decimal) -> Wait:
     return Wait(reason=f"signal {first.signal_id} comes first: {first.why}", kind=kind, end=end)
+
+
+def _exit_ahead(lane: Lane) -> Ahead | None:
+    """Return the first exit or reversal that waits ahead in the lane."""
+    return next((signal for signal in lane.ahead if signal.is_exit), None)
 
 
 def _goes_flat(ask: Ask) -> bool:
@@ -81,19 +92,23 @@ def _nothing(lane: Lane, ask: Ask, wanted: Aim) -> Nothing:
 
 
 def _passed(lane: Lane, ask: Ask, wanted: Aim) -> tuple[int, ...]:
-    """Return the waiting entries that are over once the lane is flat or turned: what they waited for will not come."""
-    if not (_goes_flat(ask) or wanted.kind is Kind.REVERSAL):
+    """Return the waiting entries that are over once the lane has turned, or closed to the position of the alert.
+
+    That position counts them in: were they traded after it, they would lead beyond it.
+    """
+    names_it = ask.bound is not None and (ask.cuts or ask.to_target) and wanted.end == ask.bound
+    if not (_goes_flat(ask) or wanted.kind is Kind.REVERSAL or (wanted.kind is Kind.EXIT and names_it)):
         return ()
     return tuple(signal.signal_id for signal in lane.ahead if not signal.is_exit)
 
 
 def _close_first(lane: Lane, ask: Ask, wanted: Aim, step: Step) -> Decision:
     kind = wanted.kind or Kind.EXIT
-    if exits := [signal for signal in lane.ahead if signal.is_exit]:
-        return Wait(reason=f"signal {exits[0].signal_id} comes first: {exits[0].why}", kind=kind, end=wanted.end)
+    if (first := _exit_ahead(lane)) is not None:
+        return _after(first, kind, wanted.end)
     entries = [order for order in lane.own if not order.only_closes]
     if entries or any(leg.promised for leg in lane.legs):
-        return _await_entries(entries, kind, wanted.end)
+        return _await_entries(lane, entries, kind, wanted.end)
     mends = [order for order in lane.own if order.purpose is Purpose.UNWIND]
     if mends:
         return Wait(reason=_awaits(mends[0], "trades a leg back"), kind=kind, end=wanted.end)
@@ -110,11 +125,11 @@ def _close_first(lane: Lane, ask: Ask, wanted: Aim, step: Step) -> Decision:
     return Trade(kind=kind, end=wanted.end, legs=legs, notes=wanted.notes, passes=_passed(lane, ask, wanted))
 
 
-def _await_entries(entries: list[Working], kind: Kind, end: Decimal) -> Wait:
+def _await_entries(lane: Lane, entries: list[Working], kind: Kind, end: Decimal) -> Wait:
     """Return the wait for entries to end: an order to the market gets a moment to be filled, others are canceled."""
     if not entries:
         return Wait(reason="waits for a leg that is about to be ordered", kind=kind, end=end)
-    young = [order for order in entries if _is_about_to_fill(order, end)]
+    young = [order for order in entries if _is_about_to_fill(order, lane, end)]
     # Legs of one signal end together. If one ended alone, the pair would be taken for broken, and be mended.
     have_their_turn = {o.signal_id for o in young if o.may_be_at_venue and not o.follows and o.signal_id is not None}
     ends = [order for order in entries if order not in young and order.signal_id not in have_their_turn]
@@ -126,13 +141,18 @@ def _await_entries(entries: list[Working], kind: Kind, end: Decimal) -> Wait:
     return Wait(reason=reason, kind=kind, end=end, cancel=cancel, seconds=seconds)
 
 
-def _is_about_to_fill(order: Working, end: Decimal) -> bool:
+def _is_about_to_fill(order: Working, lane: Lane, end: Decimal) -> bool:
     if not order.is_market or order.cancel_requested or order.status in NOT_KNOWN:
         return False
     if order.age is None or not order.may_be_at_venue:
-        # What is held at the end comes from it, or it hedges what is filled already: it is left its turn.
-        return order.follows or order.side.sign * end > 0
+        # What is held at the end comes from it or by way of it, or it hedges what is filled: it is left its turn.
+        return order.follows or order.side.sign * end > 0 or (_brings_back(order, lane) and end != 0)
     return order.age < GRACE
+
+
+def _brings_back(order: Working, lane: Lane) -> bool:
+    """Return True if an order goes against what its leg holds: a reversal that has not closed all of it yet."""
+    return any(leg.symbol == order.symbol and leg.held * order.side.sign < 0 for leg in lane.legs)
 
 
 def _awaits(order: Working, what: str) -> str:
@@ -216,7 +236,7 @@ def _open(lane: Lane, ask: Ask, wanted: Aim, step: Step) -> Decision:
     unknown = next((order for order in lane.own if order.status in NOT_KNOWN), None)
     if unknown is not None:
         return Wait(reason=_awaits(unknown, ""), kind=kind, end=end)
-    closing = next((order for order in lane.own if order.only_closes), None)
+    closing = next((order for order in lane.own if order.only_closes or _brings_back(order, lane)), None)
     if closing is not None:  # were it to fail, what opens now would only have made smaller what is held
         return Wait(reason=_awaits(closing, "closes the position first"), kind=kind, end=end)
     opens = abs(end - lane.before)

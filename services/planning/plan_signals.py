@@ -196,7 +196,7 @@ def _end_passed(session: Session, decided: Decided, worker: str) -> None:
     query = sa.select(Signal).where(Signal.id.in_(decided.passed)).order_by(Signal.id).with_for_update(of=Signal)
     for signal in session.execute(query).scalars():
         by = decided.passed[signal.id]
-        text = f"Signal {by} takes the position back to flat or round, so what this one waited for is over."
+        text = f"Signal {by} brings the position to where its alert says, so what this one waited for is over."
         steps = [note("lane", False, text, exit=by)]
         refused = Refused(
             status=SignalStatus.CANCELED, reason=f"passed by the exit of signal {by}", text=text, steps=steps

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from domain.lanes.values import Kind
 from domain.order_status import OrderStatus
 from tests.domain.lanes.desk_model import Desk, SimOrder
 
@@ -302,3 +303,38 @@ def test_an_order_never_meets_our_own_on_the_other_side(way: str) -> None:
     fill_all(desk)
     assert desk.position("X") == (D(0),)
     assert adding.status == "planned"
+
+
+def test_a_flat_alert_waits_for_a_reversal_that_waits_ahead_of_it(way: str) -> None:
+    desk = Desk()
+    entry = resting(desk, way, 5)
+    desk.alert("X", closing(way), 10, bound=size(way, -5), previous=size(way, 5), is_market=False)
+    desk.alert("X", opening(way), 10, bound=size(way, 5), previous=size(way, -5), is_market=False)
+    flat = desk.alert("X", closing(way), 5, bound=D(0), previous=size(way, 5))
+    assert flat.status == "waiting"
+    desk.end(entry)
+    fill_all(desk)
+    assert desk.position("X") == (D(0),)
+
+
+@pytest.mark.parametrize("targets", [(-10, 5, -5), (-15, -10, -15, -5), (10, -10, 10, 3), (5, 15, 5, 10)])
+def test_alerts_that_overtake_each_other_come_to_the_position_of_the_last(way: str, targets: tuple[int, ...]) -> None:
+    desk, before = Desk(), D(0)
+    for target in (size(way, number) for number in targets):
+        side = "buy" if target > before else "sell"
+        desk.alert("X", side, abs(target - before), bound=target, previous=before)
+        before = target
+    fill_all(desk)
+    assert desk.position("X") == (before,)
+
+
+def test_an_entry_waits_until_a_reversal_has_closed_what_was_held(way: str) -> None:
+    desk = holding(way)
+    desk.alert("X", closing(way), 20, bound=size(way, -10), previous=size(way, 10))
+    reversal = desk.orders[-1]
+    more = desk.alert("X", closing(way), 5, bound=size(way, -15), previous=size(way, -10))
+    desk.fill(reversal, 4)
+    assert (more.status, desk.position("X")) == ("waiting", (size(way, 6),))
+    desk.end(reversal, S.REJECTED)  # what it has not closed is still held
+    fill_all(desk)
+    assert (desk.position("X"), more.kind) == ((size(way, 1),), Kind.EXIT)
