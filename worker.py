@@ -29,14 +29,12 @@ from config import Config, ConfigError
 from engines import write_in_bulk
 from extensions import db
 from services.change_feed import WORK, make_waker, wake_no_worker
+from services.timing import LONGEST_WAIT, PATIENCE_AT_END, RETRY_AFTER_ERROR
 from services.worker import housekeeping
 from services.worker.account_follower import AccountFollower
-from services.worker.pipeline import PATIENCE, Pipeline, Stop
+from services.worker.pipeline import Pipeline, Stop
 
 logger = logging.getLogger("worker")
-
-LONGEST_WAIT = 1.0  # seconds: a hint that change may get lost, so the tables are read this often anyway
-RETRY_AFTER = 1.0
 
 
 @contextmanager
@@ -86,7 +84,7 @@ def run(app: Flask, once: bool, stop: Stop) -> None:
         finally:
             stop.interrupt = lambda: None
             pipeline.end()
-            follower.end(PATIENCE)
+            follower.end(PATIENCE_AT_END)
             waker.close()
             _say_goodbye(name)
             logger.info("worker %s ended", name)
@@ -110,11 +108,11 @@ def _patiently(step: Callable[[], T], stop: Stop) -> T | None:
         except SQLAlchemyError as e:
             db.session.rollback()
             logger.error("database: %s; trying again", str(getattr(e, "orig", None) or e).strip())
-            time.sleep(RETRY_AFTER)
+            time.sleep(RETRY_AFTER_ERROR)
         except Exception:
             db.session.rollback()
             logger.exception("unexpected; trying again")
-            time.sleep(RETRY_AFTER)
+            time.sleep(RETRY_AFTER_ERROR)
         finally:
             db.session.remove()
     return None

@@ -31,10 +31,10 @@ FOLDER = "FAULTS_TICKETS"  # names the folder of the tickets
 LEASE = timedelta(seconds=8)
 
 SHORTER: tuple[tuple[ModuleType, str, Any], ...] = (
-    (claims, "LEASE", LEASE),
+    (claims, "SEND_LEASE", LEASE),
     (claims, "SEND_WALL", timedelta(seconds=1)),
-    (recorder, "LEASE", LEASE),
-    (cancel_orders, "LEASE", timedelta(seconds=5)),
+    (recorder, "SEND_LEASE", LEASE),
+    (cancel_orders, "CANCEL_LEASE", timedelta(seconds=5)),
     (pipeline, "REAP_EVERY", 1.0),
 )
 

@@ -26,7 +26,6 @@ from models.order import OPEN
 from services.accounts.broker_keys import unreadable
 from services.catalog.orphaned_positions import list_stranded
 
-HEARTBEAT = 10  # seconds
 STALE = 30
 
 

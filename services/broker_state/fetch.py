@@ -15,21 +15,16 @@ from brokers.errors import BrokerError
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from services.broker_state import account_state
 from services.broker_state.reservations import Reservations, answered
+from services.timing import ASSET_REFRESH, QUOTES_PAUSE, QUOTES_QUIET, QUOTES_WANTED, SESSION_TTL, TURNED_TTL
 
 logger = logging.getLogger(__name__)
 
-SESSION_TTL = 15.0
-TURNED_TTL = 1.0  # once the market was to open or to close: brokers' clocks differ from ours by less
-ASSET_REFRESH = 300.0
 # Assets that are known are asked for again a few at a time. All at once would be the broker's list of everything it
 # trades: megabytes, and a third of a second in which nothing is planned. Where very many are traded it is that list
 # all the same, for one by one they would take the requests that orders need.
 FEW, MANY = 10, 100
-REMEMBERED = 600.0  # so long after a symbol was planned its quotes are kept fresh
 MOST_SYMBOLS = 50  # asked for at a time: a broker may look no more up one by one, and must not leave any unasked
 # After quotes have failed they are left alone so long: a call that only ends by its time-out holds up the polls.
-QUOTES_PAUSE = 30.0
-QUIET = 300.0  # so long without a failure, and quotes that failed are told to be back
 
 
 @dataclass(slots=True)
@@ -73,7 +68,7 @@ def wanted_lately(known: BrokerState) -> set[str]:
     """Return the symbols whose quotes were needed lately; what was needed long ago is forgotten."""
     with known.lock:
         now = time.monotonic()
-        known.wanted = {symbol: at for symbol, at in known.wanted.items() if now - at < REMEMBERED}
+        known.wanted = {symbol: at for symbol, at in known.wanted.items() if now - at < QUOTES_WANTED}
         return set(known.wanted)
 
 
@@ -150,7 +145,7 @@ def ask_ahead(account_id: int, known: BrokerState, symbols: Sequence[str]) -> Co
         known.quotes_failed_at = time.monotonic()
         return []
     known.quotes_trouble = None
-    if known.quotes_told and now - known.quotes_failed_at > QUIET:
+    if known.quotes_told and now - known.quotes_failed_at > QUOTES_QUIET:
         known.quotes_told = False
         logger.info("account %s: there are quotes again", account_id)
     return list(quotes.values())

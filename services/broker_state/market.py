@@ -28,14 +28,10 @@ from services.broker_state.fetch import (
     ask_session,
     wanted_lately,
 )
+from services.timing import ACCOUNT_TTL, ASSET_TTL, ESTIMATE_TTL, HOLDINGS_TTL, QUOTE_TTL
 
 # Seconds. A worker asks again every 5 to 10 s, so that planning seldom has to wait for an answer; what it sends
 # meanwhile is counted as spent, and the broker has the last word on money anyway.
-ACCOUNT_TTL = 15.0
-ASSET_TTL = 600.0
-HOLDINGS_TTL = 2.0
-QUOTE_TTL = 1.0  # where a check goes by the quote
-ESTIMATE_TTL = 15.0  # where a quote only tells what legs cost about
 MOST_AHEAD = 100  # of the registered symbols have quotes before the first alert for them comes
 
 

@@ -24,12 +24,11 @@ from services.execution.external_orders import ExternalOrders
 from services.execution.order_moves import move_order, note, request_cancel
 from services.execution.order_records import Locked, apply_report, is_same_order, lock_order
 from services.execution.roll_up import refresh_signal
+from services.timing import CANCEL_AGAIN, CANCEL_LEASE
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
-LEASE = timedelta(seconds=15)  # one worker at a time asks for one cancel
-DELAYS = (1, 2, 5, 10, 30, 60)  # seconds until the broker is asked again
 
 
 def cancel_order(order_id: int, reason: str, actor: str) -> Order:
@@ -103,7 +102,7 @@ def cancel_for_exits(session: Session, reasons: Mapping[int, str], actor: str, n
 
 def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     """Ask the broker for the end of one order; False when none is due."""
-    due = take(S.CANCEL_PENDING, brokers, lambda _: LEASE)
+    due = take(S.CANCEL_PENDING, brokers, lambda _: CANCEL_LEASE)
     if due is None:
         return False
     failpoints.reach("cancel before asking")
@@ -181,5 +180,5 @@ def _try_again(due: InHand, reason: str, worker: str) -> None:
 
 def _later(locked: Locked) -> None:
     order = locked.order
-    order.next_at = locked.now + timedelta(seconds=DELAYS[min(order.cancel_tries, len(DELAYS) - 1)])
+    order.next_at = locked.now + timedelta(seconds=CANCEL_AGAIN[min(order.cancel_tries, len(CANCEL_AGAIN) - 1)])
     order.cancel_tries += 1

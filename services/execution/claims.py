@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from domain.enums import AssetClass, LegPolicy, OrderType, Purpose, Side, TimeInForce
 from domain.messages import AlertPrice, OrderRequest
 from models import Order, Signal
+from services.timing import SEND_LEASE, SEND_WALL
 
-LEASE = timedelta(seconds=45)
-SEND_WALL = timedelta(seconds=10)  # the longest a broker call may take; adapters keep to it
 MOST_ATTEMPTS = 5
 
 
@@ -28,13 +27,13 @@ class Claim:
     @property
     def is_fresh(self) -> bool:
         """Return True if there is time for a call before the lease ends."""
-        left = (LEASE - SEND_WALL - timedelta(seconds=5)).total_seconds() - (time.monotonic() - self.began)
+        left = (SEND_LEASE - SEND_WALL - timedelta(seconds=5)).total_seconds() - (time.monotonic() - self.began)
         return left > 0
 
 
 def take_lease(order: Order, worker: str, now: datetime) -> None:
     """Give an order into a worker's hands; the epoch rises, so that an earlier hand can change nothing any more."""
-    order.lease_owner, order.lease_until = worker, now + LEASE
+    order.lease_owner, order.lease_until = worker, now + SEND_LEASE
     order.lease_epoch += 1
 
 

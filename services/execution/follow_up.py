@@ -25,6 +25,7 @@ from models import Instrument, Order, Signal
 from services.catalog import snapshots
 from services.execution.new_orders import NewOrder, add_orders, make_order
 from services.execution.order_moves import request_cancel
+from services.timing import FIX_DELAY, FIX_LIFETIME
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,6 @@ WHAT = {
     Purpose.COMPLETE: "a failed leg is sent again",
     Purpose.UNWIND: "trades a leg back, because the other one failed",
 }
-FIX_LIFETIME = timedelta(minutes=15)  # of an order that hedges, or trades a leg back
-FIX_DELAY = timedelta(seconds=5)  # before leg orders are tried again; the first try goes at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -18,13 +18,12 @@ from domain.trace import step
 from models import AssetState, Order, Signal
 from services.execution.follow_up import leg_orders
 from services.execution.order_moves import note
+from services.timing import REVERSAL_PATIENCE
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
 ZERO, ONE, SMALLEST = Decimal(0), Decimal(1), Decimal("1e-8")
-WAIT = timedelta(seconds=1)  # until an order is looked at again of which nothing is free
-PATIENCE = timedelta(seconds=10)  # so long it waits; then the broker has the word
 
 
 def parts_of(session: Session, order: Order, holding: AccountHolding, now: datetime) -> Parts:
@@ -36,7 +35,7 @@ def parts_of(session: Session, order: Order, holding: AccountHolding, now: datet
     if order.send_attempts or order.attached:
         return Parts(order.quantity)
     parts = split(Side(order.side), order.quantity, holding, _short_step(session, order))
-    if parts.must_wait and order.created_at + PATIENCE <= now:
+    if parts.must_wait and order.created_at + REVERSAL_PATIENCE <= now:
         return Parts(parts.later, lost=parts.lost)
     return parts
 

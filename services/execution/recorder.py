@@ -25,16 +25,14 @@ from extensions import transaction
 from models import Order, OrderEvent
 from services import failpoints
 from services.account_lock import is_account_locked
-from services.execution.claims import LEASE, MOST_ATTEMPTS, Claim, drop_lease
+from services.execution.claims import MOST_ATTEMPTS, Claim, drop_lease
 from services.execution.order_moves import move_order, note
 from services.execution.order_records import Locked, apply_report, fail_order, is_same_order, lock_orders
+from services.timing import FIRST_LOOKUP, FIRST_PAUSE, LONGEST_BACK_OFF, LONGEST_PAUSE, SEND_LEASE
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
-FIRST_LOOKUP = timedelta(seconds=2)
-LONGEST_BACK_OFF = 60.0  # seconds
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds until answers are recorded again that the database did not take
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 Answer = OrderReport | Exception
 Answered = tuple[Claim, Answer]
@@ -59,7 +57,7 @@ class Backlog:
 
     def _is_tried_again(self, claim: Claim, e: Exception) -> bool:
         name, what = claim.request.client_order_id, str(getattr(e, "orig", None) or e).strip()
-        if time.monotonic() - claim.began >= LEASE.total_seconds():
+        if time.monotonic() - claim.began >= SEND_LEASE.total_seconds():
             logger.error("order %s: the answer could not be booked (%s); it will be looked up", name, what)
             return False
         if claim.order_id not in self._told:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
@@ -26,11 +26,11 @@ from services.execution.cancel_orders import cancel_for_exits
 from services.execution.order_moves import note
 from services.execution.order_records import Locked, fail_order
 from services.execution.position_reversal import parts_of, send_in_parts
+from services.timing import HOLD
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
-HOLD = timedelta(milliseconds=500)  # until an order is looked at again that waits for another one's end
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -31,11 +31,11 @@ from services.execution.order_moves import request_cancel
 from services.execution.order_records import lock_order
 from services.execution.roll_up import refresh_signal
 from services.intake.desk_signals import InternalSignal, add_signal
+from services.timing import STOP_ROUND_DELAY
 
 logger = logging.getLogger(__name__)
 
 ROUNDS = 3  # tries to close a position, before a person must look
-ROUND_DELAY = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +260,7 @@ def _close_book(session: Session, stop: StopInForce, account_id: int, held: Sequ
             return f"{name}: {what}, being closed by signal {last.id}"
         if len(earlier) >= ROUNDS:
             return f"{name}: {what} could not be closed, see signal {last.id}; a person must look"
-        if last.received_at > now - ROUND_DELAY:
+        if last.received_at > now - STOP_ROUND_DELAY:
             return f"{name}: {what}, tried again soon"
     first = held[0]
     add_signal(

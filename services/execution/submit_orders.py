@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,12 +34,12 @@ from services.execution.send_gate import Gate
 from services.execution.send_orders import send_now
 from services.execution.sendable import legs_together, sendable
 from services.ledger.books import read_books
+from services.timing import SIBLING_WAIT
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
 MOST = 64  # orders in one transaction
-SIBLING_WAIT = timedelta(milliseconds=200)
 Send = Callable[[Sequence[Claim], Mapping[int, Broker], str], None]
 
 

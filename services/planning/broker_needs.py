@@ -27,12 +27,11 @@ from services.catalog.snapshots import AccountRef, Snapshot
 from services.planning.check_inputs import insists_on_quotes, needs_quotes, said
 from services.planning.contexts import subject_of, symbols_of
 from services.planning.store import apply_outcome
+from services.timing import BROKER_AWAY, LONGEST_AWAY
 
 logger = logging.getLogger(__name__)
 
 ASKING = "ask"
-BROKER_AWAY = 2.0  # seconds until a broker is asked again that could not be asked
-LONGEST_WAIT = 5.0  # seconds, where it says itself when it may be asked again: alerts that wait must end in time
 
 
 class Tasks(Protocol):
@@ -112,7 +111,7 @@ def _ask_now(desk: WorkerContext, wanted: NotKnown) -> bool:
         # A limit that is reached is no trouble: alerts wait for the next minute as orders do.
         level = logging.INFO if isinstance(e, RateLimited) else logging.WARNING
         logger.log(level, "account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
-        pause = min(e.retry_after, LONGEST_WAIT) if isinstance(e, RateLimited) else BROKER_AWAY
+        pause = min(e.retry_after, LONGEST_AWAY) if isinstance(e, RateLimited) else BROKER_AWAY
         desk.market.pass_over(wanted.account_id, pause)
         expire_waiting(wanted.account_id, desk.lifetime, desk.worker)
         return False

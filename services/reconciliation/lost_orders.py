@@ -15,16 +15,16 @@ from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction
 from models import Order
 from services.reconciliation.sync_broker import book_reports
+from services.timing import LOST_LOOK_BACK
 
 S = OrderStatus
 GIVEN_UP = (S.STALE, S.DENIED, S.REJECTED, S.CANCELED)
-LOOK_BACK = timedelta(days=1)
 MOST = 5  # look-ups at a time: the broker's limit of requests is for orders first
 # Until the next look-up, by how long ago the order was sent: an hour, say, is late already for one to show.
 PAUSES = (
     (timedelta(minutes=10), timedelta(seconds=15)),
     (timedelta(hours=1), timedelta(minutes=1)),
-    (LOOK_BACK, timedelta(minutes=10)),
+    (LOST_LOOK_BACK, timedelta(minutes=10)),
 )
 
 
@@ -60,7 +60,7 @@ def _take(account_id: int, symbols: Collection[str] | None) -> list[str]:
 def _lost(account_id: int, symbols: Collection[str] | None, now: datetime) -> sa.Select[Order]:
     return (
         sa.select(Order)
-        .where(Order.account_id == account_id, Order.created_at > now - LOOK_BACK, Order.status.in_(GIVEN_UP))
+        .where(Order.account_id == account_id, Order.created_at > now - LOST_LOOK_BACK, Order.status.in_(GIVEN_UP))
         # It was sent, looked up in vain, and the broker never named an id of its own.
         .where(Order.sent_at.is_not(None), Order.lookups > 0, Order.broker_order_id.is_(None))
         .where(Order.next_at <= now if symbols is None else Order.symbol.in_(symbols))
@@ -70,4 +70,4 @@ def _lost(account_id: int, symbols: Collection[str] | None, now: datetime) -> sa
 
 def _pause(order: Order, now: datetime) -> timedelta:
     age = now - (order.sent_at or order.created_at)
-    return next((pause for until, pause in PAUSES if age < until), LOOK_BACK)
+    return next((pause for until, pause in PAUSES if age < until), LOST_LOOK_BACK)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from brokers.base import Broker
 from domain.messages import OrderReport
 from extensions import database_time, reading
+from services.timing import CLOCK_MARGIN, LIST_LOOK_BACK
 
 FEW = 3  # fewer are looked up one by one, which costs no more
-OLDEST = timedelta(days=1)  # a list of all orders since then is still short
-MARGIN = timedelta(seconds=60)  # the broker's clock and ours may differ
 
 
 def list_these(broker: Broker, orders: Sequence[Any]) -> list[OrderReport]:
@@ -21,9 +19,9 @@ def list_these(broker: Broker, orders: Sequence[Any]) -> list[OrderReport]:
     Raises BrokerUnavailable.
     """
     with reading():
-        oldest = database_time() - OLDEST
+        oldest = database_time() - LIST_LOOK_BACK
     wanted = {order.client_order_id: order.sent_at for order in orders if order.sent_at and order.sent_at > oldest}
     if len(wanted) < FEW:
         return []
-    reports = broker.list_orders(min(wanted.values()) - MARGIN)
+    reports = broker.list_orders(min(wanted.values()) - CLOCK_MARGIN)
     return [report for report in reports if report.client_order_id in wanted]

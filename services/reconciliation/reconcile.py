@@ -23,13 +23,12 @@ from services.broker_state.account_state import set_state
 from services.ledger import crypto_fees
 from services.reconciliation.foreign_orders import traded_by_others
 from services.reconciliation.lost_orders import look_for_lost
-from services.reconciliation.sync_broker import LOOK_BACK, poll_account
+from services.reconciliation.sync_broker import poll_account
+from services.timing import LONGEST_LOOK_BACK, LOOK_BACK, POSITION_LAG
 
 logger = logging.getLogger(__name__)
 
 ZERO = Decimal(0)
-LONGEST_LOOK_BACK = timedelta(days=30)
-POSITION_LAG = 30.0  # seconds until positions show a fill
 
 
 def start_account(account_id: int, broker: Broker, worker: str) -> datetime:

@@ -35,15 +35,13 @@ from services.execution.order_records import (
 from services.execution.roll_up import refresh_signal
 from services.reconciliation.foreign_orders import see_foreign
 from services.reconciliation.order_lists import list_these
+from services.timing import LOOK_BACK, LOOKUP_DELAYS, OVERLAP
 
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
 UNBOOKABLE = (DataError, IntegrityError, ValueError, ArithmeticError)
-LOOKUP_DELAYS = [2, 5, 10, 20, 30, 60]  # seconds until the next look-up, then each 60 s
 MIN_LOOKUPS = 3
-LOOK_BACK = timedelta(minutes=60)
-OVERLAP = timedelta(seconds=60)  # a poll looks so much further back than the last one ended
 
 
 def resolve_next(brokers: Mapping[int, Broker], worker: str) -> bool:

@@ -18,6 +18,7 @@ from brokers.alpaca.account_events import AccountEvents
 from brokers.errors import BrokerError
 from domain.account_opening.status import StatusEvent
 from services.account_opening import account_rows, brokerage, follow_accounts
+from services.timing import FOLLOW_EVERY, LISTENER_EVERY
 from services.worker import housekeeping
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,6 @@ OVER = {
     "asking": "accounts at the brokerage are followed again",
     "events": "events of accounts at the brokerage are heard again",
 }
-EVERY = 2.0  # seconds
-LISTENER_EVERY = 5.0  # seconds between looks at whose turn it is to listen
 MOST = 20  # accounts in a row
 
 
@@ -85,7 +84,7 @@ class AccountFollower:
         while not self._ending.is_set():
             self.step()
             self._tend_events()
-            self._poke.wait(EVERY)
+            self._poke.wait(FOLLOW_EVERY)
             self._poke.clear()
         self._stop_listening()
 

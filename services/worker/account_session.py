@@ -23,22 +23,26 @@ from services.broker_state import account_state
 from services.broker_state.market import Market
 from services.reconciliation import reconcile, sync_broker
 from services.reconciliation.lost_orders import look_for_lost
+from services.timing import (
+    BUSY_GAP,
+    COMPARE_EVERY,
+    LONGEST_REST,
+    LOST_EVERY,
+    OPEN_AGAIN,
+    POLL_AGAIN,
+    POLL_GAP,
+    READS_HELD,
+    STREAM_RENEW,
+)
 from services.worker import stream_lease
 from services.worker.read_pace import ReadPace
 from services.worker.stream_watch import StreamWatch
 
 logger = logging.getLogger(__name__)
 
-COMPARE_EVERY = 300.0
-LOST_EVERY = 15.0  # seconds between looks at orders that were given up
-LONGEST_REST = 1.0
-RETRY_AFTER = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries to open an account
-POLL_GAP, BUSY_GAP = 0.2, 1.5  # seconds between polls that a stream asks for, at first and when many come
 BUSY = 10  # polls in ten seconds
 # Seconds that reads may wait for the broker's limit of requests; after that it counts as one that cannot be read.
-LONGEST_HELD = 120.0
 # Seconds until a poll that brought half of something is repeated: soon at first, then leaving others their requests.
-SOON = (0.3, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 READS = frozenset({"state", "poll"})  # topics of a broker that cannot be read
@@ -93,7 +97,7 @@ class AccountSession:
 
     @property
     def _waits_for_limit(self) -> bool:
-        return self._limited_since is not None and time.monotonic() - self._limited_since < LONGEST_HELD
+        return self._limited_since is not None and time.monotonic() - self._limited_since < READS_HELD
 
     def step(self) -> None:
         """Do what is due now; inside an app context."""
@@ -126,7 +130,7 @@ class AccountSession:
         self._close()
 
     def _open(self) -> None:
-        if not self._is_due("open", RETRY_AFTER[min(self._tries, len(RETRY_AFTER) - 1)]):
+        if not self._is_due("open", OPEN_AGAIN[min(self._tries, len(OPEN_AGAIN) - 1)]):
             return
         self._tries += 1
         try:
@@ -181,7 +185,7 @@ class AccountSession:
             if compare:
                 self._due["compare"] = 0.0
             raise
-        self._due["soon"] = time.monotonic() + SOON[min(self._soon, len(SOON) - 1)]
+        self._due["soon"] = time.monotonic() + POLL_AGAIN[min(self._soon, len(POLL_AGAIN) - 1)]
         self._soon = self._soon + 1 if polled.soon else 0
         self._wake()
         return True
@@ -224,7 +228,7 @@ class AccountSession:
 
     def _tend_stream(self) -> None:
         """Listen while the lease is ours, and keep on record how the stream fares."""
-        if not self._is_due("stream", stream_lease.RENEW_SECONDS):
+        if not self._is_due("stream", STREAM_RENEW):
             return
         if not stream_lease.take_stream(self.account_id, self._worker):
             self._close_stream()

@@ -19,13 +19,13 @@ from brokers.errors import BrokerUnavailable, RateLimited
 from extensions import db
 from services.execution import cancel_orders
 from services.reconciliation import look_up_together, sync_broker
+from services.timing import LOOKUP_RESTS
 from services.worker.read_pace import ReadPace
 
 logger = logging.getLogger(__name__)
 
 MOST = 50  # cancels, and look-ups, of one errand: then others get a turn
 FEW = 5  # look-ups of one errand while orders need the requests
-RESTS = (2.0, 5.0, 10.0)  # seconds without look-ups, after one that could not be made
 
 
 class BrokerTasks:
@@ -98,13 +98,13 @@ class BrokerTasks:
             ):
                 done += 1
         except RateLimited as e:  # nothing is wrong there
-            self._rests_until[account_id] = time.monotonic() + min(e.retry_after, RESTS[-1])
+            self._rests_until[account_id] = time.monotonic() + min(e.retry_after, LOOKUP_RESTS[-1])
         except BrokerUnavailable as e:
             times = self._failed.get(account_id, 0)
             if times == 0:
                 logger.warning("account %s: orders of unknown outcome cannot be looked up now (%s)", account_id, e)
             self._failed[account_id] = times + 1
-            self._rests_until[account_id] = time.monotonic() + RESTS[min(times, len(RESTS) - 1)]
+            self._rests_until[account_id] = time.monotonic() + LOOKUP_RESTS[min(times, len(LOOKUP_RESTS) - 1)]
         else:
             if done and self._failed.pop(account_id, 0):
                 logger.info("account %s: orders can be looked up again", account_id)

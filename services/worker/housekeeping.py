@@ -11,10 +11,9 @@ from extensions import announce, database_time, insert_or_update, reading, trans
 from models import WebSession, Worker
 from services.health import STALE
 from services.identity import throttle, tokens
+from services.timing import KEEP_DEAD_WORKERS
 
 logger = logging.getLogger(__name__)
-
-KEEP_DEAD_WORKERS = timedelta(days=1)
 
 
 def heartbeat(name: str) -> None:

@@ -21,20 +21,14 @@ from services.broker_state.market import Market
 from services.execution import leg_timeouts, stops, submit_orders
 from services.execution.due import look
 from services.execution.send_pool import SendPool
-from services.health import HEARTBEAT
 from services.planning import broker_needs, plan_signals
 from services.planning.broker_needs import WorkerContext
+from services.timing import ACCOUNTS_EVERY, HEARTBEAT, HOUSEKEEPING_EVERY, PATIENCE_AT_END, REAP_EVERY, TEND_EVERY
 from services.worker import housekeeping
 from services.worker.account_session import AccountSession
 from services.worker.broker_tasks import BrokerTasks
 
 logger = logging.getLogger("worker")
-
-REAP_EVERY = 5.0
-TEND_EVERY = 0.5
-ACCOUNTS_EVERY = 2.0
-HOUSEKEEPING_EVERY = 600.0
-PATIENCE = 12.0  # seconds for broker calls in hand to end
 
 
 class Stop:
@@ -106,8 +100,8 @@ class Pipeline:
             keeper.end()
         self._errands.end(0.0)
         self._senders.close()
-        until = time.monotonic() + PATIENCE
-        self._errands.end(PATIENCE)
+        until = time.monotonic() + PATIENCE_AT_END
+        self._errands.end(PATIENCE_AT_END)
         for keeper in self._keepers.values():
             keeper.end(max(0.0, until - time.monotonic()))
 

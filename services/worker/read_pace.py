@@ -6,11 +6,10 @@ import time
 
 from brokers.base import Broker
 from services.execution.due import count_to_be_sent
+from services.timing import RARE_READS, SCARCE_AGAIN
 
 # Seconds between reads of a kind where requests are scarce: planning and those who wait for fills still learn what
 # they need, and it takes but a tenth of the requests.
-RARELY = {"state": 30.0, "poll": 10.0, "look-up": 10.0}
-LOOK_AGAIN = 0.5  # seconds until it is asked again whether requests are scarce
 
 
 class ReadPace:
@@ -26,7 +25,7 @@ class ReadPace:
     def is_scarce(self) -> bool:
         """Return True if the orders that are to be sent need the requests that are left; needs an app context."""
         now = time.monotonic()
-        if now - self._looked_at >= LOOK_AGAIN:
+        if now - self._looked_at >= SCARCE_AGAIN:
             able = self.broker.capabilities.is_remote
             self._is_scarce = able and self.broker.reads_wait(count_to_be_sent(self._account_id))
             self._looked_at = now
@@ -34,7 +33,7 @@ class ReadPace:
 
     def may_read(self, kind: str) -> bool:
         """Return True if there may be a read of a kind now."""
-        return time.monotonic() - self._last.get(kind, -1e9) >= RARELY[kind] or not self.is_scarce
+        return time.monotonic() - self._last.get(kind, -1e9) >= RARE_READS[kind] or not self.is_scarce
 
     def note(self, kind: str) -> None:
         """Note that there is a read of a kind now."""

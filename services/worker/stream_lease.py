@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import sqlalchemy as sa
 
 from extensions import database_time, transaction
 from models import AccountState
-
-LEASE = timedelta(seconds=15)
-RENEW_SECONDS = 5.0
+from services.timing import STREAM_LEASE
 
 
 def take_stream(account_id: int, worker: str) -> bool:
@@ -24,7 +20,7 @@ def take_stream(account_id: int, worker: str) -> bool:
             AccountState.stream_until < now,
         )
         taken = sa.update(AccountState).where(AccountState.account_id == account_id, free)
-        result = session.execute(taken.values(stream_owner=worker, stream_until=now + LEASE))
+        result = session.execute(taken.values(stream_owner=worker, stream_until=now + STREAM_LEASE))
         return bool(result.rowcount)  # type: ignore[attr-defined]
 
 

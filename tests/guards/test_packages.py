@@ -13,6 +13,7 @@ PARTS = ("brokers", "commands", "dashboard", "domain", "models", "resources", "s
 ORDER = (
     "account_lock",
     "change_feed",
+    "timing",
     "failpoints",
     "journal",
     "batch_writes",

@@ -45,7 +45,7 @@ def test_an_account_opens_without_quotes_and_says_once_that_they_lack(
 ):
     forget_quotes(desk)
     monkeypatch.setattr(fetch, "QUOTES_PAUSE", 0.0)
-    monkeypatch.setattr(fetch, "QUIET", 0.0)
+    monkeypatch.setattr(fetch, "QUOTES_QUIET", 0.0)
     keeper = desk.keeper("another worker")
     with caplog.at_level(logging.INFO):
         for _ in range(3):

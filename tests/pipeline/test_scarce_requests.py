@@ -239,7 +239,7 @@ def test_a_limit_that_is_reached_is_no_broker_that_cannot_be_read(
         assert not keeper.is_away
         alone.look([desk.account_id] if keeper.is_away else [])
     assert "cannot be read" not in caplog.text
-    clock.ahead += account_session.LONGEST_HELD
+    clock.ahead += account_session.READS_HELD
     keeper.step()
     assert keeper.is_away  # for so long no limit of a minute can be the cause
     assert "cannot be read" in caplog.text

@@ -29,7 +29,7 @@ def wait_for(condition, seconds=5.0):
 
 
 def test_a_worker_follows_in_a_thread(context, alpaca, monkeypatch):
-    monkeypatch.setattr(account_follower, "EVERY", 0.02)
+    monkeypatch.setattr(account_follower, "FOLLOW_EVERY", 0.02)
     open_one()
     alpaca.move(rows()[0].alpaca_id, status="ACTIVE")
     let_pass(61)

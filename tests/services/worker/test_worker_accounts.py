@@ -279,7 +279,7 @@ def test_an_error_while_booking_leaves_the_order_to_be_looked_up(
     claims = desk.plan(ready=True) or []
     with monkeypatch.context() as patch:
         patch.setattr(recorder, "_record_all", broken)
-        patch.setattr(recorder, "LEASE", timedelta(seconds=0.5))  # so long it is tried again
+        patch.setattr(recorder, "SEND_LEASE", timedelta(seconds=0.5))  # so long it is tried again
         senders = SendPool(simulated, "worker", lambda: None)
         senders.send(claims, desk.brokers, "worker")
         senders.close()
