@@ -61,7 +61,8 @@ LONGEST_REST = 1.0  # of the thread that follows it
 COMPARE_EVERY = 300.0  # positions are compared with the books
 LOST_EVERY = 15.0  # orders that were given up are looked for
 POLL_GAP, BUSY_GAP = 0.2, 1.5  # between polls that a stream asks for, at first and when many come
-POLL_AGAIN = (0.3, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # until a poll that brought half of something is repeated
+# Until a poll that brought half of something is repeated: soon at first, then leaving others their requests.
+POLL_AGAIN = (0.3, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 READS_HELD = 120.0  # so long a broker's limit may hold reads back before the account counts as away
 RARE_READS = {"state": 30.0, "poll": 10.0, "look-up": 10.0}  # between reads while orders need the requests
 SCARCE_AGAIN = 0.5  # until it is asked again whether requests are scarce

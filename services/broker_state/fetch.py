@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 # all the same, for one by one they would take the requests that orders need.
 FEW, MANY = 10, 100
 MOST_SYMBOLS = 50  # asked for at a time: a broker may look no more up one by one, and must not leave any unasked
-# After quotes have failed they are left alone so long: a call that only ends by its time-out holds up the polls.
 
 
 @dataclass(slots=True)

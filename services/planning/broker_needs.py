@@ -57,7 +57,7 @@ class WorkerContext:
     lifetime: timedelta
     leg_timeout: int
     worker: str
-    errands: Tasks | None = None  # None = brokers are asked here and now
+    tasks: Tasks | None = None  # None = brokers are asked here and now
     room: Mapping[int, int] | None = None
 
 
@@ -75,7 +75,7 @@ def facts_for(desk: WorkerContext, signal: Signal, known: Snapshot) -> BrokerFac
 
 def askable(desk: WorkerContext) -> tuple[int, ...]:
     """Return the accounts whose signals can be planned now: their brokers can be asked, and are not being asked."""
-    asked = desk.errands.under_way(ASKING) if desk.errands else frozenset()
+    asked = desk.tasks.under_way(ASKING) if desk.tasks else frozenset()
     return tuple(account_id for account_id in desk.market.reachable() if account_id not in asked)
 
 
@@ -89,10 +89,10 @@ def ask_all(desk: WorkerContext, wanted: Iterable[NotKnown]) -> bool:
         by_account[each.account_id] = _joined(by_account.get(each.account_id), each)
     answered = False
     for account_id, each in by_account.items():
-        if desk.errands is None or not desk.brokers[account_id].capabilities.is_remote:
+        if desk.tasks is None or not desk.brokers[account_id].capabilities.is_remote:
             answered = _ask_now(desk, each) or answered
         else:
-            desk.errands.begin(account_id, ASKING, lambda each=each: _ask_now(desk, each))  # type: ignore[misc]
+            desk.tasks.begin(account_id, ASKING, lambda each=each: _ask_now(desk, each))  # type: ignore[misc]
     return answered
 
 

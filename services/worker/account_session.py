@@ -19,21 +19,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from brokers.base import Broker, Stream
 from brokers.errors import BrokerError, BrokerUnavailable, RateLimited
 from extensions import database_time, db, reading
+from services import timing
 from services.broker_state import account_state
 from services.broker_state.market import Market
 from services.reconciliation import reconcile, sync_broker
 from services.reconciliation.lost_orders import look_for_lost
-from services.timing import (
-    BUSY_GAP,
-    COMPARE_EVERY,
-    LONGEST_REST,
-    LOST_EVERY,
-    OPEN_AGAIN,
-    POLL_AGAIN,
-    POLL_GAP,
-    READS_HELD,
-    STREAM_RENEW,
-)
 from services.worker import stream_lease
 from services.worker.read_pace import ReadPace
 from services.worker.stream_watch import StreamWatch
@@ -41,10 +31,6 @@ from services.worker.stream_watch import StreamWatch
 logger = logging.getLogger(__name__)
 
 BUSY = 10  # polls in ten seconds
-# Seconds that reads may wait for the broker's limit of requests; after that it counts as one that cannot be read.
-# Seconds until a poll that brought half of something is repeated: soon at first, then leaving others their requests.
-
-
 READS = frozenset({"state", "poll"})  # topics of a broker that cannot be read
 
 
@@ -97,7 +83,7 @@ class AccountSession:
 
     @property
     def _waits_for_limit(self) -> bool:
-        return self._limited_since is not None and time.monotonic() - self._limited_since < READS_HELD
+        return self._limited_since is not None and time.monotonic() - self._limited_since < timing.READS_HELD
 
     def step(self) -> None:
         """Do what is due now; inside an app context."""
@@ -109,9 +95,9 @@ class AccountSession:
             if self._pace.may_read("state"):
                 self._guarded("state", self._refresh)
             else:
-                self._due["state"] = time.monotonic() + LONGEST_REST
+                self._due["state"] = time.monotonic() + timing.LONGEST_REST
         self._guarded("poll", self._poll)
-        if not self._pace.is_scarce and self._is_due("lost", LOST_EVERY):
+        if not self._pace.is_scarce and self._is_due("lost", timing.LOST_EVERY):
             self._guarded("lost", self._look_for_lost)
 
     def _run(self) -> None:
@@ -121,16 +107,16 @@ class AccountSession:
                     self.step()
             except SQLAlchemyError as e:
                 logger.error("%s: database: %s", self._label, str(getattr(e, "orig", None) or e).strip())
-                self._ending.wait(LONGEST_REST)
+                self._ending.wait(timing.LONGEST_REST)
             except Exception:
                 logger.exception("%s: unexpected; trying again", self._label)
-                self._ending.wait(LONGEST_REST)
+                self._ending.wait(timing.LONGEST_REST)
             self._poke.wait(self._rest())
             self._poke.clear()
         self._close()
 
     def _open(self) -> None:
-        if not self._is_due("open", OPEN_AGAIN[min(self._tries, len(OPEN_AGAIN) - 1)]):
+        if not self._is_due("open", timing.OPEN_AGAIN[min(self._tries, len(timing.OPEN_AGAIN) - 1)]):
             return
         self._tries += 1
         try:
@@ -142,7 +128,7 @@ class AccountSession:
                 self._tell("open", f"{self.broker.name} cannot be read ({e}); it stays closed")
             return
         self._is_due("state", self.broker.capabilities.state_seconds)
-        self._is_due("compare", COMPARE_EVERY)
+        self._is_due("compare", timing.COMPARE_EVERY)
         self._tries, self.is_open, self._limited_since = 0, True, None
         self._told.clear()
         logger.info("%s: %s is in step, open for orders", self._label, self.broker.name)
@@ -158,15 +144,15 @@ class AccountSession:
         if not self._is_poll_due():
             return False
         if not self._pace.may_read("poll"):
-            self._polls_again = time.monotonic() + LONGEST_REST
+            self._polls_again = time.monotonic() + timing.LONGEST_REST
             return False
         news = self._may_poll_for_news() and self._watch.take_news()
         again = self._soon > 0 and time.monotonic() >= self._due.get("soon", 0.0)
-        compare = not self._pace.is_scarce and self._is_due("compare", COMPARE_EVERY)
+        compare = not self._pace.is_scarce and self._is_due("compare", timing.COMPARE_EVERY)
         if not (news or again or compare or self._is_turn()):
             return False
         if compare and not reconcile.take_turn(self.account_id, self.broker.capabilities.poll_seconds):
-            self._due["compare"] = time.monotonic() + LONGEST_REST  # another worker has the turn now
+            self._due["compare"] = time.monotonic() + timing.LONGEST_REST  # another worker has the turn now
             compare = False
             if not (news or again):
                 return False
@@ -185,7 +171,7 @@ class AccountSession:
             if compare:
                 self._due["compare"] = 0.0
             raise
-        self._due["soon"] = time.monotonic() + POLL_AGAIN[min(self._soon, len(POLL_AGAIN) - 1)]
+        self._due["soon"] = time.monotonic() + timing.POLL_AGAIN[min(self._soon, len(timing.POLL_AGAIN) - 1)]
         self._soon = self._soon + 1 if polled.soon else 0
         self._wake()
         return True
@@ -224,11 +210,11 @@ class AccountSession:
         if not self._polls:
             return 0.0
         many = len(self._polls) == BUSY and time.monotonic() - self._polls[0] < BUSY
-        return self._polls[-1] + (BUSY_GAP if many else POLL_GAP)
+        return self._polls[-1] + (timing.BUSY_GAP if many else timing.POLL_GAP)
 
     def _tend_stream(self) -> None:
         """Listen while the lease is ours, and keep on record how the stream fares."""
-        if not self._is_due("stream", STREAM_RENEW):
+        if not self._is_due("stream", timing.STREAM_RENEW):
             return
         if not stream_lease.take_stream(self.account_id, self._worker):
             self._close_stream()
@@ -266,7 +252,7 @@ class AccountSession:
         if self._limited_since is None:
             self._limited_since = time.monotonic()
             logger.info("%s: reads of %s wait (%s)", self._label, self.broker.name, limit)
-        self._polls_again = time.monotonic() + LONGEST_REST
+        self._polls_again = time.monotonic() + timing.LONGEST_REST
         return self._waits_for_limit
 
     def _tell(self, topic: str, text: str) -> None:
@@ -290,7 +276,7 @@ class AccountSession:
         if self._watch.has_news:
             polls.append(self._next_for_news())
         waiting += [max(at, self._polls_again) for at in polls]
-        return max(0.02, min([LONGEST_REST, *(at - time.monotonic() for at in waiting)]))
+        return max(0.02, min([timing.LONGEST_REST, *(at - time.monotonic() for at in waiting)]))
 
     def _close_stream(self) -> None:
         if self._stream is not None:

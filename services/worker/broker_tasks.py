@@ -24,12 +24,12 @@ from services.worker.read_pace import ReadPace
 
 logger = logging.getLogger(__name__)
 
-MOST = 50  # cancels, and look-ups, of one errand: then others get a turn
-FEW = 5  # look-ups of one errand while orders need the requests
+MOST = 50  # cancels, and look-ups, of one task: then others get a turn
+FEW = 5  # look-ups of one task while orders need the requests
 
 
 class BrokerTasks:
-    """The errands of one worker; `wake` is called when one is done. At most one of a kind for an account at once."""
+    """The tasks of one worker; `wake` is called when one is done. At most one of a kind for an account at once."""
 
     def __init__(self, app: Flask, worker: str, wake: Callable[[], None]) -> None:
         self._app, self._worker, self._wake = app, worker, wake
@@ -41,12 +41,12 @@ class BrokerTasks:
         self._ending = threading.Event()
 
     def under_way(self, kind: str) -> frozenset[int]:
-        """Return the accounts that have an errand of this kind under way."""
+        """Return the accounts that have an task of this kind under way."""
         with self._lock:
             return frozenset(account_id for account_id, of_kind in self._threads if of_kind == kind)
 
     def begin(self, account_id: int, kind: str, work: Callable[[], bool]) -> bool:
-        """Begin an errand in its own thread; False when one of its kind is under way, or all is ending.
+        """Begin an task in its own thread; False when one of its kind is under way, or all is ending.
 
         `work` returns True if there is more to do now for the worker, which is woken then.
         """

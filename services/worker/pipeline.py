@@ -44,16 +44,16 @@ class Stop:
 
 
 class Pipeline:
-    """Plans and sends orders; calls to remote brokers, and each account's keeper, have threads of their own."""
+    """Plans and sends orders; calls to remote brokers, and each account's session, have threads of their own."""
 
     def __init__(self, app: Flask, name: str, wake: Callable[[], None]) -> None:
         self.name = name
         self.market = Market({})
         self._app, self._wake = app, wake
         self._config: Config = app.config["DESK"]
-        self._senders, self._errands = SendPool(app, name, wake), BrokerTasks(app, name, wake)
+        self._senders, self._tasks = SendPool(app, name, wake), BrokerTasks(app, name, wake)
         self._left_alone = UnreachableAccounts()
-        self._keepers: dict[int, AccountSession] = {}
+        self._sessions: dict[int, AccountSession] = {}
         self._terms: dict[int, AccountTerms] = {}
         self._sealed: dict[int, str | None] = {}  # encrypted keys that could not be opened, by account
         self._due: dict[str, float] = {}
@@ -63,7 +63,7 @@ class Pipeline:
     @property
     def open(self) -> frozenset[int]:
         """Return the accounts that are in step with their broker; nothing is sent to others."""
-        return frozenset(number for number, keeper in self._keepers.items() if keeper.is_open)
+        return frozenset(number for number, session in self._sessions.items() if session.is_open)
 
     def run_due(self, stop: Stop) -> None:
         """Do all that can be done now, alerts first; returns early between two steps when told to stop."""
@@ -75,9 +75,9 @@ class Pipeline:
         if self._is_due("reap", REAP_EVERY):
             submit_orders.reap(self.name)
             submit_orders.expire_orders(self.name)
-            heard_of = {number for number, keeper in self._keepers.items() if not keeper.is_away}
+            heard_of = {number for number, session in self._sessions.items() if not session.is_away}
             self._left_alone.look(self._terms.keys() - heard_of)
-            for number in self._terms.keys() - self._keepers.keys():  # without keys nobody plans its signals
+            for number in self._terms.keys() - self._sessions.keys():  # without keys nobody plans its signals
                 broker_needs.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime), self.name)
         if self._is_due("tidy", HOUSEKEEPING_EVERY):
             housekeeping.tidy()
@@ -90,20 +90,20 @@ class Pipeline:
         """Do all that can be done now, without threads."""
         self._threads = False
         self._take_accounts()
-        for keeper in self._keepers.values():
-            keeper.step()
+        for session in self._sessions.values():
+            session.step()
         self.run_due(stop)
 
     def end(self) -> None:
         """Let what is on its way come to its end, and release the accounts."""
-        for keeper in self._keepers.values():
-            keeper.end()
-        self._errands.end(0.0)
+        for session in self._sessions.values():
+            session.end()
+        self._tasks.end(0.0)
         self._senders.close()
         until = time.monotonic() + PATIENCE_AT_END
-        self._errands.end(PATIENCE_AT_END)
-        for keeper in self._keepers.values():
-            keeper.end(max(0.0, until - time.monotonic()))
+        self._tasks.end(PATIENCE_AT_END)
+        for session in self._sessions.values():
+            session.end(max(0.0, until - time.monotonic()))
 
     def _take_accounts(self) -> None:
         """Connect to new accounts, and anew to those whose keys or switch have changed; leave those that are gone."""
@@ -131,28 +131,28 @@ class Pipeline:
             self._sealed[terms.id] = terms.credentials
             return
         self.market.connect(terms.id, broker)
-        keeper = AccountSession(
+        session = AccountSession(
             self._app, terms.id, broker, self.market, name=terms.name, worker=self.name, wake=self._wake
         )
-        self._keepers[terms.id] = keeper
+        self._sessions[terms.id] = session
         logger.info("account %s (%s): %s at %s", terms.id, terms.name, terms.environment, terms.broker)
         if self._threads:
-            keeper.begin()
+            session.begin()
 
     def _leave(self, number: int) -> None:
         del self._terms[number]
         self._sealed.pop(number, None)
-        keeper = self._keepers.pop(number, None)
-        if keeper is not None:
+        session = self._sessions.pop(number, None)
+        if session is not None:
             self.market.drop(number)
-            keeper.end()
+            session.end()
             logger.info("account %s: disconnected", number)
 
     def _trade(self, stop: Stop) -> None:
         """Plan, send, cancel and look up until nothing is left to do, or what is left is with the brokers."""
         busy = True
         while busy and not stop.asked:
-            ready = {number: keeper.broker for number, keeper in self._keepers.items() if keeper.is_open}
+            ready = {number: session.broker for number, session in self._sessions.items() if session.is_open}
             if not ready:  # not before the books agree
                 return
             claims = plan_signals.plan_next(self._desk(ready))
@@ -162,7 +162,7 @@ class Pipeline:
 
     def _desk(self, ready: Mapping[int, Broker]) -> WorkerContext:
         return WorkerContext(
-            brokers={number: keeper.broker for number, keeper in self._keepers.items()},
+            brokers={number: session.broker for number, session in self._sessions.items()},
             market=self.market,
             ready=frozenset(ready),
             # What queues has the next free places, exits first: what is planned now queues behind it.
@@ -170,7 +170,7 @@ class Pipeline:
             lifetime=timedelta(seconds=self._config.signal_lifetime),
             leg_timeout=self._config.leg_timeout,
             worker=self.name,
-            errands=self._errands if self._threads else None,
+            tasks=self._tasks if self._threads else None,
         )
 
     def _room(self, ready: Mapping[int, Broker]) -> dict[int, int]:
@@ -188,9 +188,9 @@ class Pipeline:
             if stop.asked:
                 break
             if broker.capabilities.is_remote and self._threads:
-                self._errands.begin(number, "orders", functools.partial(self._errands.see_to, number, broker))
+                self._tasks.begin(number, "orders", functools.partial(self._tasks.see_to, number, broker))
             else:
-                done = self._errands.see_to(number, broker) or done
+                done = self._tasks.see_to(number, broker) or done
         return done
 
     def _is_due(self, step: str, seconds: float) -> bool:

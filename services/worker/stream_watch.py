@@ -1,4 +1,4 @@
-"""What is known of one account's push stream: fed by the stream's own thread, read by the account's keeper."""
+"""What is known of one account's push stream: fed by the stream's own thread, read by the account's account_session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class StreamWatch:
-    """The listener of a stream; `poke` wakes the keeper."""
+    """The listener of a stream; `poke` wakes the account_session."""
 
     def __init__(self, poke: Callable[[], None]) -> None:
         self._poke = poke

@@ -191,7 +191,7 @@ class TestWhereNoOrderTurnsAPositionRound:
             set_up_simulated(app)
             make_stock(app, "NVDA")
             with open_alpaca_desk(app, simulator) as made:
-                made.keeper().step()
+                made.account_session().step()
                 yield made
 
     def trade(self, desk: AlpacaDesk, alerts: Alerts, side: Side, size: str, *, plan_only: bool = False) -> int:

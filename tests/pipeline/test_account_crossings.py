@@ -41,7 +41,7 @@ def simulated(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterat
 @pytest.fixture
 def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
     with open_alpaca_desk(simulated, simulator) as made:
-        made.keeper().step()
+        made.account_session().step()
         yield made
 
 

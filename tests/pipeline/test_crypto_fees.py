@@ -35,7 +35,7 @@ def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         set_up_simulated(app)
         make_stock(app, "BTCUSD", asset_class="CRYPTO")
         with open_alpaca_desk(app, simulator) as made:
-            made.keeper().step()
+            made.account_session().step()
             yield made
 
 

@@ -30,7 +30,7 @@ def desk(database_url: str, tmp_path: Path) -> Iterator[AlpacaDesk]:
         set_up_simulated(app)
         make_pair(app, "AAPL-MSFT", "2")
         with open_alpaca_desk(app, simulator) as made:
-            made.keeper().step()
+            made.account_session().step()
             yield made
 
 
@@ -46,17 +46,17 @@ def test_an_account_opens_without_quotes_and_says_once_that_they_lack(
     forget_quotes(desk)
     monkeypatch.setattr(fetch, "QUOTES_PAUSE", 0.0)
     monkeypatch.setattr(fetch, "QUOTES_QUIET", 0.0)
-    keeper = desk.keeper("another worker")
+    account_session = desk.account_session("another worker")
     with caplog.at_level(logging.INFO):
         for _ in range(3):
-            keeper._due.clear()
-            keeper.step()
-        assert keeper.is_open
+            account_session._due.clear()
+            account_session.step()
+        assert account_session.is_open
         assert desk.state().cash == 1_000_000
         assert (desk.state().trouble or "").startswith("no quotes: ")
         desk.simulator.control("DELETE", "faults")
-        keeper._due.clear()
-        keeper.step()
+        account_session._due.clear()
+        account_session.step()
     assert desk.state().trouble is None
     assert caplog.text.count("no quotes") == 1
     assert caplog.text.count("there are quotes again") == 1
@@ -84,9 +84,9 @@ def test_quotes_that_come_and_go_are_told_once_and_not_asked_for_at_every_turn(
 @pytest.mark.parametrize("path", ["/v2/account", "/v2/positions", "/v2/clock"])
 def test_without_money_positions_or_hours_it_stays_closed(desk: AlpacaDesk, path: str):
     desk.simulator.tell("status_503", where=path, times=99)
-    keeper = desk.keeper("another worker")
-    keeper.step()
-    assert not keeper.is_open
+    account_session = desk.account_session("another worker")
+    account_session.step()
+    assert not account_session.is_open
     assert "503" in (desk.state().trouble or "")
 
 

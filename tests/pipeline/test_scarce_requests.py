@@ -84,28 +84,28 @@ def statuses() -> Counter[str]:
     return Counter(db.session.execute(sa.select(Order.status)).scalars())
 
 
-def go_on(desk: AlpacaDesk, clock: Clock, keeper: AccountSession, tasks: BrokerTasks) -> None:
+def go_on(desk: AlpacaDesk, clock: Clock, account_session: AccountSession, tasks: BrokerTasks) -> None:
     """Let a second pass in which an account's fills are told by its stream."""
     clock.ahead += 1.0
     desk.simulator.advance(1)
-    keeper._watch.changed()
-    keeper.step()
+    account_session._watch.changed()
+    account_session.step()
     tasks.see_to(desk.account_id, desk.broker)
 
 
 def test_all_orders_of_a_burst_are_sent_before_reads_use_the_minute_up(
     desk: AlpacaDesk, clock: Clock, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keeper, tasks = desk.keeper(), BrokerTasks(desk.app, "worker", lambda: None)
-    keeper.step()
-    assert keeper.is_open
+    account_session, tasks = desk.account_session(), BrokerTasks(desk.app, "worker", lambda: None)
+    account_session.step()
+    assert account_session.is_open
     rowids = [desk.alert(symbol) for symbol in SYMBOLS]
     before, alone = requests(desk), UnreachableAccounts()
     for _ in range(BURST // 2):
         send_some(desk, 2)
-        go_on(desk, clock, keeper, tasks)
-        assert not keeper.is_away
-        alone.look([desk.account_id] if keeper.is_away else [])
+        go_on(desk, clock, account_session, tasks)
+        assert not account_session.is_away
+        alone.look([desk.account_id] if account_session.is_away else [])
     made = requests(desk) - before
     assert made[ORDERS] == BURST, f"{statuses()} {dict(made)}"
     assert statuses().keys() <= {"ACCEPTED", "FILLED"}
@@ -120,7 +120,7 @@ def test_all_orders_of_a_burst_are_sent_before_reads_use_the_minute_up(
 
 
 def test_several_unknown_outcomes_are_looked_up_by_one_list(desk: AlpacaDesk, simulator: Simulator) -> None:
-    desk.keeper().step()
+    desk.account_session().step()
     rowids = [desk.alert(symbol) for symbol in SYMBOLS[:6]]
     simulator.tell("drop_after", times=6)
     desk.work()
@@ -137,7 +137,7 @@ def test_several_unknown_outcomes_are_looked_up_by_one_list(desk: AlpacaDesk, si
 def test_an_unknown_outcome_that_the_list_does_not_show_is_asked_for_by_its_id(
     desk: AlpacaDesk, simulator: Simulator
 ) -> None:
-    desk.keeper().step()
+    desk.account_session().step()
     for symbol in SYMBOLS[:4]:
         desk.alert(symbol)
     simulator.tell("drop_before", times=1)
@@ -152,7 +152,7 @@ def test_an_unknown_outcome_that_the_list_does_not_show_is_asked_for_by_its_id(
 
 
 def test_an_order_that_is_sent_while_a_poll_asks_is_not_looked_up(desk: AlpacaDesk, simulator: Simulator) -> None:
-    desk.keeper().step()
+    desk.account_session().step()
     desk.alert(SYMBOLS[0])
 
     def send(point: str) -> None:
@@ -172,7 +172,7 @@ def test_an_order_that_is_sent_while_a_poll_asks_is_not_looked_up(desk: AlpacaDe
 def test_several_orders_that_ended_since_the_last_poll_are_read_by_one_list(
     desk: AlpacaDesk, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.keeper().step()
+    desk.account_session().step()
     rowids = [desk.alert(symbol) for symbol in SYMBOLS[:5]]
     simulator.tell("work", times=5)
     desk.work()
@@ -197,7 +197,7 @@ def leave(desk: AlpacaDesk, requests: int) -> None:
 
 
 def test_the_last_requests_of_a_minute_are_for_exits(desk: AlpacaDesk, simulator: Simulator) -> None:
-    desk.keeper().step()
+    desk.account_session().step()
     desk.alert(SYMBOLS[0])
     desk.work()
     simulator.advance(1)
@@ -215,7 +215,7 @@ def test_the_last_requests_of_a_minute_are_for_exits(desk: AlpacaDesk, simulator
 
 def test_a_leg_that_hedges_what_is_filled_goes_before_entries(desk: AlpacaDesk, simulator: Simulator) -> None:
     make_pair(desk.app, "MA-V", "3", leg_policy="leg1_first")
-    desk.keeper().step()
+    desk.account_session().step()
     rowid = desk.alert("MA-3*V", quantity="10")
     desk.work()
     simulator.advance(1)
@@ -228,20 +228,20 @@ def test_a_leg_that_hedges_what_is_filled_goes_before_entries(desk: AlpacaDesk, 
 def test_a_limit_that_is_reached_is_no_broker_that_cannot_be_read(
     desk: AlpacaDesk, clock: Clock, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keeper, alone = desk.keeper(), UnreachableAccounts()
+    account_session, alone = desk.account_session(), UnreachableAccounts()
     desk.alert(SYMBOLS[0])
     desk.plan()
     simulator.tell("rate_limit", where="reads", seconds=60, times=1000)
     for _ in range(10):
         clock.ahead += 10
-        keeper.step()
-        assert not keeper.is_open
-        assert not keeper.is_away
-        alone.look([desk.account_id] if keeper.is_away else [])
+        account_session.step()
+        assert not account_session.is_open
+        assert not account_session.is_away
+        alone.look([desk.account_id] if account_session.is_away else [])
     assert "cannot be read" not in caplog.text
     clock.ahead += account_session.READS_HELD
-    keeper.step()
-    assert keeper.is_away  # for so long no limit of a minute can be the cause
+    account_session.step()
+    assert account_session.is_away  # for so long no limit of a minute can be the cause
     assert "cannot be read" in caplog.text
     assert "rate limit" in str(desk.state().trouble)
 
@@ -251,7 +251,7 @@ def test_what_may_be_traded_is_read_ahead_in_one_list(desk: AlpacaDesk, simulato
     for symbol in more:
         make_stock(desk.app, symbol)
         simulator.control("PUT", f"assets/{symbol}", {"tradable": True})
-    desk.keeper().step()
+    desk.account_session().step()
     for symbol in SYMBOLS + more:
         desk.alert(symbol)
     while desk.plan() is not None:

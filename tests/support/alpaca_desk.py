@@ -43,13 +43,13 @@ class AlpacaDesk(Desk):
         self.market = Market(self.brokers)
         self.lifetime = LIFETIME
         self.count = 0
-        self._keepers: list[AccountSession] = []
+        self._sessions: list[AccountSession] = []
 
-    def keeper(self, worker: str = "worker") -> AccountSession:
+    def account_session(self, worker: str = "worker") -> AccountSession:
         made = AccountSession(
             self.app, self.account_id, self.broker, self.market, name="sim", worker=worker, wake=lambda: None
         )
-        self._keepers.append(made)
+        self._sessions.append(made)
         return made
 
     def state(self) -> AccountState:
@@ -67,8 +67,8 @@ class AlpacaDesk(Desk):
             time.sleep(0.02)
 
     def close(self) -> None:
-        for keeper in self._keepers:
-            keeper.end(PATIENCE)
+        for account_session in self._sessions:
+            account_session.end(PATIENCE)
         self.broker.close()
 
 

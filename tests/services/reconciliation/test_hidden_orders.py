@@ -55,11 +55,11 @@ def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
 
 
 @pytest.fixture
-def keeper(desk: AlpacaDesk) -> AccountSession:
-    keeper = desk.keeper()
-    keeper.step()
-    assert keeper.is_open
-    return keeper
+def account_session(desk: AlpacaDesk) -> AccountSession:
+    account_session = desk.account_session()
+    account_session.step()
+    assert account_session.is_open
+    return account_session
 
 
 def settle(desk: AlpacaDesk) -> None:
@@ -86,15 +86,15 @@ def give_up(desk: AlpacaDesk, rowid: int, symbol: str) -> Order:
         return session.get_one(Order, number)
 
 
-def show(desk: AlpacaDesk, keeper: AccountSession) -> None:
+def show(desk: AlpacaDesk, account_session: AccountSession) -> None:
     """Let the venue show what it hid; by then it is older than all that the polls look back to."""
     desk.simulator.advance(HIDDEN + 1)
     account_state.set_state(desk.account_id, synced_until=database_time() + MINUTES)
     with transaction() as session:
         session.execute(sa.update(Order).where(Order.status == "STALE").values(next_at=Order.created_at))
-    keeper._due.clear()
-    keeper._due["poll"] = keeper._due["compare"] = float("inf")
-    keeper.step()
+    account_session._due.clear()
+    account_session._due["poll"] = account_session._due["compare"] = float("inf")
+    account_session.step()
 
 
 def held() -> dict[str, Decimal]:
@@ -112,20 +112,20 @@ def differences() -> list[str]:
     return list(db.session.execute(sa.select(PositionDifference.symbol)).scalars())
 
 
-def test_a_hidden_order_is_taken_over_when_it_shows(desk: AlpacaDesk, keeper: AccountSession) -> None:
+def test_a_hidden_order_is_taken_over_when_it_shows(desk: AlpacaDesk, account_session: AccountSession) -> None:
     desk.simulator.tell("hidden", seconds=HIDDEN)
     rowid = desk.alert("AAPL")
     desk.work()
     assert give_up(desk, rowid, "AAPL").status == "STALE"
     assert desk.signal(rowid).status == "canceled"
-    show(desk, keeper)
+    show(desk, account_session)
     (order,) = desk.orders(rowid)
     assert (order.status, order.filled_quantity, desk.signal(rowid).status) == ("FILLED", 10, "filled")
     assert held() == at_broker(desk) == {"AAPL": 10}
 
 
 def test_a_position_that_nothing_explains_is_told_as_critical_once_and_shows_in_readyz(
-    simulated: Flask, desk: AlpacaDesk, keeper: AccountSession, caplog: pytest.LogCaptureFixture
+    simulated: Flask, desk: AlpacaDesk, account_session: AccountSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = simulated.test_client()
     housekeeping.heartbeat("worker")
@@ -136,9 +136,9 @@ def test_a_position_that_nothing_explains_is_told_as_critical_once_and_shows_in_
     give_up(desk, rowid, "AAPL")
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
-            keeper._due.clear()
-            keeper._due["poll"] = float("inf")
-            keeper.step()
+            account_session._due.clear()
+            account_session._due["poll"] = float("inf")
+            account_session.step()
     lines = [line for line in caplog.records if "AAPL" in line.message and line.levelno == logging.CRITICAL]
     assert [line.message.split(": ", 1)[1] for line in lines] == [
         "our book holds 0 AAPL, the broker 10, and nothing on record explains it"
@@ -148,7 +148,7 @@ def test_a_position_that_nothing_explains_is_told_as_critical_once_and_shows_in_
     assert answer.status_code == 200, "alerts are taken all the same"
     assert "differences" in {check["name"] for check in shown["checks"] if not check["ok"]}
     assert "AAPL" not in str(shown), "anyone may read it"
-    show(desk, keeper)
+    show(desk, account_session)
     with transaction() as session:  # of the venue's time, minutes have passed since it was filled
         session.execute(sa.update(Fill).values(at=database_time() - MINUTES))
     reconcile.compare_positions(desk.account_id, desk.broker)
@@ -157,7 +157,7 @@ def test_a_position_that_nothing_explains_is_told_as_critical_once_and_shows_in_
 
 
 def test_a_position_that_somebody_traded_by_hand_is_no_riddle(
-    desk: AlpacaDesk, keeper: AccountSession, caplog: pytest.LogCaptureFixture
+    desk: AlpacaDesk, account_session: AccountSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.simulator.control("POST", "orders", {"symbol": "AAPL", "qty": "7", "side": "buy"})
     desk.simulator.advance(1)
@@ -170,7 +170,9 @@ def test_a_position_that_somebody_traded_by_hand_is_no_riddle(
     ]
 
 
-def test_a_comparison_waits_for_whoever_books_for_the_account(desk: AlpacaDesk, keeper: AccountSession) -> None:
+def test_a_comparison_waits_for_whoever_books_for_the_account(
+    desk: AlpacaDesk, account_session: AccountSession
+) -> None:
     """The broker shows a fill that another worker is just booking: that is no difference."""
     desk.simulator.control("POST", "orders", {"symbol": "AAPL", "qty": "7", "side": "buy"})
     desk.simulator.advance(1)
@@ -191,7 +193,7 @@ def test_a_comparison_waits_for_whoever_books_for_the_account(desk: AlpacaDesk, 
 
 
 def test_a_hidden_leg_that_shows_after_the_other_was_traded_back_is_traded_back_too(
-    desk: AlpacaDesk, keeper: AccountSession
+    desk: AlpacaDesk, account_session: AccountSession
 ) -> None:
     desk.simulator.tell("hidden", seconds=HIDDEN, symbol="V")
     rowid = desk.alert("MA-3*V", quantity="20")
@@ -199,7 +201,7 @@ def test_a_hidden_leg_that_shows_after_the_other_was_traded_back_is_traded_back_
     assert give_up(desk, rowid, "V").status == "STALE"
     settle(desk)
     assert held() == {}, "leg 1 is traded back, for leg 2 has failed"
-    show(desk, keeper)
+    show(desk, account_session)
     settle(desk)
     assert held() == at_broker(desk) == {}
     signal = desk.signal(rowid)
@@ -207,7 +209,7 @@ def test_a_hidden_leg_that_shows_after_the_other_was_traded_back_is_traded_back_
 
 
 def test_a_hidden_leg_that_shows_after_it_was_sent_again_is_not_held_twice(
-    desk: AlpacaDesk, keeper: AccountSession
+    desk: AlpacaDesk, account_session: AccountSession
 ) -> None:
     desk.simulator.tell("hidden", seconds=HIDDEN, symbol="PEP")
     rowid = desk.alert("KO-2*PEP", Side.BUY, "20")
@@ -215,13 +217,13 @@ def test_a_hidden_leg_that_shows_after_it_was_sent_again_is_not_held_twice(
     give_up(desk, rowid, "PEP")
     settle(desk)
     assert held() == {"KO": 20, "PEP": -40}, "leg 2 is sent again"
-    show(desk, keeper)
+    show(desk, account_session)
     settle(desk)
     assert held() == at_broker(desk) == {"KO": 20, "PEP": -40}
     assert desk.signal(rowid).status == "filled"
 
 
-def test_a_hidden_exit_is_taken_over_when_it_shows(desk: AlpacaDesk, keeper: AccountSession) -> None:
+def test_a_hidden_exit_is_taken_over_when_it_shows(desk: AlpacaDesk, account_session: AccountSession) -> None:
     desk.alert("AAPL", position=LONG, position_size=Decimal(10))
     settle(desk)
     desk.simulator.tell("hidden", seconds=HIDDEN)
@@ -230,12 +232,12 @@ def test_a_hidden_exit_is_taken_over_when_it_shows(desk: AlpacaDesk, keeper: Acc
     assert give_up(desk, rowid, "AAPL").status == "STALE"
     settle(desk)
     assert held() == {"AAPL": 10}
-    show(desk, keeper)
+    show(desk, account_session)
     assert (held(), at_broker(desk), desk.signal(rowid).status) == ({}, {}, "filled")
 
 
 def test_a_hidden_leg_of_an_exit_that_was_closed_again_meanwhile_leaves_nothing_open(
-    desk: AlpacaDesk, keeper: AccountSession
+    desk: AlpacaDesk, account_session: AccountSession
 ) -> None:
     desk.alert("MA-3*V", Side.BUY, "20", position=LONG, position_size=Decimal(20))
     settle(desk)
@@ -245,7 +247,7 @@ def test_a_hidden_leg_of_an_exit_that_was_closed_again_meanwhile_leaves_nothing_
     settle(desk)
     give_up(desk, rowid, "V")
     settle(desk)
-    show(desk, keeper)
+    show(desk, account_session)
     settle(desk)
     assert held() == at_broker(desk) == {}
     assert desk.signal(rowid).status == "filled"

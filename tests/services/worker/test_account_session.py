@@ -61,10 +61,10 @@ def send(desk: AlpacaDesk, quantity: str = "10") -> int:
 
 
 def test_an_account_is_open_once_the_books_were_compared(desk: AlpacaDesk):
-    keeper = desk.keeper()
-    assert not keeper.is_open
-    keeper.step()
-    assert keeper.is_open
+    account_session = desk.account_session()
+    assert not account_session.is_open
+    account_session.step()
+    assert account_session.is_open
     state = desk.state()
     assert state.reconciled_at is not None
     assert state.cash == 1_000_000
@@ -72,18 +72,18 @@ def test_an_account_is_open_once_the_books_were_compared(desk: AlpacaDesk):
 
 
 def test_what_is_filled_while_nobody_polls_is_told_by_the_stream(desk: AlpacaDesk):
-    keeper = desk.keeper()
-    keeper.begin()
-    desk.wait(lambda: keeper.is_open and listening(desk) == 1)
+    account_session = desk.account_session()
+    account_session.begin()
+    desk.wait(lambda: account_session.is_open and listening(desk) == 1)
     rowid = send(desk)
     desk.wait(lambda: desk.signal(rowid).status == "filled")
     assert fills(desk) == [10]
 
 
 def test_what_happened_while_the_stream_was_cut_is_read_after_it_is_back(desk: AlpacaDesk):
-    keeper = desk.keeper()
-    keeper.begin()
-    desk.wait(lambda: keeper.is_open and listening(desk) == 1)
+    account_session = desk.account_session()
+    account_session.begin()
+    desk.wait(lambda: account_session.is_open and listening(desk) == 1)
     desk.simulator.tell("work")
     rowid = send(desk)
     (order,) = desk.orders(rowid)
@@ -96,9 +96,9 @@ def test_what_happened_while_the_stream_was_cut_is_read_after_it_is_back(desk: A
 
 
 def test_an_event_that_comes_twice_books_once(desk: AlpacaDesk):
-    keeper = desk.keeper()
-    keeper.begin()
-    desk.wait(lambda: keeper.is_open and listening(desk) == 1)
+    account_session = desk.account_session()
+    account_session.begin()
+    desk.wait(lambda: account_session.is_open and listening(desk) == 1)
     desk.simulator.tell("duplicate_event", times=10)
     rowid = send(desk)
     desk.wait(lambda: desk.signal(rowid).status == "filled")
@@ -110,36 +110,36 @@ def test_an_event_that_comes_twice_books_once(desk: AlpacaDesk):
 def test_without_a_stream_polls_bring_the_fills(simulated: Flask, simulator: Simulator):
     simulator.control("POST", "streams", {"refuse": 60})
     with open_alpaca_desk(simulated, simulator, poll_seconds=0.1) as desk:
-        keeper = desk.keeper()
-        keeper.begin()
-        desk.wait(lambda: keeper.is_open)
+        account_session = desk.account_session()
+        account_session.begin()
+        desk.wait(lambda: account_session.is_open)
         rowid = send(desk)
         desk.wait(lambda: desk.signal(rowid).status == "filled")
 
 
 def test_a_stream_that_is_refused_is_on_record_until_it_is_heard_again(desk: AlpacaDesk):
     desk.simulator.control("POST", "streams", {"refuse": 3600})
-    keeper = desk.keeper()
-    keeper.step()
-    keeper.step()  # begins to listen
-    desk.wait(lambda: "429" in (keeper._watch.state()[0] or ""))
-    keeper._due["stream"] = 0.0
-    keeper.step()
+    account_session = desk.account_session()
+    account_session.step()
+    account_session.step()  # begins to listen
+    desk.wait(lambda: "429" in (account_session._watch.state()[0] or ""))
+    account_session._due["stream"] = 0.0
+    account_session.step()
     assert "429" in (desk.state().stream_trouble or "")
     desk.simulator.control("POST", "streams", {"refuse": 0})
-    desk.wait(lambda: keeper._watch.state()[0] is None)
-    keeper._due["stream"] = 0.0
-    keeper.step()
+    desk.wait(lambda: account_session._watch.state()[0] is None)
+    account_session._due["stream"] = 0.0
+    account_session.step()
     state = desk.state()
     assert state.stream_trouble is None
     assert state.stream_heard_at is not None
 
 
 def test_one_worker_listens_and_another_takes_over(desk: AlpacaDesk):
-    first, second = desk.keeper("first"), desk.keeper("second")
-    for keeper in (first, second):
-        keeper.step()
-        keeper.step()
+    first, second = desk.account_session("first"), desk.account_session("second")
+    for account_session in (first, second):
+        account_session.step()
+        account_session.step()
     desk.wait(lambda: listening(desk) == 1)
     first._close()
     second._due["stream"] = 0.0
@@ -157,21 +157,21 @@ def test_wrong_keys_keep_the_account_closed_and_are_told_once(
         wrong = {"key_id": "PKSIMULATOR000000000", "secret_key": "not-the-secret"}
         account.credentials = seal(simulated.config["DESK"].credentials_key, account.id, wrong)
     with open_alpaca_desk(simulated, simulator) as desk, caplog.at_level(logging.WARNING):
-        keeper = desk.keeper()
+        account_session = desk.account_session()
         for _ in range(3):
-            keeper._due.clear()
-            keeper.step()
-        assert not keeper.is_open
+            account_session._due.clear()
+            account_session.step()
+        assert not account_session.is_open
         assert "refuses the keys" in (desk.state().trouble or "")
     assert "not-the-secret" not in caplog.text
     assert caplog.text.count("it stays closed") == 1
 
 
-def until_heard(desk: AlpacaDesk, keeper: AccountSession) -> None:
+def until_heard(desk: AlpacaDesk, account_session: AccountSession) -> None:
     def heard() -> bool:
-        keeper._due.clear()
-        keeper.step()
-        return not keeper.is_away
+        account_session._due.clear()
+        account_session.step()
+        return not account_session.is_away
 
     desk.wait(heard)
 
@@ -180,16 +180,16 @@ def test_a_broker_that_is_away_for_a_while_is_found_again(
     simulated: Flask, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ):
     with open_alpaca_desk(simulated, simulator, poll_seconds=0.05) as desk, caplog.at_level(logging.INFO):
-        keeper = desk.keeper()
-        keeper.step()
+        account_session = desk.account_session()
+        account_session.step()
         simulator.tell("status_503", where="reads", times=1000)
         for _ in range(3):
-            keeper._due.clear()
-            keeper.step()
-        assert keeper.is_open  # orders may go out; it is planning that asks for fresh figures
+            account_session._due.clear()
+            account_session.step()
+        assert account_session.is_open  # orders may go out; it is planning that asks for fresh figures
         assert "503" in (desk.state().trouble or "")
         simulator.control("DELETE", "faults")
-        until_heard(desk, keeper)
+        until_heard(desk, account_session)
         assert desk.state().trouble is None
     assert caplog.text.count("cannot be read (Alpaca answered 503") <= 2
     assert caplog.text.count("can be read again") == 1
@@ -199,46 +199,46 @@ def test_a_broker_that_stays_away_is_not_said_to_be_back(
     simulated: Flask, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ):
     with open_alpaca_desk(simulated, simulator, poll_seconds=0.05) as desk, caplog.at_level(logging.INFO):
-        keeper = desk.keeper()
-        keeper.step()
+        account_session = desk.account_session()
+        account_session.step()
         desk.alert("AAPL", Side.BUY, "10")
         desk.plan()  # an order that only polls tell of
         simulator.tell("status_503", where="reads", times=1000)
 
         def polled() -> bool:
-            keeper._due["poll"] = 0.0
-            keeper.step()
-            return keeper.is_away
+            account_session._due["poll"] = 0.0
+            account_session.step()
+            return account_session.is_away
 
         desk.wait(polled)
         for _ in range(3):
-            keeper._due["poll"] = keeper._due["state"] = math.inf
-            keeper.step()  # nothing is due, so nothing is learnt
-            assert keeper.is_away
+            account_session._due["poll"] = account_session._due["state"] = math.inf
+            account_session.step()  # nothing is due, so nothing is learnt
+            assert account_session.is_away
         assert "can be read again" not in caplog.text
         simulator.control("DELETE", "faults")
-        until_heard(desk, keeper)
+        until_heard(desk, account_session)
     assert "(sim): alpaca can be read again" in caplog.text
 
 
 def test_a_position_that_trades_just_now_is_no_difference(desk: AlpacaDesk):
-    keeper = desk.keeper()
-    keeper.step()
+    account_session = desk.account_session()
+    account_session.step()
     rowid = send(desk)
     desk.simulator.advance(1)
-    keeper._watch.changed()
-    keeper.step()
+    account_session._watch.changed()
+    account_session.step()
     assert desk.signal(rowid).status == "filled"
-    keeper._due["compare"] = 0.0
-    keeper._polls.clear()
-    keeper.step()
+    account_session._due["compare"] = 0.0
+    account_session._polls.clear()
+    account_session.step()
     assert db.session.execute(sa.select(PositionDifference)).all() == []
     desk.simulator.control("POST", "orders", {"symbol": "MSFT", "qty": "3", "side": "buy"})
     desk.simulator.advance(1)
-    keeper._due.clear()
+    account_session._due.clear()
     with transaction() as session:
         session.execute(sa.text("update account_states set polled_at = null"))
-    keeper.step()
+    account_session.step()
     (difference,) = db.session.execute(sa.select(PositionDifference)).scalars()
     assert (difference.symbol, difference.ours, difference.theirs) == ("MSFT", 0, 3)
 
@@ -256,13 +256,13 @@ def test_news_of_which_half_is_missing_is_asked_for_again_less_and_less_often(
         asked.append(time.monotonic())
         return sync_broker.Polled(datetime.now(UTC), True)
 
-    keeper = desk.keeper()
-    keeper.step()
+    account_session = desk.account_session()
+    account_session.step()
     monkeypatch.setattr(sync_broker, "poll_account", half)
-    keeper._watch.changed()
+    account_session._watch.changed()
     end = time.monotonic() + 2.2
     while time.monotonic() < end:
-        keeper.step()
+        account_session.step()
         time.sleep(0.02)
     gaps = [later - earlier for earlier, later in pairwise(asked)]
     assert 3 <= len(gaps) <= 4  # after 0.3, 0.3, 0.6 and 1.0 s

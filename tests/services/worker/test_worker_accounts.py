@@ -68,7 +68,7 @@ def change(**values: object) -> None:
 
 
 def open_names(pipeline: Pipeline) -> set[str]:
-    return {keeper.broker.name for keeper in pipeline._keepers.values() if keeper.is_open}
+    return {account_session.broker.name for account_session in pipeline._sessions.values() if account_session.is_open}
 
 
 def wait_for(pipeline: Pipeline, names: set[str]) -> None:
@@ -98,7 +98,7 @@ def test_a_worker_follows_what_people_do_to_accounts(pipeline: Pipeline, simulat
     wait_for(pipeline, {"paper"})
     change(credentials=keys, revision=3)
     wait_for(pipeline, {"paper", "alpaca"})
-    first = next(k for k in pipeline._keepers.values() if k.broker.name == "alpaca")
+    first = next(k for k in pipeline._sessions.values() if k.broker.name == "alpaca")
     number = first.account_id
     config = simulated.config["DESK"]
     other = seal(config.credentials_key, number, {"key_id": "PKSIMULATOR000000000", "secret_key": "not the one"})
@@ -107,12 +107,12 @@ def test_a_worker_follows_what_people_do_to_accounts(pipeline: Pipeline, simulat
     change(credentials="not a token", revision=5)
     pipeline._due.pop("accounts", None)
     pipeline.run_due(Stop())
-    assert number not in pipeline._keepers
+    assert number not in pipeline._sessions
 
 
 def test_keys_that_are_encrypted_anew_need_no_new_connection(pipeline: Pipeline, simulated: Flask):
     wait_for(pipeline, {"paper", "alpaca"})
-    before = dict(pipeline._keepers)
+    before = dict(pipeline._sessions)
     config = simulated.config["DESK"]
     number, token = db.session.execute(
         sa.select(BrokerAccount.id, BrokerAccount.credentials).where(BrokerAccount.name == "alpaca-sim")
@@ -123,7 +123,7 @@ def test_keys_that_are_encrypted_anew_need_no_new_connection(pipeline: Pipeline,
         connect(config, desk_accounts()[number])
     pipeline._due.pop("accounts", None)
     pipeline.run_due(Stop())
-    assert pipeline._keepers == before
+    assert pipeline._sessions == before
     assert open_names(pipeline) == {"paper", "alpaca"}
 
 
@@ -140,7 +140,7 @@ def test_keys_that_could_not_be_read_are_tried_again_once_they_are_encrypted_ane
         wait_for(pipeline, {"paper"})
         pipeline._due.pop("accounts", None)
         pipeline.run_due(Stop())
-    assert number not in pipeline._keepers
+    assert number not in pipeline._sessions
     assert caplog.text.count("its keys cannot be decrypted") == 1
     change(credentials=reseal(f"{config.credentials_key},{older}", read_token()))
     wait_for(pipeline, {"paper", "alpaca"})
@@ -148,11 +148,11 @@ def test_keys_that_could_not_be_read_are_tried_again_once_they_are_encrypted_ane
         assert (
             session.execute(sa.select(AccountState.trouble).where(AccountState.account_id == number)).scalar() is None
         )
-    keeper = pipeline._keepers[number]
+    account_session = pipeline._sessions[number]
     change(credentials=reseal(f"{older},{config.credentials_key}", read_token()))
     pipeline._due.pop("accounts", None)
     pipeline.run_due(Stop())
-    assert pipeline._keepers[number] is keeper
+    assert pipeline._sessions[number] is account_session
 
 
 def read_token() -> str:
@@ -187,7 +187,7 @@ def test_one_pass_without_threads_does_all_that_is_due(pipeline: Pipeline, desk:
 
 
 def test_a_live_account_that_is_not_switched_on_sends_nothing(desk: AlpacaDesk):
-    desk.keeper().step()
+    desk.account_session().step()
     change(environment=Environment.LIVE)
     rowid = desk.alert("AAPL", Side.BUY, "10")
     desk.work()
@@ -203,7 +203,7 @@ def test_a_live_account_that_is_not_switched_on_sends_nothing(desk: AlpacaDesk):
 
 
 def test_an_order_that_was_planned_before_the_switch_went_off_is_not_sent(desk: AlpacaDesk):
-    desk.keeper().step()
+    desk.account_session().step()
     change(environment=Environment.LIVE, live_enabled=True)
     rowid = desk.alert("AAPL", Side.BUY, "10")
     desk.plan()
@@ -215,7 +215,7 @@ def test_an_order_that_was_planned_before_the_switch_went_off_is_not_sent(desk: 
 
 
 def test_a_broker_that_is_slow_holds_up_no_other_order(desk: AlpacaDesk, simulated: Flask):
-    desk.keeper().step()
+    desk.account_session().step()
     desk.simulator.tell("delay", seconds=1, times=4)
     for symbol in ("AAPL", "MSFT", "NVDA", "TSLA"):
         desk.alert(symbol, Side.BUY, "10")
@@ -262,7 +262,7 @@ def test_a_broker_that_answers_no_look_up_holds_up_no_other_account(pipeline: Pi
         session.execute(sa.update(Order).values(next_at=Order.sent_at))
     began = time.monotonic()
     pipeline.run_due(Stop())
-    assert pipeline._errands.under_way("orders") == {desk.account_id}
+    assert pipeline._tasks.under_way("orders") == {desk.account_id}
     pipeline.run_due(Stop())
     assert time.monotonic() - began < 0.9
 
@@ -270,7 +270,7 @@ def test_a_broker_that_answers_no_look_up_holds_up_no_other_account(pipeline: Pi
 def test_an_error_while_booking_leaves_the_order_to_be_looked_up(
     desk: AlpacaDesk, simulated: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    desk.keeper().step()
+    desk.account_session().step()
 
     def broken(*_: object) -> None:
         raise sa.exc.OperationalError("insert", {}, Exception("the disk is full"))
@@ -298,9 +298,9 @@ def test_an_error_while_booking_leaves_the_order_to_be_looked_up(
 def test_no_log_shows_the_keys_at_any_level(desk: AlpacaDesk, caplog: pytest.LogCaptureFixture):
     line = LineFormatter()
     with caplog.at_level(logging.DEBUG):
-        keeper = desk.keeper()
-        keeper.begin()
-        desk.wait(lambda: keeper.is_open and desk.simulator.control("GET", "streams"))
+        account_session = desk.account_session()
+        account_session.begin()
+        desk.wait(lambda: account_session.is_open and desk.simulator.control("GET", "streams"))
         desk.wait(lambda: desk.simulator.control("GET", "streams")[0]["listening"])
         logging.getLogger("anybody").warning("what a careless line may say: %s", SECRET)
     written = "\n".join(line.format(record) for record in caplog.records)
@@ -341,11 +341,11 @@ def test_an_open_account_whose_broker_goes_away_sounds_the_alarm(
     run_until(pipeline, lambda: desk.simulator.control("GET", "book")["orders"])
     assert alarms(caplog) == []
     desk.simulator.tell("status_503", where="reads", times=1000)
-    keeper = next(k for k in pipeline._keepers.values() if k.broker.name == "alpaca")
+    account_session = next(k for k in pipeline._sessions.values() if k.broker.name == "alpaca")
 
     def alarmed() -> bool:
-        keeper._due.clear()
-        keeper._poke.set()
+        account_session._due.clear()
+        account_session._poke.set()
         return bool(alarms(caplog))
 
     run_until(pipeline, alarmed)
