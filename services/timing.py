@@ -25,6 +25,7 @@ LONGEST_AWAY = 5.0  # the same where it says itself when: alerts that wait must 
 SEND_LEASE = timedelta(seconds=45)  # an order is in one worker's hands
 SEND_WALL = timedelta(seconds=10)  # the longest a broker call may take; adapters keep to it
 SIBLING_WAIT = timedelta(milliseconds=200)  # until an order is looked at again whose other leg somebody has in hand
+RECORD_WITHIN = 0.05  # answers of venues on this machine; until then orders that wait go first
 HOLD = timedelta(milliseconds=500)  # the same for one that waits for another order's end
 FIRST_LOOKUP = timedelta(seconds=2)  # after an answer that leaves the outcome open
 LONGEST_BACK_OFF = 60.0  # between tries at a broker that takes no orders now

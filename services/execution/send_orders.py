@@ -19,7 +19,12 @@ _senders = ThreadPoolExecutor(max_workers=16, thread_name_prefix="sender")
 
 def send_now(claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str) -> None:
     """Call the brokers for orders that are committed as being sent, all at the same moment, and record the answers."""
-    record_until_done(list(_answers(claims, brokers)), worker)
+    record_until_done(call_brokers(claims, brokers), worker)
+
+
+def call_brokers(claims: Sequence[Claim], brokers: Mapping[int, Broker]) -> list[Answered]:
+    """Return what the brokers answer to orders that are committed as being sent, called all at the same moment."""
+    return list(_answers(claims, brokers))
 
 
 def call_broker(broker: Broker, claims: Sequence[Claim]) -> list[Answered]:

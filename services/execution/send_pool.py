@@ -1,9 +1,13 @@
-"""Threads that send orders to brokers beyond this machine, so that one that is slow holds up no other order."""
+"""Sending orders: to brokers beyond this machine in threads, so that one that is slow holds up no other order.
+
+A venue on this machine answers at once. Its answers are recorded together, a moment later: orders go first.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +19,13 @@ from brokers.base import Broker
 from services.execution import send_orders
 from services.execution.claims import Claim
 from services.execution.record_thread import RecordThread
-from services.execution.recorder import Answered
+from services.execution.recorder import Answered, record_until_done
+from services.timing import RECORD_WITHIN
 
 logger = logging.getLogger(__name__)
 
 MOST = 8  # orders of one account on their way at once; further orders queue until one is answered
+MOST_UNRECORDED = 64  # answers of venues on this machine
 
 
 class SendPool:
@@ -29,7 +35,9 @@ class SendPool:
     """
 
     def __init__(self, app: Flask, worker: str, wake: Callable[[], None]) -> None:
-        self._recorder = RecordThread(app, worker, wake)
+        self._recorder, self._worker = RecordThread(app, worker, wake), worker
+        self._here: list[Answered] = []  # not recorded yet
+        self._since = 0.0
         self._lock = threading.Lock()
         self._threads: dict[int, ThreadPoolExecutor] = {}
         self._on_their_way: Counter[int] = Counter()
@@ -40,10 +48,14 @@ class SendPool:
             return max(0, MOST - self._on_their_way[account_id])
 
     def send(self, claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str) -> None:
-        """Send orders that are committed as being sent; returns at once where the broker is a remote one."""
+        """Send orders that are committed as being sent; returns at once where the broker is a remote one.
+
+        What a venue on this machine answers is recorded by `record`.
+        """
         here = [claim for claim in claims if not brokers[claim.account_id].capabilities.is_remote]
         if here:
-            send_orders.send_now(here, brokers, worker)
+            self._since = self._since if self._here else time.monotonic()
+            self._here += send_orders.call_brokers(here, brokers)
         far = [claim for claim in claims if brokers[claim.account_id].capabilities.is_remote]
         for account_id, group in groupby(sorted(far, key=_account_of), _account_of):
             broker = brokers[account_id]
@@ -52,6 +64,18 @@ class SendPool:
                     self._on_their_way[account_id] += len(part)
                     threads = self._threads_of(account_id)
                 threads.submit(self._call, account_id, broker, part)
+
+    @property
+    def can_wait(self) -> bool:
+        """Return True while other orders may go before the answers of venues on this machine are recorded."""
+        return len(self._here) < MOST_UNRECORDED and time.monotonic() - self._since < RECORD_WITHIN
+
+    def record(self) -> bool:
+        """Record what venues on this machine have answered; False when there is nothing."""
+        answers, self._here = self._here, []
+        if answers:
+            record_until_done(answers, self._worker)
+        return bool(answers)
 
     def close(self) -> None:
         """Wait for the answers that are still to come, and until they are recorded."""

@@ -150,15 +150,25 @@ class Pipeline:
 
     def _trade(self, stop: Stop) -> None:
         """Plan, send, cancel and look up until nothing is left to do, or what is left is with the brokers."""
-        busy = True
-        while busy and not stop.asked:
-            ready = {number: session.broker for number, session in self._sessions.items() if session.is_open}
-            if not ready:  # not before the books agree
-                return
-            claims = plan_signals.plan_next(self._desk(ready))
-            if claims:
-                self._senders.send(claims, ready, self.name)
-            busy = self._work_on_orders(ready, stop) or claims is not None
+        try:
+            while not stop.asked and self._trade_once(stop):
+                pass
+        finally:
+            self._senders.record()
+
+    def _trade_once(self, stop: Stop) -> bool:
+        """Do one round; returns True if there may be more to do."""
+        ready = {number: session.broker for number, session in self._sessions.items() if session.is_open}
+        if not ready:  # not before the books agree
+            return False
+        claims = plan_signals.plan_next(self._desk(ready))
+        if claims:
+            self._senders.send(claims, ready, self.name)
+            if self._senders.can_wait:  # others first: what is booked a moment later is no later at the venue
+                return True
+        recorded = self._senders.record()
+        done = self._work_on_orders(ready, stop)
+        return recorded or done or claims is not None
 
     def _desk(self, ready: Mapping[int, Broker]) -> WorkerContext:
         return WorkerContext(
