@@ -92,6 +92,8 @@ def test_health_names_what_is_wrong(run):
         ["ok", "database:"],
         ["ok", "migrations:"],
         ["FAIL", "worker:"],
+        ["ok", "exits:"],
+        ["ok", "differences:"],
         ["ok", "keys:"],
         ["ok", "accounts:"],
         ["ok", "positions:"],
