@@ -15,4 +15,5 @@ def test_readyz_misses_the_worker(client):
         ("migrations", True),
         ("worker", False),
         ("exits", True),
+        ("differences", True),
     ]
