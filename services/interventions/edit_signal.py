@@ -118,7 +118,7 @@ def delete_signal(rowid: int, actor: str) -> None:
         query = sa.select(Order).where(Order.signal_id == rowid).order_by(Order.id).with_for_update(of=Order)
         orders = session.execute(query).scalars().all()
         for order in orders:
-            if order.status in UNSETTLED | AT_BROKER:
+            if not signal.external and order.status in UNSETTLED | AT_BROKER:
                 raise Conflict(_why_it_keeps(order))
         traded = sa.select(sa.exists().where(Fill.order_id == Order.id, Order.signal_id == rowid))
         if session.execute(traded).scalar():

@@ -21,6 +21,7 @@ from services.broker_state import fetch, market
 from services.execution import send_orders, submit_orders
 from services.reconciliation import sync_broker
 from services.reports.unmonitored_accounts import list_unwatched
+from services.timing import READS_HELD
 from services.worker import account_session, broker_tasks, read_pace
 from services.worker.account_session import AccountSession
 from services.worker.broker_tasks import BrokerTasks
@@ -239,7 +240,7 @@ def test_a_limit_that_is_reached_is_no_broker_that_cannot_be_read(
         assert not account_session.is_away
         alone.look([desk.account_id] if account_session.is_away else [])
     assert "cannot be read" not in caplog.text
-    clock.ahead += account_session.READS_HELD
+    clock.ahead += READS_HELD
     account_session.step()
     assert account_session.is_away  # for so long no limit of a minute can be the cause
     assert "cannot be read" in caplog.text
