@@ -84,7 +84,7 @@ class Book:
 
 
 def measure(short: Book, long: Book, rounds: int, calls: int) -> list[list[str]]:
-    """Ask both in turns, and return a line of the table for each question."""
+    """Measure both in turns, and return a line of the table for each question."""
     lines = []
     pairs = {name: (question, long.questions()[name]) for name, question in short.questions().items()}
     for name, (of_short, of_long) in pairs.items():

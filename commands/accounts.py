@@ -59,7 +59,7 @@ def live(name: str, state: str, reason: str) -> None:
 @account_group.command("check")
 @click.argument("name")
 def check(name: str) -> None:
-    """Ask the broker now; exit code 1 when it does not open the account."""
+    """Check that the broker opens the account now; exit code 1 when it does not."""
     found = run(lambda: check_account(name))
     click.echo(f"{'ok  ' if found.ok else 'FAIL'} {name}: {found.text}")
     if found.report is not None:

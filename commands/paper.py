@@ -176,7 +176,7 @@ def unblock() -> None:
 @click.option("--quantity", type=Number(), help="For partial: how many shares fill.")
 @click.option("--reason", default="rejected as instructed", help="For reject.")
 def tell(kind: str, symbol: str | None, times: int, **details: Any) -> None:
-    """Tell the venue how to treat the next orders: reject, delay, partial, work, drop_answer, …
+    """Set how the venue treats the next orders: reject, delay, partial, work, drop_answer, …
 
     What begins with cancel_ is for the next cancels.
     """

@@ -64,7 +64,7 @@ class BrokerageClient:
         self._client = hold(client, self._budget, wall_seconds)
 
     def open_account(self, application: Application) -> BrokerageReport:
-        """Ask for an account, once.
+        """Send an application for an account, once.
 
         Raises EmailTaken, FormRefused, AccessRefused and BrokerUnavailable when surely none was opened, else
         OutcomeUnknown. No text of theirs holds the tax id.

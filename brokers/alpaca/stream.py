@@ -109,7 +109,7 @@ class _TellingStream(TradingStream):
             pinging.cancel()
 
     async def _ping(self) -> None:
-        """Ask for a sign of life now and then; end the connection of a peer that gives none."""
+        """Ping the peer now and then; end the connection of a peer that gives none."""
         connection: Any = self._ws
         while connection is not None:
             await asyncio.sleep(PING_SECONDS)

@@ -215,7 +215,7 @@ def _state(plan: PairPlan, leg: Leg, lead: Leg) -> LegState:
 
 
 def _reason(plan: PairPlan, leg: Leg, failed: LegOrder) -> str | None:
-    """Say why a leg has failed, and what becomes of what was to open once it had closed what is held."""
+    """Return why a leg has failed, and what becomes of what was to open once it had closed what is held."""
     if leg.plan.closes <= 0 or leg.closed_first or plan.on_failure is FailurePolicy.COMPLETE:
         return failed.reason
     unsent = plain_text(leg.plan.quantity - leg.plan.closes)
