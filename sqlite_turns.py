@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+CHANCE = random.SystemRandom()  # never the global one, which belongs to whoever seeds it
 ASK_AGAIN = 0.001  # seconds, on average, until a writer asks again
 STEP_ASIDE = 0.1  # seconds, at most, that a bulk writer lets others go first
 SHOWS = ".writers"  # what the file is called after the database
@@ -47,7 +48,7 @@ class Turns:
                 while not _has_begun(connection):
                     if time.monotonic() >= end:
                         raise sqlite3.OperationalError("database is locked")
-                    time.sleep(ASK_AGAIN * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not ask in step
+                    time.sleep(ASK_AGAIN * CHANCE.uniform(0.5, 1.5))  # so that two do not ask in step
 
     def close(self) -> None:
         """Close the file."""

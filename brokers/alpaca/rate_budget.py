@@ -16,6 +16,7 @@ USUAL = 200  # requests of a minute, where Alpaca does not say how many there ar
 HELD_BACK = 0.16  # the part of a minute's requests that reads still take while they are held back
 LONGEST = 61.0  # seconds; whatever an answer or a clock says, nobody waits longer for the next minute
 FAR = 120.0  # seconds; a `Reset` further away than that is no minute's window
+CHANCE = random.SystemRandom()  # never the global one, which belongs to whoever seeds it
 SAME = 1.5  # seconds; windows that end no further apart are one and the same
 
 
@@ -102,7 +103,7 @@ class RateBudget:
         """Close the window after a 429; returns the seconds until it opens, with a little chance in them."""
         reset, after = _number(headers.get("X-RateLimit-Reset")), _number(headers.get("Retry-After"))
         wait = after if after is not None else reset - self._clock.time() + 1 if reset is not None else 5.0
-        wait = min(max(wait, 2.0), LONGEST - 1) + random.uniform(0, 1)  # noqa: S311 - spreads several workers
+        wait = min(max(wait, 2.0), LONGEST - 1) + CHANCE.uniform(0, 1)  # spreads several workers
         with self._lock:
             self._closed_until = self._clock.monotonic() + wait
             if self._remaining is not None:  # what the refusal says of when to come again counts

@@ -33,6 +33,7 @@ from services.timing import FIRST_LOOKUP, FIRST_PAUSE, LONGEST_BACK_OFF, LONGEST
 logger = logging.getLogger(__name__)
 
 S = OrderStatus
+CHANCE = random.SystemRandom()  # never the global one, which belongs to whoever seeds it
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 Answer = OrderReport | Exception
 Answered = tuple[Claim, Answer]
@@ -214,10 +215,10 @@ def _record_unavailable(session: Session, locked: Locked, answer: Any, worker: s
     else:
         # Never before the time that the broker names: a request that is too early is one wasted.
         if isinstance(answer, RateLimited):
-            wait = answer.retry_after + (0.0 if order.is_exit else random.random())  # noqa: S311 - exits come first
+            wait = answer.retry_after + (0.0 if order.is_exit else CHANCE.random())  # exits come first
         else:
             back_off = min(2.0**order.send_attempts, LONGEST_BACK_OFF)
-            wait = max(answer.retry_after, back_off) * random.uniform(1.0, 1.2)  # noqa: S311 - spreads retries
+            wait = max(answer.retry_after, back_off) * CHANCE.uniform(1.0, 1.2)  # spreads retries
         order.next_at = locked.now + timedelta(seconds=wait)
         order.reason = f"not sent yet: {answer}"[:500]
         move_order(session, order, S.QUEUED, f"broker unavailable: {answer}", worker)
