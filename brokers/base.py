@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Protocol
 
 from brokers.errors import BrokerError
@@ -11,6 +12,8 @@ from domain.enums import OrderType, TimeInForce
 from domain.messages import (
     AccountReport,
     AssetReport,
+    Found,
+    OrderRef,
     OrderReport,
     OrderRequest,
     PositionReport,
@@ -22,6 +25,14 @@ from domain.messages import (
 OrderAnswer = OrderReport | BrokerError  # what becomes of one order of several that are sent together
 
 
+class Identity(Enum):
+    """What a venue does with the id that the desk gives an order."""
+
+    UNIQUE = "unique"  # it finds orders by it and refuses a second one: what it does not know never arrived
+    ECHOED = "echoed"  # it tells it with the order, and would take a second one of the same id
+    LIKENESS = "likeness"  # it never tells it: an order is known by what it is, until the venue's own id is known
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a broker can do; an order beyond it is denied here and never sent."""
@@ -30,8 +41,7 @@ class Capabilities:
     times_in_force: frozenset[TimeInForce]
     short_selling: bool
     quantity_step: Decimal  # the smallest part of a share it trades; 1 = whole shares
-    lookup_by_client_order_id: bool  # without it an unknown outcome needs a person
-    refuses_repeated_client_order_id: bool  # only then may an order that is surely absent be sent again
+    identity: Identity  # only with UNIQUE ones may an order that is surely absent be sent again
     attached_pair_hedge: bool  # leg 2 can be an order that follows the fills of leg 1
     reverses_in_one_order: bool = True  # a long position can become a short one by one sale
     coin_fee: Decimal = Decimal(0)  # at most this part of a coin that is bought is kept by the broker as its fee
@@ -91,20 +101,23 @@ class Broker(Protocol):
         Raises nothing on account of one of them. `submit_one_by_one` does it for brokers that take single orders.
         """
 
-    def cancel_order(self, client_order_id: str) -> OrderReport:
+    def cancel_order(self, order: OrderRef) -> OrderReport:
         """Request the cancel of a working order; the report says what it has become."""
 
-    def replace_order(self, client_order_id: str, terms: Replacement) -> OrderReport:
+    def replace_order(self, order: OrderRef, terms: Replacement) -> OrderReport:
         """Give a working order other terms: it ends REPLACED, and the report is of the one that takes its place.
 
         OrderRejected where the broker cannot do it, or does not any more.
         """
 
-    def find_order(self, client_order_id: str) -> OrderReport | None:
-        """Look one order up by our id; None = the venue does not know it now."""
+    def find_order(self, order: OrderRef) -> Found:
+        """Look one order up: by the broker's id where that is known, else by ours, else by what it looks like."""
 
     def list_orders(self, since: datetime) -> Sequence[OrderReport]:
-        """Return the open orders and those that changed since `since` (aware UTC), oldest change first."""
+        """Return the open orders and those that changed since `since` (aware UTC), oldest change first.
+
+        As far as the venue shows them: some show the last hours only. What is not listed is looked up by itself.
+        """
 
     def list_positions(self) -> Sequence[PositionReport]:
         """Return all holdings; an empty answer means flat, never 'not known'."""

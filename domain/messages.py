@@ -44,6 +44,21 @@ class OrderRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRef:
+    """All that the desk knows of an order it may have sent, by which a broker finds it; it survives a restart.
+
+    `broker_order_id` is None as long as the broker has not named one, `sent_at` (UTC) as long as nothing was sent.
+    """
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    broker_order_id: str | None = None
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
     """Other terms for a working order, under a client order id of their own; None = as before."""
 
@@ -68,7 +83,11 @@ class FillReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
-    """What the broker knows of one order, with all its fills so far."""
+    """What the broker knows of one order, with all its fills so far.
+
+    `client_order_id` is empty where the broker does not tell our id. `replaced_by` is the broker's id of the order that
+    took this one's place, `replaces` of the one whose place this one took.
+    """
 
     client_order_id: str
     broker_order_id: str
@@ -79,6 +98,22 @@ class OrderReport:
     at: datetime
     reason: str = ""
     fills: tuple[FillReport, ...] = field(default_factory=tuple)
+    sent_at: datetime | None = None  # when the broker got it, UTC; None = it does not say
+    replaces: str = ""
+    replaced_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The answer to a look-up of one order: its report, or what may be it, or that it is not there.
+
+    `candidates` are orders that the broker shows without our id, and that look like the one asked for. `is_proof`: no
+    report means that the broker does not have the order; otherwise it only does not show it.
+    """
+
+    report: OrderReport | None = None
+    candidates: tuple[OrderReport, ...] = ()
+    is_proof: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

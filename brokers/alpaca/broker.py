@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN
 from typing import Any
@@ -24,6 +25,8 @@ from domain.exact import EIGHT, EXACT, round8
 from domain.messages import (
     AccountReport,
     AssetReport,
+    Found,
+    OrderRef,
     OrderReport,
     OrderRequest,
     PositionReport,
@@ -66,32 +69,32 @@ class AlpacaBroker:
         """Send several orders, each in a request of its own; an error is the answer of its order."""
         return submit_one_by_one(self, requests)
 
-    def cancel_order(self, client_order_id: str) -> OrderReport:
+    def cancel_order(self, order: OrderRef) -> OrderReport:
         """Request the cancel of a working order; an ended one is reported as it is. OrderRejected if it is unknown."""
-        order_id = self._known_id(client_order_id)
+        order_id = order.broker_order_id or str(self._find_raw(order)["id"])
         refusal: OrderRejected | None = None
         try:
             self._client.delete(f"/orders/{order_id}")
         except OrderRejected as e:
             refusal = e
-        report = self._find(client_order_id)
+        report = self._orders.find(replace(order, broker_order_id=order_id))
+        if report is None:
+            raise refusal or OutcomeUnknown("Alpaca does not show the order any more")
         if refusal is not None and report.status not in CLOSED | {OrderStatus.CANCEL_PENDING}:
             raise refusal  # a second wish for the end of an order is refused as long as the first is at work
         return report
 
-    def replace_order(self, client_order_id: str, terms: Replacement) -> OrderReport:
+    def replace_order(self, order: OrderRef, terms: Replacement) -> OrderReport:
         """Give a working order other terms; the report is of the order that takes its place."""
         if not self._settings.may_trade:
             raise OrderRejected(f"live trading is not switched on for the account '{self._account}'")
-        order = self._orders.find_raw(client_order_id)
-        if order is None:
-            raise OrderRejected("no such order")
-        new = self._client.patch(f"/orders/{order['id']}", replacement_body(terms, order))
+        old = self._find_raw(order)
+        new = self._client.patch(f"/orders/{old['id']}", replacement_body(terms, old))
         return self._read_sent(new, terms.client_order_id)
 
-    def find_order(self, client_order_id: str) -> OrderReport | None:
-        """Look one order up by our id; None = Alpaca does not know it now."""
-        return self._orders.find(client_order_id)
+    def find_order(self, order: OrderRef) -> Found:
+        """Look one order up by Alpaca's id, or by ours: Alpaca knows all that it has ever taken."""
+        return Found(report=self._orders.find(order), is_proof=True)
 
     def list_orders(self, since: datetime) -> Sequence[OrderReport]:
         """Return the open orders and those sent since `since` (aware UTC), oldest change first."""
@@ -164,17 +167,11 @@ class AlpacaBroker:
         except BrokerUnavailable as e:
             raise OutcomeUnknown(str(e)) from e
 
-    def _known_id(self, client_order_id: str) -> str:
-        order_id = self._orders.alpaca_id(client_order_id)
-        if order_id is None:
+    def _find_raw(self, order: OrderRef) -> Mapping[str, Any]:
+        found = self._orders.find_raw(order)
+        if found is None:
             raise OrderRejected("no such order")
-        return order_id
-
-    def _find(self, client_order_id: str) -> OrderReport:
-        report = self._orders.find(client_order_id)
-        if report is None:
-            raise OutcomeUnknown("Alpaca does not show the order any more")
-        return report
+        return found
 
 
 def _position(row: Any, now: datetime) -> PositionReport:

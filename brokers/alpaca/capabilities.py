@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from brokers.base import Capabilities
+from brokers.base import Capabilities, Identity
 from domain.enums import OrderType, TimeInForce
 
 CAPABILITIES = Capabilities(
@@ -10,8 +10,7 @@ CAPABILITIES = Capabilities(
     times_in_force=frozenset(TimeInForce),
     short_selling=True,
     quantity_step=Decimal("0.00000001"),  # Alpaca keeps nine decimals, the desk eight
-    lookup_by_client_order_id=True,
-    refuses_repeated_client_order_id=True,
+    identity=Identity.UNIQUE,
     attached_pair_hedge=False,
     reverses_in_one_order=False,  # a sale of more than is held is refused, and so is a buy of more than is short
     coin_fee=Decimal("0.003"),  # 0.25 % of what is bought by who trades little, less by others; some room for rounding

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.errors import NotFound
@@ -17,41 +17,55 @@ from brokers.alpaca.rate_budget import Priority
 from brokers.alpaca.translate import moment, number, order_report
 from brokers.errors import BrokerUnavailable
 from domain.exact import round8
-from domain.messages import FillReport, OrderReport
+from domain.messages import FillReport, OrderRef, OrderReport
 from domain.order_status import CLOSED, OrderStatus
 
 logger = logging.getLogger(__name__)
 
 PAGE = 500
 MOST_PAGES = 40
-REMEMBERED = 10_000  # ids
+MOST_REPLACED = 10  # times that one order was replaced
 SETTLE = timedelta(seconds=60)  # so long an order's end may wait for its executions before anybody is alarmed
 
 
 class OrderBook:
-    """Reads orders; remembers Alpaca's id of each, which cancels and replacements are asked by."""
+    """Reads orders, with their executions."""
 
     def __init__(self, client: AlpacaClient) -> None:
         self._client = client
         self._executions = Executions(client)
-        self._ids: OrderedDict[str, str] = OrderedDict()
         self._told: set[str] = set()  # orders, by Alpaca's id, that something was logged of
 
-    def find(self, client_order_id: str) -> OrderReport | None:
-        """Return one order by our id; None = Alpaca does not know it now. Raises BrokerUnavailable."""
-        order = self.find_raw(client_order_id)
-        return None if order is None else self.report(order)
+    def find(self, order: OrderRef) -> OrderReport | None:
+        """Return one order, or the one that has taken its place; None = Alpaca does not know it now.
 
-    def find_raw(self, client_order_id: str) -> Mapping[str, Any] | None:
-        """Return one order as Alpaca writes it."""
+        Raises BrokerUnavailable.
+        """
+        found = self.find_raw(order)
+        for _ in range(MOST_REPLACED):
+            if found is None or not found.get("replaced_by"):
+                break
+            successor = self.find_raw(replace(order, broker_order_id=str(found["replaced_by"])))
+            if successor is None:
+                break
+            found = successor
+        return None if found is None else self.report(found)
+
+    def find_raw(self, order: OrderRef) -> Mapping[str, Any] | None:
+        """Return one order as Alpaca writes it, found by Alpaca's id where it is known, else by ours."""
+        path, asked = "/orders:by_client_order_id", {"client_order_id": order.client_order_id}
+        if order.broker_order_id:
+            path, asked = f"/orders/{quote(order.broker_order_id, safe='')}", {}
         try:
-            asked = {"client_order_id": client_order_id}
-            order = self._client.read("/orders:by_client_order_id", asked, priority=Priority.OUTCOME)
+            found = self._client.read(path, asked, priority=Priority.OUTCOME)
         except NotFound:
             return None
-        if not isinstance(order, dict) or order.get("client_order_id") != client_order_id or not order.get("id"):
+        name, wanted = (
+            ("id", order.broker_order_id) if order.broker_order_id else ("client_order_id", order.client_order_id)
+        )
+        if not isinstance(found, dict) or found.get(name) != wanted or not found.get("id"):
             raise BrokerUnavailable("Alpaca's answer to a look-up speaks of another order")
-        return order
+        return found
 
     def changed_since(self, since: datetime) -> Sequence[OrderReport]:
         """Return the open orders and those sent since `since` (aware UTC), oldest change first.
@@ -77,13 +91,9 @@ class OrderBook:
     def translate(self, order: Mapping[str, Any], fills: Sequence[FillReport]) -> OrderReport:
         """Return the report of one order with these executions. Raises BrokerUnavailable."""
         try:
-            report = order_report(order, fills)
+            return order_report(order, fills)
         except (KeyError, ValueError, TypeError) as e:
             raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e
-        self._ids[report.client_order_id] = report.broker_order_id
-        while len(self._ids) > REMEMBERED:
-            self._ids.popitem(last=False)
-        return report
 
     def _is_readable(self, order: Mapping[str, Any]) -> bool:
         try:
@@ -116,13 +126,6 @@ class OrderBook:
         if order_id not in self._told:
             self._told.add(order_id)
             logger.log(level, "order %s of Alpaca: %s", order_id, text)
-
-    def alpaca_id(self, client_order_id: str) -> str | None:
-        """Return Alpaca's id of an order; None when there is no such order."""
-        if (known := self._ids.get(client_order_id)) is not None:
-            return known
-        order = self.find_raw(client_order_id)
-        return None if order is None else str(order["id"])
 
     def _list(self, status: str, since: datetime | None, priority: Priority) -> dict[str, dict[str, Any]]:
         """Return all orders of a status that were sent after a moment, by Alpaca's id."""

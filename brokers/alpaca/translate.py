@@ -155,6 +155,9 @@ def order_report(order: Mapping[str, Any], fills: Sequence[FillReport]) -> Order
         at=moment(order.get("updated_at")) or moment(order.get("created_at")) or datetime.now(UTC),
         reason=_reason(order, status),
         fills=tuple(fills),
+        sent_at=moment(order.get("submitted_at")) or moment(order.get("created_at")),
+        replaces=str(order.get("replaces") or ""),
+        replaced_by=str(order.get("replaced_by") or ""),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from brokers.base import Capabilities, OrderAnswer, Stream, StreamListener
+from brokers.base import Capabilities, Identity, OrderAnswer, Stream, StreamListener
 from brokers.errors import BrokerError, OrderRejected, OutcomeUnknown
 from brokers.paper.orders import ORDER_TYPES, TIMES_IN_FORCE, is_text
 from brokers.paper.placing.context import DuplicateOrderId
@@ -12,6 +12,8 @@ from brokers.paper.venue import PaperVenue
 from domain.messages import (
     AccountReport,
     AssetReport,
+    Found,
+    OrderRef,
     OrderReport,
     OrderRequest,
     PositionReport,
@@ -32,8 +34,7 @@ class PaperBroker:
         times_in_force=TIMES_IN_FORCE,
         short_selling=True,
         quantity_step=STEP,
-        lookup_by_client_order_id=True,
-        refuses_repeated_client_order_id=True,
+        identity=Identity.UNIQUE,
         attached_pair_hedge=True,
         settle_seconds=2.0,
         poll_seconds=1.0,
@@ -69,17 +70,17 @@ class PaperBroker:
             for request in requests
         ]
 
-    def cancel_order(self, client_order_id: str) -> OrderReport:
+    def cancel_order(self, order: OrderRef) -> OrderReport:
         """End a working order; the report says what it has become. OrderRejected if it is unknown."""
-        return self._venue.cancel(self._account, client_order_id)
+        return self._venue.cancel(self._account, order.client_order_id)
 
-    def replace_order(self, client_order_id: str, terms: Replacement) -> OrderReport:
+    def replace_order(self, order: OrderRef, terms: Replacement) -> OrderReport:
         """Refuse: at this venue an order keeps its terms."""
         raise OrderRejected("the paper venue does not change orders; cancel it and send another")
 
-    def find_order(self, client_order_id: str) -> OrderReport | None:
-        """Look one order up by our id; None = the venue does not know it now."""
-        return self._venue.find(self._account, client_order_id)
+    def find_order(self, order: OrderRef) -> Found:
+        """Look one order up by our id; the venue knows all that it has ever taken."""
+        return Found(report=self._venue.find(self._account, order.client_order_id), is_proof=True)
 
     def list_orders(self, since: datetime) -> Sequence[OrderReport]:
         """Return the open orders and those that changed since `since` (aware UTC), oldest change first."""

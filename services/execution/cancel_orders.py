@@ -14,7 +14,7 @@ from brokers.base import Broker
 from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown
 from domain.enums import Purpose
 from domain.errors import Conflict, NotFound
-from domain.messages import OrderReport
+from domain.messages import Found, OrderReport
 from domain.order_status import CLOSED, OrderStatus
 from extensions import database_time, transaction
 from models import Order, Signal
@@ -108,15 +108,14 @@ def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     failpoints.reach("cancel before asking")
     broker = brokers[due.account_id]
     try:
-        report: OrderReport | None = broker.cancel_order(due.client_order_id)
+        report = broker.cancel_order(due.ref)
     except OrderRejected as e:
         _refused(broker, due, str(e), worker)
         return True
     except (OutcomeUnknown, BrokerUnavailable) as e:
         _try_again(due, str(e), worker)  # asking twice for the end of an order does no harm
         return True
-    if report is not None:
-        _book_cancel(due, report, worker)
+    _book_cancel(due, report, worker)
     return True
 
 
@@ -127,7 +126,7 @@ def _book_cancel(due: InHand, report: OrderReport, worker: str) -> None:
         order = locked.order
         if not is_same_order(order, report):
             note(session, order, "the answer to the cancel speaks of another order", worker)
-            logger.error("order %s: the answer to its cancel speaks of another order", due.client_order_id)
+            logger.error("order %s: the answer to its cancel speaks of another order", due.ref.client_order_id)
             return
         apply_report(session, locked, report, worker)
         if order.status == S.CANCEL_PENDING:  # the broker has taken the wish; polls say when it is done
@@ -138,7 +137,7 @@ def _book_cancel(due: InHand, report: OrderReport, worker: str) -> None:
 def _refused(broker: Broker, due: InHand, reason: str, worker: str) -> None:
     """The broker does not cancel: the order has ended, or goes on working."""
     try:
-        report = broker.find_order(due.client_order_id)
+        found = broker.find_order(due.ref)
     except BrokerError as e:
         _try_again(due, str(e), worker)
         return
@@ -146,18 +145,21 @@ def _refused(broker: Broker, due: InHand, reason: str, worker: str) -> None:
         with transaction() as session:
             locked = lock_order(session, due.order_id)
             if locked.order.status == S.CANCEL_PENDING:
-                _book_refusal(session, locked, report, reason, worker)
+                _book_refusal(session, locked, found, reason, worker)
     except IntegrityError:
         # Not found, and the outcome of another order of this symbol is not known either: one after the other.
         _try_again(due, f"refused and not found: {reason}", worker)
 
 
-def _book_refusal(session: Session, locked: Locked, report: OrderReport | None, reason: str, worker: str) -> None:
-    order, tries = locked.order, locked.order.cancel_tries
-    if report is None:
+def _book_refusal(session: Session, locked: Locked, found: Found, reason: str, worker: str) -> None:
+    order, tries, report = locked.order, locked.order.cancel_tries, found.report
+    if report is None and found.is_proof:
         order.lookups, order.next_at = 0, locked.now
         move_order(session, order, S.UNKNOWN, f"cancel refused and not found: {reason}", worker, by_evidence=True)
-    elif is_same_order(order, report) and report.status in CLOSED:
+    elif report is not None and report.broker_order_id not in (None, order.broker_order_id) and report.replaces:
+        apply_report(session, locked, report, worker)  # another order has taken its place: that one is to end
+        _later(locked)
+    elif report is not None and is_same_order(order, report) and report.status in CLOSED:
         apply_report(session, locked, report, worker)
     else:
         order.cancel_requested_at = order.cancel_reason = None

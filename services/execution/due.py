@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from domain.messages import OrderRef
 from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction, utc_now
 from models import Order, Signal
 from models.order import OPEN, PENDING
 from models.signal import WAITING
+from services.execution.order_refs import ref_of
 
 S = OrderStatus
 
@@ -23,7 +25,7 @@ class InHand(NamedTuple):
 
     order_id: int
     account_id: int
-    client_order_id: str
+    ref: OrderRef
 
 
 class Due(NamedTuple):
@@ -88,4 +90,4 @@ def take(status: OrderStatus, accounts: Collection[int], pause: Callable[[Order]
         if order is None:
             return None
         order.next_at = now + pause(order)
-        return InHand(order.id, order.account_id, order.client_order_id)
+        return InHand(order.id, order.account_id, ref_of(order))

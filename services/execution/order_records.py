@@ -128,19 +128,11 @@ def apply_report(
     took for dead may come back to life, because the broker shows it.
     """
     order = locked.order
-    if order.broker_order_id is None:
-        order.broker_order_id = report.broker_order_id
-    elif order.broker_order_id != report.broker_order_id:
-        note(session, order, f"the broker now says its id is {report.broker_order_id}; ignored", actor)
-        logger.error(
-            "order %s: broker id %s became %s, report ignored",
-            order.client_order_id,
-            order.broker_order_id,
-            report.broker_order_id,
-        )
+    if not _take_broker_id(session, order, report, actor):
         return
     _book_fills(session, locked, report, actor)
-    status = _status_with_fills(order, report.status)
+    # What another order has taken the place of goes on as that one, whose own report says how.
+    status = OrderStatus(order.status) if report.replaced_by else _status_with_fills(order, report.status)
     if status != order.status:
         try:
             move_order(
@@ -158,13 +150,40 @@ def apply_report(
 
 
 def is_same_order(order: Order, report: OrderReport) -> bool:
-    """Return True if a report speaks of this order; an answer for another one must never be adopted."""
-    same = (order.client_order_id, order.symbol, order.side) == (
-        report.client_order_id,
-        report.symbol,
-        report.side,
-    )
-    return same and order.quantity == report.quantity
+    """Return True if a report speaks of this order; an answer for another one must never be adopted.
+
+    A broker that does not tell our id is taken at its word: it was asked for this order, or answers to it.
+    """
+    if report.client_order_id not in ("", order.client_order_id):
+        return False
+    same = (order.symbol, order.side) == (report.symbol, report.side)
+    return same and (order.quantity == report.quantity or bool(report.replaces or report.replaced_by))
+
+
+def _take_broker_id(session: Session, order: Order, report: OrderReport, actor: str) -> bool:
+    """Return True if a report is of the order as the broker has it, or had it before it was replaced."""
+    if report.replaces and order.broker_order_id in (None, report.replaces):
+        _follow(session, order, report, actor)
+    elif order.broker_order_id is None:
+        order.broker_order_id = report.broker_order_id
+    elif order.broker_order_id != report.broker_order_id and not report.replaced_by:
+        note(session, order, f"the broker now says its id is {report.broker_order_id}; ignored", actor)
+        text = "order %s: broker id %s became %s, report ignored"
+        logger.error(text, order.client_order_id, order.broker_order_id, report.broker_order_id)
+        return False
+    return True
+
+
+def _follow(session: Session, order: Order, report: OrderReport, actor: str) -> None:
+    """Go on with the order that has taken this one's place: a person did that at the broker, or an event of the market.
+
+    Its quantity is what is to come beside what was filled before.
+    """
+    quantity = order.filled_quantity + report.quantity
+    text = f"replaced at the broker by {report.broker_order_id}, {plain_text(quantity)} in all; followed there"
+    note(session, order, text, actor)
+    logger.warning("order %s: %s", order.client_order_id, text)
+    order.broker_order_id, order.quantity = report.broker_order_id, quantity
 
 
 def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: str, actor: str) -> None:
@@ -194,6 +213,9 @@ def _book_fills(session: Session, locked: Locked, report: OrderReport, actor: st
         ledger = Ledger(session, locked.now)
         ledger.load([(order, report.fills)])
     seen = {fill.execution_id for fill in ledger.booked(order)}
+    if report.replaced_by and order.broker_order_id != report.broker_order_id:
+        # What was filled before an order was replaced comes on top of what is left of it.
+        order.quantity += sum((fill.quantity for fill in report.fills if fill.execution_id not in seen), Decimal(0))
     for fill in report.fills:
         if fill.execution_id not in seen and not ledger.book(order, fill):
             note(session, order, f"execution {fill.execution_id} belongs to another order; not booked", actor)

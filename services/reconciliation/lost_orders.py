@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from brokers.base import Broker
+from brokers.base import Broker, Identity
+from domain.messages import OrderRef
 from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction
 from models import Order
-from services.reconciliation.sync_broker import book_reports
+from services.execution.order_refs import ref_of
+from services.reconciliation.booking import book_reports
 from services.timing import LOST_LOOK_BACK
 
 S = OrderStatus
@@ -33,18 +35,18 @@ def look_for_lost(account_id: int, broker: Broker, worker: str, symbols: Collect
 
     Those whose time has come; of `symbols`, where they are named, all at once. Raises BrokerUnavailable.
     """
-    if not broker.capabilities.lookup_by_client_order_id:
+    if broker.capabilities.identity is Identity.LIKENESS:
         return False
     wanted = _take(account_id, symbols)
-    for client_order_id in wanted:
-        report = broker.find_order(client_order_id)
+    for order in wanted:
+        report = broker.find_order(order).report
         if report is not None:
             book_reports(account_id, [report], worker)
     return bool(wanted)
 
 
-def _take(account_id: int, symbols: Collection[str] | None) -> list[str]:
-    """Return the ids of orders to be looked up, put off for all others."""
+def _take(account_id: int, symbols: Collection[str] | None) -> list[OrderRef]:
+    """Return the orders to be looked up, put off for all others."""
     with reading() as session:
         if not session.execute(_lost(account_id, symbols, database_time()).limit(1)).first():
             return []
@@ -54,7 +56,7 @@ def _take(account_id: int, symbols: Collection[str] | None) -> list[str]:
         orders = session.execute(locked).scalars().all()
         for order in orders:
             order.next_at = now + _pause(order, now)
-        return [order.client_order_id for order in orders]
+        return [ref_of(order) for order in orders]
 
 
 def _lost(account_id: int, symbols: Collection[str] | None, now: datetime) -> sa.Select[Order]:

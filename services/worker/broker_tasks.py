@@ -18,7 +18,7 @@ from brokers.base import Broker
 from brokers.errors import BrokerUnavailable, RateLimited
 from extensions import db
 from services.execution import cancel_orders
-from services.reconciliation import look_up_together, sync_broker
+from services.reconciliation import look_ups
 from services.timing import LOOKUP_RESTS
 from services.worker.read_pace import ReadPace
 
@@ -90,11 +90,9 @@ class BrokerTasks:
     def _look_up(self, account_id: int, broker: Broker, most: int) -> int:
         done = 0
         try:
-            done = look_up_together.resolve_together(account_id, broker, self._worker)
+            done = look_ups.resolve_together(account_id, broker, self._worker)
             while (
-                done < most
-                and not self._ending.is_set()
-                and sync_broker.resolve_next({account_id: broker}, self._worker)
+                done < most and not self._ending.is_set() and look_ups.resolve_next({account_id: broker}, self._worker)
             ):
                 done += 1
         except RateLimited as e:  # nothing is wrong there

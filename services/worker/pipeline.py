@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import FrameType
 
@@ -19,6 +19,7 @@ from services.accounts.unreachable_accounts import UnreachableAccounts
 from services.broker_state import account_state
 from services.broker_state.market import Market
 from services.execution import leg_timeouts, stops, submit_orders
+from services.execution.claims import Claim
 from services.execution.due import look
 from services.execution.send_pool import SendPool
 from services.planning import broker_needs, plan_signals
@@ -57,7 +58,7 @@ class Pipeline:
         self._terms: dict[int, AccountTerms] = {}
         self._sealed: dict[int, str | None] = {}  # encrypted keys that could not be opened, by account
         self._due: dict[str, float] = {}
-        self._crowded: frozenset[int] = frozenset()  # accounts with orders that queue for a free place
+        self._crowded: frozenset[int] = frozenset()  # accounts with orders that queue to be sent
         self._threads = True
 
     @property
@@ -191,8 +192,17 @@ class Pipeline:
         """Send orders that are due; cancel and look up what is. Returns True if anything was done."""
         due, room = look(ready), self._room(ready)
         sendable = {number: ready[number] for number in due.sending if room.get(number, 1) > 0}
-        done = bool(sendable) and submit_orders.submit_next(sendable, self.name, self._senders.send, room)
-        self._crowded = frozenset(number for number in due.sending & room.keys() if self._senders.room(number) == 0)
+        served: set[int] = set()
+
+        def send(claims: Sequence[Claim], brokers: Mapping[int, Broker], worker: str) -> None:
+            served.update(claim.account_id for claim in claims)
+            self._senders.send(claims, brokers, worker)
+
+        done = bool(sendable) and submit_orders.submit_next(sendable, self.name, send, room)
+        # Where nothing could be taken, because its account was being written to say, its orders still queue.
+        self._crowded = frozenset(
+            number for number in due.sending & room.keys() if number not in served or self._senders.room(number) == 0
+        )
         for number in due.asking:
             broker = ready[number]
             if stop.asked:

@@ -18,6 +18,7 @@ from domain.enums import AssetClass, Environment, OrderType, Side, TimeInForce
 from domain.messages import OrderReport, OrderRequest
 from simulators.alpaca.keys import KEY, SECRET
 from simulators.alpaca.server import run_in_thread
+from tests.support.brokers import find
 
 ACCOUNT = "alpaca-sim"
 FILL_AFTER = 60.0  # seconds by the simulator's clock, which stands still unless a test moves it on
@@ -120,7 +121,7 @@ class Desk:
         return request.client_order_id
 
     def find(self, client_order_id: str) -> OrderReport:
-        report = self.broker.find_order(client_order_id)
+        report = find(self.broker, client_order_id)
         assert report is not None
         return report
 

@@ -9,6 +9,7 @@ from brokers.errors import OrderRejected
 from domain.enums import Side, TimeInForce
 from domain.order_status import OrderStatus
 from tests.brokers.contract_venue import BrokerVenue
+from tests.support.brokers import find, ref
 
 
 class MarketContract:
@@ -42,7 +43,7 @@ class MarketContract:
         too_much = broker_venue.make_request(quantity=(power / 100).to_integral_value() + 1)
         with pytest.raises(OrderRejected, match="buying power"):
             broker_venue.broker.submit_order(too_much)
-        assert broker.find_order(too_much.client_order_id) is None or broker.list_positions() == []
+        assert find(broker, too_much.client_order_id) is None or broker.list_positions() == []
 
     def test_quotes_are_given_with_their_time_and_source_and_missing_ones_left_out(self, broker_venue: BrokerVenue):
         symbol = broker_venue.make_request().symbol
@@ -111,21 +112,21 @@ class MarketContract:
         assert not broker.session().is_open
         report = broker_venue.trade(broker_venue.make_request(time_in_force=TimeInForce.DAY))
         assert (report.status, report.fills) == (OrderStatus.ACCEPTED, ())
-        assert broker.find_order(report.client_order_id) == report
+        assert find(broker, report.client_order_id) == report
         broker_venue.open_the_market()
         session = broker.session()
         assert session.is_open
         assert session.at.tzinfo is not None
-        done = broker.find_order(report.client_order_id)
+        done = find(broker, report.client_order_id)
         assert done is not None
         assert done.status is OrderStatus.FILLED
 
     def test_an_order_in_a_closed_session_can_be_canceled(self, broker_venue: BrokerVenue):
         broker_venue.close_the_market()
         report = broker_venue.trade(broker_venue.make_request(time_in_force=TimeInForce.DAY))
-        broker_venue.broker.cancel_order(report.client_order_id)
+        broker_venue.broker.cancel_order(ref(report.client_order_id))
         broker_venue.pass_time(1)
-        ended = broker_venue.broker.find_order(report.client_order_id)
+        ended = find(broker_venue.broker, report.client_order_id)
         assert ended is not None
         assert ended.status is OrderStatus.CANCELED
         broker_venue.open_the_market()

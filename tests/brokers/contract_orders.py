@@ -5,11 +5,13 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.base import Identity
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from domain.enums import OrderType, Side
 from domain.messages import OrderReport
 from domain.order_status import AT_BROKER, CLOSED, TRANSITIONS, OrderStatus
 from tests.brokers.contract_venue import LONG_AGO, BrokerVenue
+from tests.support.brokers import find, ref
 
 
 class OrderContract:
@@ -30,15 +32,15 @@ class OrderContract:
 
     def test_a_look_up_says_what_the_answer_said(self, broker_venue: BrokerVenue):
         report = broker_venue.trade(broker_venue.make_request())
-        assert broker_venue.broker.find_order(report.client_order_id) == report
+        assert find(broker_venue.broker, report.client_order_id) == report
         assert report in broker_venue.broker.list_orders(LONG_AGO)
 
     def test_an_order_outlives_its_connection(self, broker_venue: BrokerVenue):
         report = broker_venue.trade(broker_venue.make_request())
-        assert broker_venue.reconnect().find_order(report.client_order_id) == report
+        assert find(broker_venue.reconnect(), report.client_order_id) == report
 
     def test_an_unknown_id_is_absent(self, broker_venue: BrokerVenue):
-        assert broker_venue.broker.find_order("never-sent") is None
+        assert find(broker_venue.broker, "never-sent") is None
 
     def test_ids_of_orders_and_executions_are_unique(self, broker_venue: BrokerVenue):
         reports = [broker_venue.trade(broker_venue.make_request()) for _ in range(3)]
@@ -47,13 +49,13 @@ class OrderContract:
         assert len(set(executions)) == len(executions)
 
     def test_a_repeated_id_is_looked_up_and_never_placed_twice(self, broker_venue: BrokerVenue):
-        if not broker_venue.broker.capabilities.refuses_repeated_client_order_id:
+        if broker_venue.broker.capabilities.identity is not Identity.UNIQUE:
             pytest.skip("the broker takes an id twice")
         request = broker_venue.make_request()
         report = broker_venue.trade(request)
         with pytest.raises(OutcomeUnknown):
             broker_venue.broker.submit_order(request)
-        assert broker_venue.broker.find_order(request.client_order_id) == report
+        assert find(broker_venue.broker, request.client_order_id) == report
         assert len(broker_venue.broker.list_orders(LONG_AGO)) == 1
 
     def test_orders_that_are_sent_together_get_one_answer_each_in_their_order(self, broker_venue: BrokerVenue):
@@ -75,7 +77,7 @@ class OrderContract:
         assert broker.submit_orders([]) == []
 
     def test_an_id_that_is_sent_twice_together_is_placed_once(self, broker_venue: BrokerVenue):
-        if not broker_venue.broker.capabilities.refuses_repeated_client_order_id:
+        if broker_venue.broker.capabilities.identity is not Identity.UNIQUE:
             pytest.skip("the broker takes an id twice")
         request = broker_venue.make_request()
         report, unknown = broker_venue.broker.submit_orders([request, request])
@@ -91,15 +93,15 @@ class OrderContract:
         assert isinstance(report, OrderReport)
         assert report.client_order_id == requests[1].client_order_id
         broker_venue.pass_time(1)
-        assert all(broker_venue.broker.find_order(request.client_order_id) for request in requests)
+        assert all(find(broker_venue.broker, request.client_order_id) for request in requests)
 
     def test_a_canceled_order_keeps_its_id(self, broker_venue: BrokerVenue):
-        if not broker_venue.broker.capabilities.refuses_repeated_client_order_id:
+        if broker_venue.broker.capabilities.identity is not Identity.UNIQUE:
             pytest.skip("the broker takes an id twice")
         broker_venue.will_leave_working()
         request = broker_venue.make_request()
         broker_venue.trade(request)
-        broker_venue.broker.cancel_order(request.client_order_id)
+        broker_venue.broker.cancel_order(ref(request.client_order_id))
         with pytest.raises(OutcomeUnknown):
             broker_venue.broker.submit_order(request)
 
@@ -108,7 +110,7 @@ class OrderContract:
         request = broker_venue.make_request()
         with pytest.raises(OrderRejected, match="no borrow"):
             broker_venue.broker.submit_order(request)
-        found = broker_venue.broker.find_order(request.client_order_id)
+        found = find(broker_venue.broker, request.client_order_id)
         assert found is None or found.status is OrderStatus.REJECTED
 
     def test_an_order_type_it_does_not_have_is_refused(self, broker_venue: BrokerVenue):
@@ -125,7 +127,7 @@ class OrderContract:
             broker_venue.broker.submit_order(request)
         assert caught.value.retry_after > 0
         broker_venue.pass_time(caught.value.retry_after)
-        assert broker_venue.broker.find_order(request.client_order_id) is None
+        assert find(broker_venue.broker, request.client_order_id) is None
         assert broker_venue.trade(request).status is OrderStatus.FILLED
 
     def test_a_lost_request_is_unknown_and_absent(self, broker_venue: BrokerVenue):
@@ -133,7 +135,7 @@ class OrderContract:
         request = broker_venue.make_request()
         with pytest.raises(OutcomeUnknown):
             broker_venue.broker.submit_order(request)
-        assert broker_venue.broker.find_order(request.client_order_id) is None
+        assert find(broker_venue.broker, request.client_order_id) is None
 
     def test_a_lost_answer_is_unknown_and_found(self, broker_venue: BrokerVenue):
         broker_venue.will_lose_the_answer()
@@ -141,7 +143,7 @@ class OrderContract:
         with pytest.raises(OutcomeUnknown):
             broker_venue.broker.submit_order(request)
         broker_venue.pass_time(1)
-        found = broker_venue.broker.find_order(request.client_order_id)
+        found = find(broker_venue.broker, request.client_order_id)
         assert found is not None
         assert found.status is OrderStatus.FILLED
 
@@ -150,7 +152,7 @@ class OrderContract:
         request = broker_venue.make_request()
         with pytest.raises(OutcomeUnknown):
             broker_venue.broker.submit_order(request)
-        assert broker_venue.broker.find_order(request.client_order_id) is None
+        assert find(broker_venue.broker, request.client_order_id) is None
         assert broker_venue.broker.list_orders(LONG_AGO) == []
         broker_venue.pass_time(21)
         assert [report.client_order_id for report in broker_venue.broker.list_orders(LONG_AGO)] == [
@@ -164,25 +166,25 @@ class OrderContract:
         broker_venue.pass_time(7200)
         later = report.at + timedelta(hours=1)
         assert report in broker_venue.broker.list_orders(later)
-        broker_venue.broker.cancel_order(report.client_order_id)
+        broker_venue.broker.cancel_order(ref(report.client_order_id))
         broker_venue.pass_time(7200)
         assert broker_venue.broker.list_orders(report.at + timedelta(hours=3)) == []
 
     def test_a_working_order_can_be_canceled(self, broker_venue: BrokerVenue):
         broker_venue.will_leave_working()
         report = broker_venue.trade(broker_venue.make_request())
-        canceled = broker_venue.broker.cancel_order(report.client_order_id)
+        canceled = broker_venue.broker.cancel_order(ref(report.client_order_id))
         assert canceled.status in {OrderStatus.CANCELED, OrderStatus.CANCEL_PENDING}
         assert canceled.status in TRANSITIONS[report.status]
         assert canceled.fills == ()
 
     def test_a_filled_order_stays_filled_when_canceled(self, broker_venue: BrokerVenue):
         report = broker_venue.trade(broker_venue.make_request())
-        assert broker_venue.broker.cancel_order(report.client_order_id) == report
+        assert broker_venue.broker.cancel_order(ref(report.client_order_id)) == report
 
     def test_a_cancel_of_an_unknown_order_is_refused(self, broker_venue: BrokerVenue):
         with pytest.raises(OrderRejected):
-            broker_venue.broker.cancel_order("never-sent")
+            broker_venue.broker.cancel_order(ref("never-sent"))
 
     def test_partial_fills_add_up_and_keep_their_ids(self, broker_venue: BrokerVenue):
         broker_venue.will_fill_partly(Decimal(4))
@@ -190,7 +192,7 @@ class OrderContract:
         assert first.status is OrderStatus.PARTIALLY_FILLED
         assert [fill.quantity for fill in first.fills] == [Decimal(4)]
         broker_venue.fill_rest(first.client_order_id)
-        done = broker_venue.broker.find_order(first.client_order_id)
+        done = find(broker_venue.broker, first.client_order_id)
         assert done is not None
         assert done.status is OrderStatus.FILLED
         assert done.fills[0] == first.fills[0]
@@ -199,7 +201,7 @@ class OrderContract:
     def test_a_partly_filled_order_keeps_its_fill_when_canceled(self, broker_venue: BrokerVenue):
         broker_venue.will_fill_partly(Decimal(4))
         report = broker_venue.trade(broker_venue.make_request(quantity=Decimal(10)))
-        canceled = broker_venue.broker.cancel_order(report.client_order_id)
+        canceled = broker_venue.broker.cancel_order(ref(report.client_order_id))
         assert canceled.status in CLOSED | {OrderStatus.CANCEL_PENDING}
         assert canceled.fills == report.fills
 

@@ -12,6 +12,7 @@ from brokers.base import Broker
 from domain.messages import OrderReport, OrderRequest
 from tests.brokers.alpaca_support import ACCOUNT, Clock, Simulator, make_request, make_settings
 from tests.brokers.contract import BrokerContract
+from tests.support.brokers import find
 
 
 class AlpacaVenue:
@@ -29,7 +30,7 @@ class AlpacaVenue:
     def trade(self, request: OrderRequest) -> OrderReport:
         self.broker.submit_order(request)
         self.simulator.advance(1)
-        report = self.broker.find_order(request.client_order_id)
+        report = find(self.broker, request.client_order_id)
         assert report is not None
         return report
 

@@ -15,6 +15,7 @@ from domain.messages import Replacement
 from domain.order_status import OrderStatus
 from tests.brokers.alpaca_peers import Answers
 from tests.brokers.alpaca_support import ACCOUNT, Desk, filled, make_request, make_settings
+from tests.support.brokers import find, ref
 
 S = OrderStatus
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -62,7 +63,7 @@ class TestTypes:
         report = desk.find(client_order_id)
         assert (report.symbol, report.side, report.quantity) == ("AAPL", Side.BUY, Decimal(10))
         assert report in desk.broker.list_orders(LONG_AGO)
-        assert desk.broker.cancel_order(client_order_id).status is S.CANCEL_PENDING
+        assert desk.broker.cancel_order(ref(client_order_id)).status is S.CANCEL_PENDING
 
     def test_the_answer_to_an_order_carries_no_executions(self, desk: Desk):
         report = desk.broker.submit_order(make_request())
@@ -137,11 +138,13 @@ class TestReplace:
     def test_the_new_order_takes_the_place_of_the_old(self, desk: Desk):
         old = desk.send(limit="9.00")
         terms = Replacement(client_order_id=f"{old}-b", quantity=Decimal(7), limit_price=Decimal("10.059"))
-        report = desk.broker.replace_order(old, terms)
+        report = desk.broker.replace_order(ref(old), terms)
         assert (report.client_order_id, report.quantity, report.status) == (f"{old}-b", 7, S.ACCEPTED)
         assert desk.at_alpaca(f"{old}-b")["limit_price"] == "10.05"
-        ended = desk.find(old)
+        ended = next(order for order in desk.broker.list_orders(LONG_AGO) if order.client_order_id == old)
         assert (ended.status, ended.reason) == (S.REPLACED, f"replaced by {report.broker_order_id}")
+        assert ended.replaced_by == report.broker_order_id
+        assert desk.find(old) == desk.find(f"{old}-b")
         desk.pass_time()
         assert filled(desk.find(f"{old}-b")) == 7
 
@@ -152,31 +155,31 @@ class TestReplace:
         desk.simulator.tell("partial", quantity="4")
         old = desk.trade(limit="10.05").client_order_id
         with pytest.raises(OrderRejected):
-            desk.broker.replace_order(old, Replacement(client_order_id=f"{old}-b", **terms))
+            desk.broker.replace_order(ref(old), Replacement(client_order_id=f"{old}-b", **terms))
         assert desk.find(old).status is S.PARTIALLY_FILLED
-        assert desk.broker.find_order(f"{old}-b") is None
+        assert find(desk.broker, f"{old}-b") is None
 
     def test_an_ended_order_has_no_other_terms(self, desk: Desk):
         old = desk.trade().client_order_id
         with pytest.raises(OrderRejected, match="filled"):
-            desk.broker.replace_order(old, Replacement(client_order_id=f"{old}-b", quantity=Decimal(7)))
+            desk.broker.replace_order(ref(old), Replacement(client_order_id=f"{old}-b", quantity=Decimal(7)))
 
     def test_nor_has_one_that_alpaca_does_not_know(self, desk: Desk):
         with pytest.raises(OrderRejected, match="no such order"):
-            desk.broker.replace_order("never-sent", Replacement(client_order_id="b", quantity=Decimal(7)))
+            desk.broker.replace_order(ref("never-sent"), Replacement(client_order_id="b", quantity=Decimal(7)))
         assert desk.simulator.count("PATCH /v2/orders/{id}") == 0
 
     def test_terms_a_coin_cannot_have_are_refused_here(self, desk: Desk):
         old = desk.send(symbol="BTCUSD", limit="9.00")
         with pytest.raises(OrderRejected, match="CLS"):
-            desk.broker.replace_order(old, Replacement(client_order_id="b", time_in_force=TimeInForce.CLS))
+            desk.broker.replace_order(ref(old), Replacement(client_order_id="b", time_in_force=TimeInForce.CLS))
         assert desk.simulator.count("PATCH /v2/orders/{id}") == 0
 
     def test_a_lost_answer_is_looked_up(self, desk: Desk):
         old = desk.send(limit="9.00")
         desk.simulator.tell("drop_after", where="/v2/orders/")
         with pytest.raises(OutcomeUnknown):
-            desk.broker.replace_order(old, Replacement(client_order_id=f"{old}-b", quantity=Decimal(7)))
+            desk.broker.replace_order(ref(old), Replacement(client_order_id=f"{old}-b", quantity=Decimal(7)))
         assert desk.find(f"{old}-b").quantity == 7
 
 
@@ -184,28 +187,28 @@ class TestCancel:
     def test_a_second_wish_while_the_first_is_at_work_is_not_refused(self, desk: Desk):
         client_order_id = desk.send(limit="9.00")
         for _ in range(2):
-            assert desk.broker.cancel_order(client_order_id).status is S.CANCEL_PENDING
+            assert desk.broker.cancel_order(ref(client_order_id)).status is S.CANCEL_PENDING
         desk.pass_time()
-        assert desk.broker.cancel_order(client_order_id).status is S.CANCELED
+        assert desk.broker.cancel_order(ref(client_order_id)).status is S.CANCELED
 
     def test_a_filled_order_is_reported_as_it_is(self, desk: Desk):
         report = desk.trade()
-        assert desk.broker.cancel_order(report.client_order_id) == report
+        assert desk.broker.cancel_order(ref(report.client_order_id)) == report
 
     def test_an_order_that_fills_meanwhile_is_reported_filled(self, desk: Desk):
         client_order_id = desk.send(limit="9.00")
         desk.simulator.tell("cancel_fills")
-        report = desk.broker.cancel_order(client_order_id)
+        report = desk.broker.cancel_order(ref(client_order_id))
         assert (report.status, filled(report)) == (S.FILLED, 10)
 
     def test_an_order_of_an_earlier_connection_is_found_by_our_id(self, desk: Desk):
         client_order_id = desk.send(limit="9.00")
         with closing(AlpacaBroker(make_settings(desk.simulator.url), ACCOUNT)) as anew:
-            assert anew.cancel_order(client_order_id).status is S.CANCEL_PENDING
+            assert anew.cancel_order(ref(client_order_id)).status is S.CANCEL_PENDING
 
     def test_an_unknown_order_is_refused(self, desk: Desk):
         with pytest.raises(OrderRejected, match="no such order"):
-            desk.broker.cancel_order("never-sent")
+            desk.broker.cancel_order(ref("never-sent"))
         assert desk.simulator.count("DELETE /v2/orders/{id}") == 0
 
     def test_a_refusal_of_an_order_at_work_is_told(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
@@ -216,7 +219,7 @@ class TestCancel:
 
         monkeypatch.setattr(AlpacaClient, "delete", refuse)
         with pytest.raises(OrderRejected, match="not now"):
-            desk.broker.cancel_order(client_order_id)
+            desk.broker.cancel_order(ref(client_order_id))
 
 
 class TestLiveTrading:
@@ -226,7 +229,7 @@ class TestLiveTrading:
             with pytest.raises(OrderRejected, match="not switched on"):
                 broker.submit_order(make_request())
             with pytest.raises(OrderRejected, match="not switched on"):
-                broker.replace_order("any", Replacement(client_order_id="b", quantity=Decimal(1)))
+                broker.replace_order(ref("any"), Replacement(client_order_id="b", quantity=Decimal(1)))
         assert answers.asked == []
 
     def test_an_order_for_another_account_is_not_sent(self, answers: Answers, bare: AlpacaBroker):

@@ -14,6 +14,7 @@ from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from tests.brokers.alpaca_peers import Answers
 from tests.brokers.alpaca_support import ACCOUNT, Desk, change_reads, filled, make_settings
+from tests.support.brokers import ref
 
 S = OrderStatus
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -90,7 +91,7 @@ class TestPages:
             sent.append(desk.send(limit="9.00"))
             desk.simulator.advance(number % 2)  # two in each second
         for client_order_id in sent[:8]:
-            desk.broker.cancel_order(client_order_id)
+            desk.broker.cancel_order(ref(client_order_id))
         desk.pass_time()
         found = [report.client_order_id for report in desk.broker.list_orders(LONG_AGO)]
         assert sorted(found) == sorted(sent)
@@ -154,7 +155,7 @@ class TestExecutions:
         """Nobody asks again for an order that has ended."""
         desk.simulator.tell("partial", quantity="4")
         client_order_id = desk.trade().client_order_id
-        desk.broker.cancel_order(client_order_id)
+        desk.broker.cancel_order(ref(client_order_id))
         desk.pass_time()
 
         def look() -> OrderReport:
@@ -202,7 +203,7 @@ class TestExecutions:
         client_order_id = desk.send(symbol="BTCUSD", quantity=Decimal("0.5"))
         for _ in range(2):
             desk.fill(client_order_id, "0.100000004")
-        desk.broker.cancel_order(client_order_id)
+        desk.broker.cancel_order(ref(client_order_id))
         desk.pass_time()
         report = desk.find(client_order_id)
         assert (report.status, filled(report)) == (S.CANCELED, Decimal("0.20000001"))
@@ -224,7 +225,6 @@ class TestExecutions:
 
     def test_only_so_many_are_remembered(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(executions, "REMEMBERED", 1)
-        monkeypatch.setattr(order_book, "REMEMBERED", 1)
         reports = [desk.trade() for _ in range(2)]
         assert [desk.find(report.client_order_id) for report in reports] == reports
 

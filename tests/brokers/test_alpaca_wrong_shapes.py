@@ -9,6 +9,7 @@ from brokers.alpaca.broker import AlpacaBroker
 from brokers.errors import BrokerUnavailable, OutcomeUnknown
 from tests.brokers.alpaca_peers import Answers
 from tests.brokers.alpaca_support import Desk, change_reads, make_request
+from tests.support.brokers import find, ref
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -35,7 +36,7 @@ class TestWrongShapes:
     )
     def test_a_look_up_is_never_taken_for_absence(self, answers: Answers, bare: AlpacaBroker, body: Any):
         answers.give(200, body)
-        for call in (lambda: bare.find_order("x"), lambda: bare.cancel_order("x")):
+        for call in (lambda: find(bare, "x"), lambda: bare.cancel_order(ref("x"))):
             with pytest.raises(BrokerUnavailable):
                 call()
 
@@ -73,7 +74,7 @@ class TestWrongShapes:
         if order["client_order_id"] == "x":
             answers.give(200, order)
             with pytest.raises(BrokerUnavailable):
-                bare.find_order("x")
+                find(bare, "x")
 
     @pytest.mark.parametrize(
         "page",

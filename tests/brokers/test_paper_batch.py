@@ -18,6 +18,7 @@ from tests.brokers.paper_support import (
     outcome_of,
     statements,
 )
+from tests.support.brokers import find
 
 D = Decimal
 S = OrderStatus
@@ -158,7 +159,7 @@ def test_both_legs_of_pairs_arrive_together(venue: PaperVenue, broker: PaperBrok
         "OutcomeUnknown: no answer came", "OrderRejected: attached to an order that does not exist",
     ]  # fmt: skip
     venue.fill_rest(ACCOUNT, "c")
-    followed = broker.find_order("d")
+    followed = find(broker, "d")
     assert followed is not None
     assert followed.status is S.FILLED
 

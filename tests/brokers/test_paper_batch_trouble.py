@@ -21,6 +21,7 @@ from brokers.paper.venue import PaperVenue
 from domain.messages import OrderReport, OrderRequest
 from domain.order_status import OrderStatus
 from tests.brokers.paper_support import ACCOUNT, ids_of, make_request, make_settings, orders_named, outcome_of
+from tests.support.brokers import find, ref
 
 D = Decimal
 S = OrderStatus
@@ -32,8 +33,8 @@ def test_a_repeated_id_is_placed_once_whether_it_is_old_or_of_this_batch(venue: 
     answers = broker.submit_orders(orders_named("abcb", quantity=D(1)))
     unknown = "OutcomeUnknown: client order id must be unique"
     assert [outcome_of(answer) for answer in answers] == [unknown, "ACCEPTED", "FILLED", unknown]
-    assert broker.find_order("a") == old
-    assert [broker.find_order(name) for name in "bc"] == answers[1:3]
+    assert find(broker, "a") == old
+    assert [find(broker, name) for name in "bc"] == answers[1:3]
     assert [position.quantity for position in broker.list_positions()] == [11]
     assert [type(answer) for answer in venue.submit_all(ACCOUNT, orders_named("a"))] == [DuplicateOrderId]
 
@@ -47,7 +48,7 @@ def test_a_dropped_answer_is_of_one_order_and_it_is_placed(venue: PaperVenue, br
     venue.instruct(Instruction(kind=Kind.DROP_ANSWER, symbol="B"))
     answers = broker.submit_orders([make_request(client_order_id=name, symbol=name) for name in "ABC"])
     assert [outcome_of(answer) for answer in answers] == ["FILLED", "OutcomeUnknown: no answer came", "FILLED"]
-    dropped = broker.find_order("B")
+    dropped = find(broker, "B")
     assert dropped is not None
     assert dropped.status is S.FILLED
 
@@ -69,7 +70,7 @@ def test_instructions_are_used_up_one_by_one_the_oldest_that_fits_first(venue: P
         "FILLED",
     ]
     with pytest.raises(BrokerUnavailable):  # the one for cancels is still there
-        broker.cancel_order(answers[4].client_order_id)
+        broker.cancel_order(ref(answers[4].client_order_id))
     assert {outcome_of(answer) for answer in broker.submit_orders(orders_named("ab"))} == {"FILLED"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from brokers.base import Broker
+from brokers.base import Broker, Identity
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from brokers.paper.broker import PaperBroker
 from brokers.paper.instructions import Instruction, Kind
@@ -19,6 +19,7 @@ from domain.messages import OrderReport, OrderRequest
 from tests.brokers.contract import BrokerContract
 from tests.brokers.contract_venue import LONG_AGO
 from tests.brokers.paper_support import ACCOUNT, Clock, make_request, make_settings
+from tests.support.brokers import find, ref
 
 
 class PaperBrokerVenue:
@@ -106,8 +107,7 @@ def test_the_capabilities_are_what_the_venue_does():
     assert capabilities.times_in_force == {TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC}
     assert capabilities.quantity_step == Decimal("0.00000001")
     assert capabilities.short_selling
-    assert capabilities.lookup_by_client_order_id
-    assert capabilities.refuses_repeated_client_order_id
+    assert capabilities.identity is Identity.UNIQUE
     assert capabilities.attached_pair_hedge
 
 
@@ -120,7 +120,7 @@ def test_an_order_for_another_account_is_refused(broker_venue: PaperBrokerVenue)
 def test_accounts_do_not_see_each_other(broker_venue: PaperBrokerVenue):
     other = PaperBroker(broker_venue.venue, "other")
     report = broker_venue.broker.submit_order(make_request(client_order_id="the-same"))
-    assert other.find_order(report.client_order_id) is None
+    assert find(other, report.client_order_id) is None
     assert other.list_orders(LONG_AGO) == []
     assert other.list_positions() == []
     assert other.account().cash == Decimal(1_000_000)
@@ -151,8 +151,8 @@ def test_a_store_that_is_away_is_said_at_the_first_call_not_before(tmp_path):
     with closing(open_broker("paper", ACCOUNT, make_settings(f"sqlite:///{tmp_path}/file/paper.db"))) as broker:
         calls = [
             lambda: broker.submit_order(make_request()),
-            lambda: broker.cancel_order("x"),
-            lambda: broker.find_order("x"),
+            lambda: broker.cancel_order(ref("x")),
+            lambda: find(broker, "x"),
             lambda: broker.list_orders(LONG_AGO),
             broker.list_positions,
             broker.account,

@@ -23,6 +23,7 @@ from tests.brokers.paper_support import (
     make_request,
     make_settings,
 )
+from tests.support.brokers import find, ref
 
 
 def test_a_store_locked_by_somebody_else_is_unavailable_and_nothing_is_placed(
@@ -96,7 +97,7 @@ def test_a_commit_without_answer_is_an_unknown_outcome(venue: PaperVenue):
     with pytest.raises(OutcomeUnknown, match="made up"):
         broker.submit_order(make_request())
     with pytest.raises(OutcomeUnknown, match="made up"):
-        broker.cancel_order(delayed.client_order_id)
+        broker.cancel_order(ref(delayed.client_order_id))
     venue._clock.advance(seconds=2)  # type: ignore[attr-defined]
     with pytest.raises(BrokerUnavailable, match="made up"):  # a read asks for no order to be looked up
         broker.list_positions()
@@ -124,7 +125,7 @@ def test_a_connection_that_breaks_during_the_commit_is_an_unknown_outcome(pg_url
                 broker.submit_order(request)
             connection.exec_driver_sql("DROP TRIGGER die ON paper.orders")
         admin.dispose()
-        assert broker.find_order(request.client_order_id) is None
+        assert find(broker, request.client_order_id) is None
         assert broker.submit_order(request).fills
 
 

@@ -21,6 +21,7 @@ from tests.brokers.alpaca_support import Simulator
 from tests.brokers.paper_support import make_settings
 from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.brokers import ref
 from tests.support.desk import Desk, open_desk
 from tests.support.factories import make_pair, make_stock
 
@@ -103,7 +104,7 @@ def test_an_exit_that_waited_for_the_end_of_its_entry_is_whole(
     desk.work()
     cut = alerts.send(desk, SINGLE, Side.SELL, "10", LONG, FLAT)
     desk.plan()
-    desk.broker.cancel_order(desk.orders(entry)[0].client_order_id)
+    desk.broker.cancel_order(ref(desk.orders(entry)[0].client_order_id))
     desk.poll()
     desk.work_off()
     assert quantities(desk, cut) == [("LNT", 3, "FILLED")]

@@ -18,6 +18,7 @@ from extensions import transaction
 from models import Fill, Order, OrderEvent, Signal
 from services.execution import recorder, submit_orders
 from services.execution.new_orders import client_order_id
+from tests.support.brokers import find, ref
 from tests.support.desk import Desk, open_desk
 from tests.support.factories import make_pair, make_stock
 
@@ -127,7 +128,7 @@ def test_an_order_that_waited_too_long_is_never_sent(desk: Desk) -> None:
     assert submit_orders.expire_orders("worker") == 1
     signal = desk.signal(rowid)
     assert (desk.orders(rowid)[0].status, signal.status, signal.status_reason) == ("STALE", "canceled", "expired")
-    assert desk.broker.find_order(order.client_order_id) is None
+    assert find(desk.broker, order.client_order_id) is None
 
 
 def test_a_stock_made_passive_after_the_alert_is_not_traded(desk: Desk, context: Flask) -> None:
@@ -281,7 +282,7 @@ def test_a_working_order_canceled_at_the_venue_ends_as_canceled(desk: Desk) -> N
     rowid = desk.alert("LNT")
     desk.work()
     assert desk.signal(rowid).status == "created"
-    desk.broker.cancel_order(desk.orders(rowid)[0].client_order_id)
+    desk.broker.cancel_order(ref(desk.orders(rowid)[0].client_order_id))
     desk.poll()
     assert (desk.orders(rowid)[0].status, desk.signal(rowid).status) == ("CANCELED", "canceled")
 

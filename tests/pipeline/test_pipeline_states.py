@@ -57,6 +57,7 @@ from services.execution.cancel_orders import cancel_order
 from services.execution.follow_up import leg_orders
 from services.execution.roll_up import pair_plan
 from services.reconciliation import reconcile
+from tests.support.brokers import find, ref
 from tests.support.desk import Desk
 from tests.support.factories import make_pair, make_stock
 
@@ -186,7 +187,7 @@ class Pipeline(RuleBasedStateMachine):
 
     def say_that_it_is_not_there(self, number: int) -> None:
         order = self.pick(number, Order.status == OrderStatus.MANUAL)
-        if order and self.desk.broker.find_order(order.client_order_id) is None:
+        if order and find(self.desk.broker, order.client_order_id) is None:
             leg_timeouts.resolve_order(order.id, "looked there", "user anna")
 
     def stop(self, level: StopLevel) -> None:
@@ -282,7 +283,7 @@ class Pipeline(RuleBasedStateMachine):
     def end_at_the_venue(self, number: int) -> None:
         if order := self.pick(number, Order.sent_at.is_not(None)):
             with suppress(BrokerError):
-                self.desk.broker.cancel_order(order.client_order_id)
+                self.desk.broker.cancel_order(ref(order.client_order_id))
 
     # What must be true at every moment.
 

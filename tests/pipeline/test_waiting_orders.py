@@ -8,14 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import requests
 import sqlalchemy as sa
 
 from domain.enums import MarketPosition, Side
-from extensions import db, transaction
+from extensions import transaction
 from models import Order
 from services.execution import submit_orders
-from simulators.alpaca.keys import KEY, SECRET
 from tests.brokers.alpaca_support import Simulator
 from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
@@ -124,24 +122,3 @@ def test_an_exit_that_never_went_out_sounds_the_alarm(desk: AlpacaDesk, caplog: 
     (alarm,) = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
     assert "exit unfinished: expired before it could be sent; 10 are not closed, a person must decide" in alarm
     assert "the exit (sell 10 AAPL) was not carried out" in caplog.text
-
-
-def test_an_order_of_unknown_outcome_that_was_replaced_at_the_broker_comes_to_its_end(
-    desk: AlpacaDesk, simulator: Simulator
-):
-    simulator.tell("work")
-    simulator.tell("drop_after")
-    rowid = desk.alert("AAPL")
-    desk.work()
-    assert desk.orders(rowid)[0].status == "UNKNOWN"
-    simulator.advance(1)
-    (there,) = simulator.control("GET", "book")["orders"]
-    headers = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
-    answer = requests.patch(f"{simulator.url}/v2/orders/{there['id']}", headers=headers, json={"qty": "12"}, timeout=10)
-    assert answer.ok
-    desk.look_up()
-    db.session.rollback()
-    assert (desk.orders(rowid)[0].status, desk.signal(rowid).status) == ("REPLACED", "canceled")
-    later = desk.alert("AAPL")
-    desk.work()
-    assert desk.orders(later)[0].status == "ACCEPTED"  # its symbol is free again

@@ -15,6 +15,7 @@ from flask import Flask
 from brokers.paper.instructions import Kind
 from extensions import transaction
 from models import Order, Signal, Worker
+from tests.support.brokers import find
 from tests.support.desk import Desk, open_desk
 from tests.support.factories import make_env, make_pair, make_stock
 
@@ -110,7 +111,7 @@ def test_a_worker_killed_while_sending_doubles_nothing(desk: Desk, worker: Start
     process = worker()
     eventually(lambda: [order.status for order in desk.orders(rowid)] == ["SENDING"], "the order was never sent")
     client_order_id = desk.orders(rowid)[0].client_order_id
-    eventually(lambda: desk.broker.find_order(client_order_id) is not None, "the order never arrived")
+    eventually(lambda: find(desk.broker, client_order_id) is not None, "the order never arrived")
     process.kill()
     process.wait()
     with transaction() as session:  # the lease runs out

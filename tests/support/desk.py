@@ -28,7 +28,7 @@ from services.execution import cancel_orders, send_orders, submit_orders
 from services.intake.receive import receive_signal
 from services.planning import plan_signals
 from services.planning.broker_needs import WorkerContext
-from services.reconciliation import sync_broker
+from services.reconciliation import look_ups, sync_broker
 
 LIFETIME = timedelta(seconds=120)
 
@@ -124,7 +124,7 @@ class Desk:
                 .where(Order.status == "UNKNOWN")
                 .values(next_at=sa.func.coalesce(Order.sent_at, Order.next_at))
             )
-        return sync_broker.resolve_next(self.brokers, "worker")
+        return look_ups.resolve_next(self.brokers, "worker")
 
     def poll(self) -> None:
         """Ask the venue for all changes of the last hour."""

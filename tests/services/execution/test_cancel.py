@@ -13,11 +13,12 @@ from brokers.errors import OrderRejected, OutcomeUnknown
 from brokers.paper.instructions import Kind
 from domain.enums import FailurePolicy, LegPolicy, Scope, StopLevel
 from domain.errors import Conflict, NotFound
-from domain.messages import OrderReport
+from domain.messages import Found, OrderRef, OrderReport
 from extensions import transaction
 from models import JournalEntry, Order, Pair, Position
 from services.execution import send_orders, stops, submit_orders
 from services.execution.cancel_orders import cancel_order
+from tests.support.brokers import find, ref
 from tests.support.desk import Desk, open_desk
 from tests.support.factories import make_pair, make_stock
 
@@ -74,7 +75,7 @@ def test_an_order_that_was_not_sent_ends_at_once_and_no_broker_hears_of_it(desk:
     order = cancel(desk, rowid)
     assert (order.status, desk.signal(rowid).status) == ("CANCELED", "canceled")
     assert not desk.submit()
-    assert desk.broker.find_order(order.client_order_id) is None
+    assert find(desk.broker, order.client_order_id) is None
 
 
 def test_a_working_order_ends_when_the_broker_says_so(desk: Desk) -> None:
@@ -186,7 +187,7 @@ def test_an_order_in_doubt_that_never_arrived_is_not_sent_once_its_end_was_asked
     for _ in range(3):
         desk.look_up()
     assert told(desk, rowid) == ("CANCELED", "canceled")
-    assert desk.broker.find_order(only(desk, rowid).client_order_id) is None
+    assert find(desk.broker, only(desk, rowid).client_order_id) is None
 
 
 def test_a_claimed_order_whose_end_is_asked_for_is_not_sent(desk: Desk) -> None:
@@ -245,8 +246,8 @@ def refuse(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let the broker refuse every cancel; returns the ids it was asked for."""
     asked: list[str] = []
 
-    def cancel_order(client_order_id: str) -> OrderReport:
-        asked.append(client_order_id)
+    def cancel_order(order: OrderRef) -> OrderReport:
+        asked.append(order.client_order_id)
         raise OrderRejected("too late to cancel")
 
     monkeypatch.setattr(desk.broker, "cancel_order", cancel_order)
@@ -282,7 +283,7 @@ def test_a_cancel_of_an_order_that_the_venue_does_not_know_leaves_it_to_look_ups
 ) -> None:
     rowid = working(desk)
     cancel(desk, rowid)
-    monkeypatch.setattr(desk.broker, "find_order", lambda _: None)
+    monkeypatch.setattr(desk.broker, "find_order", lambda _: Found(is_proof=True))
     refuse(desk, monkeypatch)
     desk.work()
     assert only(desk, rowid).status == "UNKNOWN"
@@ -298,7 +299,7 @@ def test_the_cancels_of_two_orders_of_a_stock_that_the_venue_does_not_know_do_no
     rowids = [working(desk), working(desk)]
     for rowid in rowids:
         cancel(desk, rowid)
-    monkeypatch.setattr(desk.broker, "find_order", lambda _: None)
+    monkeypatch.setattr(desk.broker, "find_order", lambda _: Found(is_proof=True))
     refuse(desk, monkeypatch)
     desk.work()
     assert [only(desk, rowid).status for rowid in rowids] == ["UNKNOWN", "CANCEL_PENDING"]
@@ -327,8 +328,8 @@ def test_a_leg_whose_cancel_the_broker_refuses_is_not_asked_for_without_a_pause(
 
 def test_an_answer_that_speaks_of_another_order_is_not_believed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     rowid, other = working(desk), working(desk)
-    theirs = only(desk, other).client_order_id
-    real: Callable[[str], OrderReport] = desk.broker.cancel_order
+    theirs = ref(only(desk, other).client_order_id)
+    real: Callable[[OrderRef], OrderReport] = desk.broker.cancel_order
     monkeypatch.setattr(desk.broker, "cancel_order", lambda _: real(theirs))
     cancel(desk, rowid)
     desk.cancel()

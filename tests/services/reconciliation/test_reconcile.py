@@ -13,14 +13,15 @@ from brokers.errors import BrokerUnavailable
 from brokers.paper.instructions import Kind
 from domain.enums import AssetClass, OrderType, Side, TimeInForce
 from domain.errors import Conflict, NotFound
-from domain.messages import FillReport, OrderReport, OrderRequest, PositionReport
+from domain.messages import FillReport, Found, OrderReport, OrderRequest, PositionReport
 from domain.order_status import OrderStatus
 from extensions import database_time, transaction
 from models import AccountState, Fill, ForeignOrder, Order, OrderEvent, Position, PositionDifference, Signal
 from services.broker_state import account_state
 from services.execution import leg_timeouts, send_orders, submit_orders
 from services.execution.stops import list_stops
-from services.reconciliation import reconcile, sync_broker
+from services.reconciliation import booking, reconcile
+from tests.support.brokers import find, ref
 from tests.support.desk import Desk, open_desk
 from tests.support.factories import make_pair, make_stock
 
@@ -199,7 +200,7 @@ def test_orders_of_others_are_put_on_record_once_and_left_alone(desk: Desk) -> N
         (row,) = session.execute(sa.select(ForeignOrder)).scalars().all()
         assert (row.client_order_id, row.symbol, row.quantity, row.status) == ("by hand", "LNT", 5, "FILLED")
     assert count(Order, Fill, Signal, Position) == [0, 0, 0, 0]
-    report = desk.broker.find_order("by hand")
+    report = find(desk.broker, "by hand")
     assert report is not None
     assert report.status is OrderStatus.FILLED
 
@@ -221,11 +222,11 @@ def test_a_stale_report_brings_no_ended_order_back_to_life(desk: Desk, monkeypat
     desk.tell(Kind.WORK)
     rowid = desk.alert("LNT")
     desk.work()
-    earlier = desk.broker.find_order(only(desk, rowid).client_order_id)
+    earlier = find(desk.broker, only(desk, rowid).client_order_id)
     assert earlier is not None
-    desk.broker.cancel_order(earlier.client_order_id)
+    desk.broker.cancel_order(ref(earlier.client_order_id))
     desk.poll()
-    sync_broker.book_reports(desk.account_id, [earlier], "worker")
+    booking.book_reports(desk.account_id, [earlier], "worker")
     assert (only(desk, rowid).status, desk.signal(rowid).status) == ("CANCELED", "canceled")
 
 
@@ -253,7 +254,7 @@ def test_an_order_the_broker_does_not_know_is_doubted_and_then_left_to_a_person(
     rowid = desk.alert("LNT")
     desk.work()
     monkeypatch.setattr(desk.broker, "list_orders", lambda since: [])
-    monkeypatch.setattr(desk.broker, "find_order", lambda client_order_id: None)
+    monkeypatch.setattr(desk.broker, "find_order", lambda _: Found(is_proof=True))
     start(desk)
     assert only(desk, rowid).status == "UNKNOWN"
     order = only(desk, rowid)
@@ -289,7 +290,7 @@ def test_two_orders_of_a_stock_that_the_broker_has_lost_do_not_keep_the_account_
     rowids = [desk.alert("LNT"), desk.alert("LNT")]
     desk.work()
     monkeypatch.setattr(desk.broker, "list_orders", lambda since: [])
-    monkeypatch.setattr(desk.broker, "find_order", lambda client_order_id: None)
+    monkeypatch.setattr(desk.broker, "find_order", lambda _: Found(is_proof=True))
     start(desk)
     assert [only(desk, rowid).status for rowid in rowids] == ["UNKNOWN", "ACCEPTED"]
     for rowid in rowids:
@@ -401,7 +402,7 @@ def test_fills_out_of_order_and_repeated_are_each_booked_once(desk: Desk) -> Non
     desk.work()
     order = only(desk, rowid)
     for fills in ([2], [2, 1], [1], [3, 1], [2, 1, 3]):
-        sync_broker.book_reports(desk.account_id, [report_of(order, *fills)], "worker")
+        booking.book_reports(desk.account_id, [report_of(order, *fills)], "worker")
     assert (only(desk, rowid).filled_quantity, held(), count(Fill)) == (6, {"LNT": 6}, [3])
 
 
@@ -410,7 +411,7 @@ def test_a_late_fill_of_a_canceled_order_is_booked_and_the_position_agrees(desk:
     rowid = desk.alert("LNT")
     desk.work()
     order = only(desk, rowid)
-    desk.broker.cancel_order(order.client_order_id)
+    desk.broker.cancel_order(ref(order.client_order_id))
     desk.poll()
     desk.venue.fill_rest("paper", order.client_order_id, Decimal(2))
     start(desk)
@@ -421,10 +422,10 @@ def test_more_fills_than_were_ordered_are_booked_and_told_and_stop_the_symbol(de
     desk.tell(Kind.WORK)
     rowid = desk.alert("LNT")
     desk.work()
-    sync_broker.book_reports(desk.account_id, [report_of(only(desk, rowid), 7, 8)], "worker")
+    booking.book_reports(desk.account_id, [report_of(only(desk, rowid), 7, 8)], "worker")
     order = only(desk, rowid)
     assert (order.filled_quantity, order.reason, held()) == (15, "the broker filled 15 of 10", {"LNT": 15})
-    sync_broker.book_reports(desk.account_id, [report_of(order, 7, 8)], "worker")
+    booking.book_reports(desk.account_id, [report_of(order, 7, 8)], "worker")
     (stop,) = list_stops(in_force=True)
     assert (stop.level, stop.scope, stop.scope_name, stop.actor) == ("entries", "stock", "LNT", "the desk")
     assert stop.reason.startswith("the broker filled 15 of 10 LNT")
@@ -439,7 +440,7 @@ def test_a_report_with_the_id_of_another_broker_order_is_not_believed(desk: Desk
     desk.work()
     order = only(desk, rowid)
     order.broker_order_id = "another"
-    sync_broker.book_reports(desk.account_id, [report_of(order, 2)], "worker")
+    booking.book_reports(desk.account_id, [report_of(order, 2)], "worker")
     assert (only(desk, rowid).status, count(Fill)) == ("ACCEPTED", [0])
 
 
@@ -459,4 +460,4 @@ def test_what_waited_while_the_broker_was_away_is_not_sent_late(desk: Desk) -> N
     desk.work()
     submit_orders.expire_orders("worker")
     assert (only(desk, rowid).status, desk.signal(rowid).status_reason) == ("STALE", "expired")
-    assert desk.broker.find_order(order.client_order_id) is None
+    assert find(desk.broker, order.client_order_id) is None

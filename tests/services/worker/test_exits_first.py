@@ -10,7 +10,7 @@ from flask import Flask
 
 from domain.enums import MarketPosition, Side
 from extensions import db
-from services.execution import send_pool
+from services.execution import send_pool, submit_orders
 from services.worker.pipeline import Pipeline, Stop
 from tests.brokers.alpaca_support import Simulator
 from tests.conftest import closing_app
@@ -75,3 +75,23 @@ def test_a_queued_exit_goes_before_an_entry_that_is_planned_later(pipeline: Pipe
     desk.alert("TSLA")
     run_until(pipeline, lambda: len(sent(desk)) == 5)
     assert sent(desk) == ["AAPL", "MSFT", "AAPL", "NVDA", "TSLA"]
+
+
+def test_nor_does_an_entry_overtake_it_while_its_account_is_being_written_to(
+    pipeline: Pipeline, desk: AlpacaDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_until(pipeline, lambda: desk.account_id in pipeline.open)
+    held = desk.alert("AAPL")
+    run_until(pipeline, lambda: desk.signal(held).status == "filled")
+    desk.simulator.tell("delay", seconds=1, times=1)
+    desk.alert("MSFT")
+    run_until(pipeline, lambda: pipeline._senders.room(desk.account_id) == 0)
+    leaving = desk.alert("AAPL", Side.SELL, position=MarketPosition.FLAT)
+    run_until(pipeline, lambda: [order.status for order in desk.orders(leaving)] == ["QUEUED"])
+    desk.wait(lambda: pipeline._senders.room(desk.account_id) == 1)
+    with monkeypatch.context() as locked:
+        locked.setattr(submit_orders, "submit_next", lambda *_: False)
+        pipeline.run_due(Stop())
+    desk.alert("TSLA")
+    run_until(pipeline, lambda: len(sent(desk)) == 4)
+    assert sent(desk) == ["AAPL", "MSFT", "AAPL", "TSLA"]
