@@ -94,6 +94,10 @@ class PaperVenue(Controls):
             found = order_rows.load(connection, order_rows.ONE, values)
         return found[0].report() if found else None
 
+    def now(self) -> datetime:
+        """Return the venue's own time, UTC."""
+        return self._clock()
+
     def list(self, account: str, since: datetime) -> Sequence[OrderReport]:
         """Return working orders and those changed since `since` (aware), oldest change first."""
         if since.tzinfo is None:

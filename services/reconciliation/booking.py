@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from domain.messages import FillReport, OrderRef, OrderReport
+from domain.messages import FillReport, OrderReport
 from domain.order_identity import assign, is_like
 from domain.order_status import OrderStatus
 from extensions import reading, transaction
@@ -40,18 +42,16 @@ def book_reports(account_id: int, reports: Sequence[OrderReport], worker: str) -
         known = _known(session, account_id, reports)
         assigned = assign({row: ref_of(order) for row, order in known.items()}, reports)
         doubted = _doubted(session, account_id, assigned.others)
-    news: list[tuple[int, OrderReport]] = []
+    adopted, others = _by_likeness(doubted, assigned.others)
+    news: list[tuple[int, OrderReport]] = list(adopted)
     left = False
     for row, report in assigned.ours:
         if known[row].status in (S.CLAIMED, S.SENDING):  # it belongs to the worker that sends it, whose answer is near
             left = True
         elif _is_news(known[row], report):
             news.append((row, report))
-    for report in assigned.others:
-        if any(is_like(order, report, CLOCK_MARGIN) for order in doubted):
-            left = True  # a look-up says whether it is that order
-        else:
-            _take_foreign(account_id, report)
+    for report in others:
+        _take_foreign(account_id, report)
     return _book_news(account_id, news, worker) or left
 
 
@@ -64,14 +64,41 @@ def _known(session: Session, account_id: int, reports: Sequence[OrderReport]) ->
     return {row.id: row for row in session.execute(query)}
 
 
-def _doubted(session: Session, account_id: int, others: Sequence[OrderReport]) -> list[OrderRef]:
+def _doubted(session: Session, account_id: int, others: Sequence[OrderReport]) -> list[Any]:
     """Return the orders that reports without our id may speak of: sent, and the broker has named no id yet."""
     if all(report.client_order_id for report in others):
         return []
     query = sa.select(*REF_COLUMNS).where(
         PENDING, Order.account_id == account_id, Order.sent_at.is_not(None), Order.broker_order_id.is_(None)
     )
-    return [ref_of(row) for row in session.execute(query)]
+    return list(session.execute(query))
+
+
+def _by_likeness(
+    doubted: Sequence[Any], others: Sequence[OrderReport]
+) -> tuple[list[tuple[int, OrderReport]], list[OrderReport]]:
+    """Return the reports of orders that a person was left with, and those of orders that are none of ours.
+
+    Of what may be an order on its way, or one of unknown outcome, nothing is said here: its own answer or look-up
+    decides. An order that a person was left with is taken over where nothing else at the broker looks like it.
+    """
+    like: dict[int, list[OrderReport]] = defaultdict(list)
+    foreign = []
+    for report in others:
+        rows = [row for row in doubted if is_like(ref_of(row), report, CLOCK_MARGIN)]
+        for row in rows:
+            like[row.id].append(report)
+        if not rows:
+            foreign.append(report)
+    status = {row.id: row.status for row in doubted}
+    names = {row.id: row.client_order_id for row in doubted}
+    adopted = [
+        (row, replace(reports[0], client_order_id=names[row]))
+        for row, reports in like.items()
+        if status[row] == S.MANUAL and len(reports) == 1
+    ]
+    several = {each.broker_order_id for _, each in adopted}
+    return (adopted if len(several) == len(adopted) else []), foreign
 
 
 def _is_news(known: Any, report: OrderReport) -> bool:

@@ -14,7 +14,7 @@ from domain.messages import Found, OrderReport
 from domain.order_identity import is_like
 from domain.order_status import OrderStatus
 from extensions import reading, transaction, utc_now
-from models import Order
+from models import ForeignOrder, Order
 from models.order import OPEN
 from services import failpoints
 from services.execution.claims import MOST_ATTEMPTS
@@ -131,7 +131,12 @@ def _untaken(session: Session, due: InHand, candidates: Sequence[OrderReport]) -
     query = sa.select(Order.broker_order_id).where(
         Order.account_id == due.account_id, Order.broker_order_id.in_(ids), Order.id != due.order_id
     )
-    taken = set(session.execute(query).scalars())
+    foreign = sa.select(ForeignOrder.broker_order_id).where(
+        ForeignOrder.account_id == due.account_id,
+        ForeignOrder.broker_order_id.in_(ids),
+        ForeignOrder.first_seen_at < (due.ref.sent_at or utc_now()),  # it was there before ours was sent
+    )
+    taken = set(session.execute(query.union(foreign)).scalars())
     return [report for report in like if report.broker_order_id not in taken]
 
 

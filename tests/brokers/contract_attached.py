@@ -39,7 +39,7 @@ class AttachedContract:
         leg2 = attach(leg1.client_order_id)
         assert (leg2.status, leg2.quantity, leg2.fills) == (OrderStatus.ACCEPTED, 20, ())
         broker_venue.fill_rest(leg1.client_order_id)
-        done = find(broker_venue.broker, leg2.client_order_id)
+        done = find(broker_venue.broker, leg2)
         assert done is not None
         assert done.status is OrderStatus.FILLED
         assert sum(fill.quantity for fill in done.fills) == 20
@@ -56,8 +56,8 @@ class AttachedContract:
         leg2 = attach(leg1.client_order_id)
         assert leg2.status is OrderStatus.PARTIALLY_FILLED
         assert sum(fill.quantity for fill in leg2.fills) == 8
-        broker_venue.broker.cancel_order(ref(leg1.client_order_id))
-        ended = find(broker_venue.broker, leg2.client_order_id)
+        broker_venue.broker.cancel_order(ref(leg1))
+        ended = find(broker_venue.broker, leg2)
         assert ended is not None
         assert (ended.status, ended.fills) == (OrderStatus.CANCELED, leg2.fills)
 
@@ -67,10 +67,10 @@ class AttachedContract:
         broker_venue.will_leave_working()
         leg1 = broker_venue.broker.submit_order(broker_venue.make_request(quantity=Decimal(10)))
         leg2 = attach(leg1.client_order_id)
-        assert broker_venue.broker.cancel_order(ref(leg2.client_order_id)).status is OrderStatus.CANCELED
-        assert find(broker_venue.broker, leg1.client_order_id) == leg1
+        assert broker_venue.broker.cancel_order(ref(leg2)).status is OrderStatus.CANCELED
+        assert find(broker_venue.broker, leg1) == leg1
         broker_venue.fill_rest(leg1.client_order_id)
-        after = find(broker_venue.broker, leg2.client_order_id)
+        after = find(broker_venue.broker, leg2)
         assert after is not None
         assert after.fills == ()
 

@@ -43,7 +43,7 @@ class MarketContract:
         too_much = broker_venue.make_request(quantity=(power / 100).to_integral_value() + 1)
         with pytest.raises(OrderRejected, match="buying power"):
             broker_venue.broker.submit_order(too_much)
-        assert find(broker, too_much.client_order_id) is None or broker.list_positions() == []
+        assert find(broker, too_much) is None or broker.list_positions() == []
 
     def test_quotes_are_given_with_their_time_and_source_and_missing_ones_left_out(self, broker_venue: BrokerVenue):
         symbol = broker_venue.make_request().symbol
@@ -112,21 +112,21 @@ class MarketContract:
         assert not broker.session().is_open
         report = broker_venue.trade(broker_venue.make_request(time_in_force=TimeInForce.DAY))
         assert (report.status, report.fills) == (OrderStatus.ACCEPTED, ())
-        assert find(broker, report.client_order_id) == report
+        assert find(broker, report) == report
         broker_venue.open_the_market()
         session = broker.session()
         assert session.is_open
         assert session.at.tzinfo is not None
-        done = find(broker, report.client_order_id)
+        done = find(broker, report)
         assert done is not None
         assert done.status is OrderStatus.FILLED
 
     def test_an_order_in_a_closed_session_can_be_canceled(self, broker_venue: BrokerVenue):
         broker_venue.close_the_market()
         report = broker_venue.trade(broker_venue.make_request(time_in_force=TimeInForce.DAY))
-        broker_venue.broker.cancel_order(ref(report.client_order_id))
+        broker_venue.broker.cancel_order(ref(report))
         broker_venue.pass_time(1)
-        ended = find(broker_venue.broker, report.client_order_id)
+        ended = find(broker_venue.broker, report)
         assert ended is not None
         assert ended.status is OrderStatus.CANCELED
         broker_venue.open_the_market()

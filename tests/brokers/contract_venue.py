@@ -25,6 +25,9 @@ class BrokerVenue(Protocol):
     def reconnect(self) -> Broker:
         """Return a second connection to the same account."""
 
+    def told(self, request: OrderRequest) -> str:
+        """Return our id as the venue tells it of an order, empty where it does not."""
+
     def will_reject(self, reason: str) -> None: ...
     def will_be_unavailable(self) -> None: ...
     def will_lose_the_request(self) -> None: ...

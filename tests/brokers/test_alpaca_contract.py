@@ -38,6 +38,9 @@ class AlpacaVenue:
         self._brokers.append(AlpacaBroker(make_settings(self.simulator.url), ACCOUNT, self.clock))
         return self._brokers[-1]
 
+    def told(self, request: OrderRequest) -> str:
+        return request.client_order_id
+
     def will_reject(self, reason: str) -> None:
         self.simulator.tell("reject", reason=reason)
 

@@ -44,6 +44,9 @@ class PaperBrokerVenue:
         self._others.append(PaperVenue(make_settings(self._url), clock=self.clock))
         return PaperBroker(self._others[-1], ACCOUNT)
 
+    def told(self, request: OrderRequest) -> str:
+        return request.client_order_id
+
     def will_reject(self, reason: str) -> None:
         self.venue.instruct(Instruction(kind=Kind.REJECT, reason=reason))
 

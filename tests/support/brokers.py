@@ -1,23 +1,28 @@
-"""Asking brokers for orders by our id alone, as tests know them."""
+"""Asking brokers for orders, by our id alone or by all that a test knows of them."""
 
 from decimal import Decimal
 
-from brokers.base import Broker
+from brokers.base import Broker, Identity
 from domain.enums import Side
-from domain.messages import OrderRef, OrderReport
+from domain.messages import OrderRef, OrderReport, OrderRequest
 
 
-def ref(client_order_id: str, broker_order_id: str | None = None) -> OrderRef:
-    """Return what a broker with unique ids finds an order by; nothing else of it is known."""
+def ref(order: str | OrderRequest | OrderReport) -> OrderRef:
+    """Return what a broker finds an order by; of one that is given by our id nothing else is known."""
+    if isinstance(order, str):
+        return OrderRef(client_order_id=order, symbol="", side=Side.BUY, quantity=Decimal(1))
     return OrderRef(
-        client_order_id=client_order_id,
-        symbol="",
-        side=Side.BUY,
-        quantity=Decimal(1),
-        broker_order_id=broker_order_id,
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        broker_order_id=order.broker_order_id if isinstance(order, OrderReport) else None,
     )
 
 
-def find(broker: Broker, client_order_id: str) -> OrderReport | None:
-    """Return the broker's report of an order, None where it has none."""
-    return broker.find_order(ref(client_order_id)).report
+def find(broker: Broker, order: str | OrderRequest | OrderReport) -> OrderReport | None:
+    """Return the broker's report of an order, or of the only one like it; None where there is none."""
+    found = broker.find_order(ref(order))
+    if found.report is None and broker.capabilities.identity is Identity.LIKENESS and len(found.candidates) == 1:
+        return found.candidates[0]
+    return found.report
