@@ -87,38 +87,6 @@ def _look_up(account_id: int, row: int, order: OrderRef, broker: Broker, worker:
 
 
 def _doubt(row: int, worker: str) -> None:
-    """Look an order up again that works in our book and is not to be found at the broker."""
-def _absent(session: Session, locked: Locked, able: Capabilities, worker: str) -> None:
-    """Count one 'not found'. Only several of them, after the broker had time to show it, prove absence."""
-    order, now = locked.order, locked.now
-    order.lookups += 1
-    settled = order.sent_at is not None and now >= order.sent_at + timedelta(seconds=able.settle_seconds)
-    note(session, order, f"not found at the broker, look-up {order.lookups}", worker)
-    if order.lookups < MIN_LOOKUPS or not settled:
-        return
-    if order.broker_order_id is not None:
-        _to_manual(session, locked, "the broker had it, and now does not know it; a person must look there", worker)
-        return
-    if not (able.lookup_by_client_order_id and able.refuses_repeated_client_order_id):
-        _to_manual(session, locked, "sent, but never seen at the broker; a person must look there", worker)
-        return
-    order.next_at = now
-    move_order(session, order, S.QUEUED, "surely absent at the broker, may be sent again under the same id", worker)
-    if order.cancel_requested_at is not None:
-        fail_order(session, locked, S.CANCELED, order.cancel_reason or "canceled before it arrived", worker)
-    elif order.not_after is not None and order.not_after <= now:
-        fail_order(session, locked, S.STALE, "never arrived, and now it is too old to send", worker)
-    elif order.send_attempts >= MOST_ATTEMPTS:
-        fail_order(session, locked, S.DENIED, f"did not arrive in {order.send_attempts} attempts", worker)
-
-
-def _to_manual(session: Session, locked: Locked, reason: str, worker: str) -> None:
-    locked.order.reason = reason
-    move_order(session, locked.order, S.MANUAL, reason, worker)
-    refresh_signal(session, locked.signal, locked.order, locked.now, worker)
-
-
-def _doubt(account_id: int, client_order_id: str, worker: str) -> None:
     """Look up once more an order that works in our book but is not found at the broker."""
     cause = "working in our book, not found at the broker"
     try:

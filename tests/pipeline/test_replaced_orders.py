@@ -1,37 +1,27 @@
 """Orders that a person, or an event of the market, replaces at the broker: followed to the end of what took their place."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import requests
 import sqlalchemy as sa
+from flask import Flask
 
 from extensions import db, reading, transaction
 from models import ForeignOrder, Order, Position
 from services.execution import cancel_orders
 from simulators.alpaca.keys import KEY, SECRET
 from tests.brokers.alpaca_support import Simulator
-from tests.conftest import closing_app
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_stock
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with closing(Simulator()) as made:
-        yield made
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[AlpacaDesk]:
-    with closing_app(simulated_config(database_url, tmp_path, simulator)) as app, app.app_context():
-        set_up_simulated(app)
-        make_stock(app, "AAPL")
-        with open_alpaca_desk(app, simulator) as desk:
-            yield desk
+def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
+    make_stock(simulated, "AAPL")
+    with open_alpaca_desk(simulated, simulator) as desk:
+        yield desk
 
 
 def replace_there(simulator: Simulator, **terms: str) -> str:
