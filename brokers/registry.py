@@ -1,64 +1,30 @@
-"""From a broker's name to its adapter: the only place that branches on the name."""
+"""All adapters, by name: the only place that lists them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from brokers.alpaca.spec import ALPACA
+from brokers.paper.spec import PAPER
+from brokers.spec import BrokerSpec
 
-if TYPE_CHECKING:
-    from brokers.alpaca.settings import AlpacaSettings
-    from brokers.base import Broker, Capabilities
-    from brokers.paper.settings import PaperSettings
-
-    BrokerSettings = PaperSettings | AlpacaSettings
-
-
-Entry = TypeVar("Entry")
+SPECS: dict[str, BrokerSpec] = {spec.name: spec for spec in (PAPER, ALPACA)}
+BUILT_IN = PAPER.name  # there is always an account of it, and it bears this name
+USUAL = ALPACA.name  # where an account is added when nothing else is said
+SIMULATED = ALPACA.name  # what the simulator that comes with the desk stands in for
 
 
-def open_broker(kind: str, account: str, settings: BrokerSettings) -> Broker:
-    """Return the connection of one account; nothing is sent yet. ValueError naming the known brokers."""
-    return _known(CONSTRUCTORS, kind)(account, settings)
-
-
-def capabilities_of(kind: str) -> Capabilities:
-    """Return what a broker can do, without a connection to it. ValueError naming the known brokers."""
-    return _known(CAPABILITIES, kind)()
-
-
-def _known(table: dict[str, Entry], kind: str) -> Entry:
+def spec_of(kind: str) -> BrokerSpec:
+    """Return the spec of a broker. ValueError naming the known ones."""
     try:
-        return table[kind]
+        return SPECS[kind]
     except KeyError:
-        raise ValueError(f"unknown broker '{kind}'; known: {', '.join(sorted(table))}") from None
+        raise ValueError(f"unknown broker '{kind}'; known: {', '.join(sorted(SPECS))}") from None
 
 
-# An adapter is imported only when it is used: its libraries may be large, or missing.
-def _paper(account: str, settings: PaperSettings) -> Broker:
-    from brokers.paper.broker import PaperBroker
-    from brokers.paper.venue import PaperVenue
-
-    return PaperBroker(PaperVenue(settings), account)
+def opened_with_credentials() -> list[str]:
+    """Return the names of the brokers whose accounts people add."""
+    return [spec.name for spec in SPECS.values() if spec.wants_credentials]
 
 
-def _paper_can() -> Capabilities:
-    from brokers.paper.broker import PaperBroker
-
-    return PaperBroker.capabilities
-
-
-def _alpaca(account: str, settings: AlpacaSettings) -> Broker:
-    from brokers.alpaca.broker import AlpacaBroker
-
-    return AlpacaBroker(settings, account)
-
-
-def _alpaca_can() -> Capabilities:
-    from brokers.alpaca.capabilities import CAPABILITIES
-
-    return CAPABILITIES
-
-
-CAPABILITIES: dict[str, Callable[[], Capabilities]] = {"paper": _paper_can, "alpaca": _alpaca_can}
-CONSTRUCTORS: dict[str, Callable[..., Broker]] = {"paper": _paper, "alpaca": _alpaca}
-WITH_KEYS = ("alpaca",)  # their accounts are opened with keys that people get there
+def wants_credentials(kind: str) -> bool:
+    """Return True if accounts of this broker are opened with credentials; one that is not known has none."""
+    return kind in SPECS and SPECS[kind].wants_credentials

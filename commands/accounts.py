@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 
 import click
 from flask.cli import AppGroup
 
+from brokers.registry import SPECS, USUAL, opened_with_credentials
 from commands.common import actor, run
 from domain.enums import Environment
 from services.accounts import broker_accounts
@@ -17,31 +19,45 @@ from services.accounts.check_account import check_account
 account_group = AppGroup("accounts", help="Add broker accounts, set their keys, switch live trading, ask the broker.")
 ENVIRONMENTS = click.Choice([environment.value for environment in Environment])
 
-key_id_option = click.option("--key-id", help="As the broker shows it; asked for when absent.")
-secret_option = click.option("--secret-stdin", is_flag=True, help="Read the secret key from standard input.")
+
+def credential_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each credential that is not secret; those are asked for, never options."""
+    for name, label in {
+        each.name: each.label for spec in SPECS.values() for each in spec.credentials if not each.is_secret
+    }.items():
+        option = click.option(f"--{name.replace('_', '-')}", name, help=f"{label}; asked for when absent.")
+        command = option(command)
+    return command
+
+
+secret_option = click.option(
+    "--secret-stdin", is_flag=True, help="Read what is secret from standard input, a line each."
+)
 reason_option = click.option("--reason", required=True, help="Goes on record.")
 
 
 @account_group.command("add")
 @click.argument("name")
 @click.option("--environment", type=ENVIRONMENTS, default=Environment.PAPER.value, show_default=True)
-@key_id_option
+@click.option("--broker", type=click.Choice(opened_with_credentials()), default=USUAL, show_default=True)
+@credential_options
 @secret_option
-def add(name: str, environment: str, key_id: str | None, secret_stdin: bool) -> None:
-    """Add an account at Alpaca; its keys are tried first."""
-    keys = _read_keys(key_id, secret_stdin)
-    form = AccountForm(name=name, environment=Environment(environment), keys=keys)
+def add(name: str, environment: str, broker: str, secret_stdin: bool, **given: str | None) -> None:
+    """Add an account at a broker; its keys are tried first."""
+    keys = _read_keys(broker, given, secret_stdin)
+    form = AccountForm(name=name, broker=broker, environment=Environment(environment), keys=keys)
     run(lambda: broker_accounts.add_account(form, actor()))
     click.echo(f"Added: {_line(broker_accounts.get_account(name))}")
 
 
 @account_group.command("keys")
 @click.argument("name")
-@key_id_option
+@credential_options
 @secret_option
-def set_keys(name: str, key_id: str | None, secret_stdin: bool) -> None:
+def set_keys(name: str, secret_stdin: bool, **given: str | None) -> None:
     """Set other keys of the same account; they are tried first."""
-    keys = _read_keys(key_id, secret_stdin)
+    broker = run(lambda: broker_accounts.get_account(name)).account.broker
+    keys = _read_keys(broker, given, secret_stdin)
     run(lambda: broker_accounts.set_keys(name, keys, actor()))
     click.echo(f"Set: {_line(broker_accounts.get_account(name))}")
 
@@ -89,12 +105,15 @@ def list_accounts() -> None:
         click.echo(_line(known))
 
 
-def _read_keys(key_id: str | None, secret_stdin: bool) -> Keys:
-    # Neither stays in the shell's history: a secret key is no option.
-    if key_id is None:
-        key_id = str(click.prompt("Key id", hide_input=True))
-    secret = sys.stdin.readline() if secret_stdin else str(click.prompt("Secret key", hide_input=True))
-    return Keys(key_id=key_id.strip(), secret_key=secret.strip())
+def _read_keys(broker: str, given: Mapping[str, str | None], secret_stdin: bool) -> Keys:
+    # None stays in the shell's history: what is secret is no option.
+    values = {}
+    for each in SPECS[broker].credentials if broker in SPECS else ():
+        value = None if each.is_secret else given.get(each.name)
+        if value is None and each.is_secret and secret_stdin:
+            value = sys.stdin.readline()
+        values[each.name] = (str(click.prompt(each.label, hide_input=True)) if value is None else value).strip()
+    return Keys(**values)
 
 
 def _line(known: KnownAccount) -> str:

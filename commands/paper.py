@@ -15,10 +15,10 @@ from flask.cli import AppGroup
 from brokers.errors import BrokerError
 from brokers.paper.instructions import CANCELS, Instruction, Kind
 from brokers.paper.pricing import STEP
+from brokers.paper.spec import paper_settings
 from brokers.paper.venue import PaperVenue
 from domain.messages import SessionReport
 from domain.ticker import TickerError, parse_symbol
-from services.accounts.connections import paper_settings
 
 ACCOUNT = "paper"
 

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from dashboard.forms import Form, carry_out
 from dashboard.viewer import actor, admins_only, members_only
-from dashboard.views.accounts import ENVIRONMENTS, account_card
+from dashboard.views.accounts import account_card
 from domain.enums import Environment
 from domain.errors import AlreadyExists, Conflict, InvalidInput
 from extensions import database_time
@@ -17,6 +17,7 @@ from services.accounts import broker_accounts
 from services.accounts.broker_accounts import AccountForm
 from services.accounts.broker_keys import Keys
 from services.accounts.check_account import check_account
+from services.accounts.known_brokers import SPECS, USUAL
 from services.reports.unmonitored_accounts import unwatched_by_account
 
 bp = Blueprint("accounts", __name__)
@@ -48,14 +49,16 @@ def deed() -> ResponseReturnValue:
 
 
 def _add(form: Form) -> ResponseReturnValue | None:
+    form.subject = form.subject or USUAL
     name, environment = form.text("name", MAX_NAME), form.word("environment", Environment)
-    keys = _read_keys(form)
+    keys = _read_keys(form, form.subject)
     form.confirm_password()
 
     def act() -> str:
         assert environment is not None  # noqa: S101 - else there is a message
+        account = AccountForm(name=name, broker=form.subject, environment=environment, keys=keys)
         try:
-            broker_accounts.add_account(AccountForm(name=name, environment=environment, keys=keys), actor())
+            broker_accounts.add_account(account, actor())
         except AlreadyExists:
             raise InvalidInput({"name": "is the name of another account"}) from None
         off = " Live trading is off." if environment is Environment.LIVE else ""
@@ -65,7 +68,7 @@ def _add(form: Form) -> ResponseReturnValue | None:
 
 
 def _keys(form: Form) -> ResponseReturnValue | None:
-    keys = _read_keys(form)
+    keys = _read_keys(form, broker_accounts.get_account(form.subject).account.broker)
     form.confirm_password()
 
     def act() -> str:
@@ -120,21 +123,26 @@ def _remove(form: Form) -> ResponseReturnValue | None:
     return form.run(act, url_for("accounts.accounts"))
 
 
-def _read_keys(form: Form) -> Keys:
-    return Keys(key_id=form.key_id("key_id", MAX_KEY), secret_key=form.secret("secret_key", MAX_KEY))
+def _read_keys(form: Form, broker: str) -> Keys:
+    asked = SPECS[broker].credentials if broker in SPECS else ()
+    return Keys(**{each.name: form.credential(each, MAX_KEY) for each in asked})
 
 
 def _page(form: Form) -> str:
     now = database_time()
     away = unwatched_by_account()
     cards = [account_card(known, now, away.get(known.account.id)) for known in broker_accounts.list_accounts()]
-    shown = form.deed in ("", "add") or any(form.subject == card.name and form.deed in card.deeds for card in cards)
+    shown = (
+        form.deed == ""
+        or (form.deed == "add" and form.subject in SPECS)
+        or any(form.subject == card.name and form.deed in card.deeds for card in cards)
+    )
     return render_template(
         "accounts.html",
         now=now,
         accounts=cards,
         has_own="keys" in {deed for card in cards for deed in card.deeds},
-        environments=ENVIRONMENTS,
+        brokers=[spec for spec in SPECS.values() if spec.wants_credentials],
         form=form,
         refusal_text=None if shown else form.messages.get("form"),
     )

@@ -13,12 +13,12 @@ from flask.typing import ResponseReturnValue
 
 from dashboard.viewer import current_viewer
 from domain.errors import BrokerAway, Conflict, InvalidInput, NotAuthenticated, NotFound, TooMany
+from services.accounts.known_brokers import CredentialField
 from services.identity.users import authenticate
 
 MAX_REASON = 200
 MAX_PASSWORD = 128
-LABELS = {"key_id": "Key id", "password": "Your password", "scope": "What it covers"}  # where the name says too little
-KEY_ID = re.compile("[AP]K[A-Z0-9]{4,30}")  # Alpaca's; its secrets are longer and hold small letters
+LABELS = {"password": "Your password", "scope": "What it covers"}  # where the name says too little
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -53,11 +53,11 @@ class Form:
             self.messages[name] = f"is too long; at most {most} characters are allowed"
         return text
 
-    def key_id(self, name: str, most: int) -> str:
-        """Return the id of a key; it is kept unless it may be the secret, typed in the wrong field."""
-        text = self.secret(name, most)
-        if KEY_ID.fullmatch(text):
-            self.typed[name] = text
+    def credential(self, asked: CredentialField, most: int) -> str:
+        """Return what opens an account; it is kept only where it surely is no secret."""
+        text = self.secret(asked.name, most)
+        if asked.shown and re.fullmatch(asked.shown, text):
+            self.typed[asked.name] = text
         return text
 
     def reason(self) -> str:

@@ -19,10 +19,10 @@ from brokers.errors import BrokerError
 from brokers.paper import tables
 from brokers.paper.instructions import Instruction, Kind
 from brokers.paper.settings import PaperSettings
+from brokers.paper.spec import paper_settings
 from brokers.paper.store import Store
 from brokers.paper.venue import PaperVenue
 from config import Config
-from services.accounts.connections import paper_settings
 
 LONG_HANG = 10.0  # seconds: outlives the lease of a rehearsal
 

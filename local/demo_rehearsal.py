@@ -63,8 +63,8 @@ class Rehearsal:
 @contextlib.contextmanager
 def rehearsal(config: Config, account: str, run: str) -> Iterator[Rehearsal]:
     """Yield the paper broker of this folder's settings; the order that is not the desk's is ended afterwards."""
+    from brokers.paper.spec import paper_settings
     from brokers.paper.venue import PaperVenue
-    from services.accounts.connections import paper_settings
 
     venue = PaperVenue(paper_settings(config))
     rehearsed = Rehearsal(venue, account, run)

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from flask_migrate import upgrade
 from sqlalchemy.orm import Session
 
+from brokers.registry import BUILT_IN, SIMULATED
 from config import Config, ConfigError
 from domain.enums import Environment, Role, Route
 from extensions import transaction
 from models import BrokerAccount, User, WebhookSecret
 from services.accounts.broker_accounts import EXTERNAL, PAPER, SIMULATOR
-from services.accounts.broker_keys import Keys, store_keys, stored_key_id
+from services.accounts.broker_keys import Keys, store_keys, stored_identity
 from services.catalog import snapshots
 from services.catalog.orphaned_positions import list_stranded
 from services.health import check_keys
@@ -55,7 +56,7 @@ def prepare_database(config: Config) -> FirstSecrets:
 def _accounts(session: Session, default: str) -> None:
     """Make the built-in accounts and let the setting choose the default one."""
     known = {account.name: account for account in session.execute(sa.select(BrokerAccount)).scalars()}
-    for name, broker, route in ((PAPER, "paper", Route.DESK), (EXTERNAL, "external", Route.EXTERNAL)):
+    for name, broker, route in ((PAPER, BUILT_IN, Route.DESK), (EXTERNAL, "external", Route.EXTERNAL)):
         if name not in known:
             known[name] = BrokerAccount(name=name, broker=broker, route=route)
             session.add(known[name])
@@ -76,11 +77,11 @@ def _accounts(session: Session, default: str) -> None:
 def _simulator_account(session: Session, account: BrokerAccount | None) -> BrokerAccount:
     """Return the simulator's account; its keys are no secret, so lost ones are simply set again."""
     if account is None:
-        account = BrokerAccount(name=SIMULATOR, broker="alpaca", route=Route.DESK, environment=Environment.SIMULATOR)
+        account = BrokerAccount(name=SIMULATOR, broker=SIMULATED, route=Route.DESK, environment=Environment.SIMULATOR)
         session.add(account)
         session.flush()
         store_keys(account, SIMULATOR_KEYS, "")
-    elif stored_key_id(account) is None:
+    elif stored_identity(account) is None:
         store_keys(account, SIMULATOR_KEYS, "")
         account.revision += 1
     return account

@@ -25,7 +25,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
-from services.accounts import broker_keys
+from brokers import registry
 from services.identity import passwords
 from tests.support.apps import closing_app, set_up
 from tests.support.factories import PASSPHRASE, USER_PASSWORD, bearer, log_in, make_config, make_env, make_user
@@ -307,5 +307,5 @@ def free_port() -> int:
 def front_door(monkeypatch: pytest.MonkeyPatch) -> FrontDoor:
     """Alpaca as far as keys are concerned; nothing leaves this machine."""
     door = FrontDoor()
-    monkeypatch.setattr(broker_keys, "open_broker", door.open_broker)
+    monkeypatch.setitem(registry.SPECS, "alpaca", door.spec)
     return door

@@ -2,10 +2,12 @@
 
 import logging
 import threading
+from dataclasses import replace
 
 import pytest
 
 import logs
+from brokers import registry
 from domain.errors import InvalidInput
 from services.accounts.broker_keys import Keys
 from tests.support.factories import make_config
@@ -70,19 +72,18 @@ def test_each_part_of_the_key_of_the_desk_is_a_secret(sqlite_url, tmp_path):
 @pytest.mark.usefixtures("context")
 def test_keys_are_hidden_while_they_are_tried_and_for_good_once_they_are_stored(front_door, monkeypatch):
     seen = []
-    opened = front_door.open_broker
 
     def look(*arguments):
-        seen.append(line(f"{WRONG_KEYS.secret_key} {PAPER_KEYS.secret_key} services"))
-        return opened(*arguments)
+        seen.append(line(f"{WRONG_KEYS['secret_key']} {PAPER_KEYS['secret_key']} services"))
+        return front_door.connect(*arguments)
 
-    monkeypatch.setattr("services.accounts.broker_keys.open_broker", look)
+    monkeypatch.setitem(registry.SPECS, "alpaca", replace(front_door.spec, connect=look))
     for keys in (WRONG_KEYS, Keys(key_id="PK00000000", secret_key="services")):
         with pytest.raises(InvalidInput):
             add(keys=keys)
     add(keys=PAPER_KEYS)
-    assert WRONG_KEYS.secret_key not in seen[0]
+    assert WRONG_KEYS["secret_key"] not in seen[0]
     assert "services" not in seen[1]
-    assert PAPER_KEYS.secret_key not in seen[2]
+    assert PAPER_KEYS["secret_key"] not in seen[2]
     assert line("the services").endswith("the services")
-    assert PAPER_KEYS.secret_key not in line(PAPER_KEYS.secret_key)
+    assert PAPER_KEYS["secret_key"] not in line(PAPER_KEYS["secret_key"])

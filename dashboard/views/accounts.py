@@ -11,18 +11,9 @@ from dashboard.views.positions import LATE, Figure
 from domain.enums import Environment, Route
 from models import AccountState
 from services.accounts.broker_accounts import KnownAccount
+from services.accounts.known_brokers import SPECS, CredentialField
 from services.reports.unmonitored_accounts import UnmonitoredAccount
 
-ENVIRONMENTS = (
-    (Environment.PAPER, "Paper", "Play money at Alpaca, at real prices. Its key ids usually begin with PK."),
-    (
-        Environment.LIVE,
-        "Live",
-        "Real money. Its key ids usually begin with AK. Nothing is sent before live trading is switched on, a step of "
-        "its own.",
-    ),
-    (Environment.SIMULATOR, "Simulator", "The stand-in for Alpaca on this machine, to rehearse without an account."),
-)
 LOOK = {Environment.PAPER: "created", Environment.LIVE: "critical", Environment.SIMULATOR: "canceled"}
 
 
@@ -40,6 +31,7 @@ class AccountCard:
     is_live: bool
     live_enabled: bool
     has_keys: bool
+    credentials: tuple[CredentialField, ...]
     trading: str
     trading_look: str
     key_hint: str
@@ -75,6 +67,7 @@ def account_card(known: KnownAccount, now: datetime, away: UnmonitoredAccount | 
         is_live=environment is Environment.LIVE,
         live_enabled=account.live_enabled,
         has_keys=account.credentials is not None,
+        credentials=SPECS[account.broker].credentials if account.broker in SPECS else (),
         trading=trading,
         trading_look=trading_look,
         key_hint=_key_hint(known),
@@ -97,13 +90,17 @@ def _what(known: KnownAccount) -> str:
     account = known.account
     if account.route == Route.EXTERNAL:
         return "Your own executor, which reads waiting signals from the API"
-    if not known.wants_keys:
-        return "The built-in paper broker: play money, on this machine"
+    environment = Environment(account.environment)
+    spec = SPECS.get(account.broker)
+    if spec is None:
+        return f"{account.broker}: the desk has no such broker any more"
+    if not spec.wants_credentials:
+        return f"{spec.title}: play money, on this machine"
     return {
-        Environment.PAPER: f"{account.broker.capitalize()}, play money",
-        Environment.LIVE: f"{account.broker.capitalize()}, real money",
-        Environment.SIMULATOR: f"{account.broker.capitalize()}'s stand-in on this machine, play money",
-    }[Environment(account.environment)]
+        Environment.PAPER: f"{spec.title}, play money",
+        Environment.LIVE: f"{spec.title}, real money",
+        Environment.SIMULATOR: f"{spec.title}'s stand-in on this machine, play money",
+    }[environment]
 
 
 def _trading(known: KnownAccount, away: UnmonitoredAccount | None) -> tuple[str, str]:

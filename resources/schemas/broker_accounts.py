@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, create_model
 
 from domain.enums import Environment
 from resources.schemas.actions import Reason
@@ -12,23 +12,36 @@ from resources.schemas.fields import Closed, Out, OutNumber, show_iso
 from services.accounts.broker_accounts import AccountForm, KnownAccount
 from services.accounts.broker_keys import Keys
 from services.accounts.check_account import Check
+from services.accounts.known_brokers import SPECS, USUAL
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 NewName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 
 
-class KeysIn(Closed):
-    key_id: Key = Field(repr=False, description="as the broker shows it: 8 to 128 plain characters without blanks")
-    secret_key: Key = Field(repr=False, description="the same; it is tried, encrypted, and never shown again")
+CREDENTIALS = {
+    each.name: (
+        Key | None,
+        Field(None, repr=False, description=f"{spec.title}: {each.label}; {each.rule}; is tried and encrypted"),
+    )
+    for spec in SPECS.values()
+    for each in spec.credentials
+}
 
+
+class _Keys(Closed):
     def keys(self) -> Keys:
-        """Return the keys."""
-        return Keys(key_id=self.key_id, secret_key=self.secret_key)
+        """Return the keys that were given; the broker's rules say which of them are missing or wrong."""
+        given = {name: getattr(self, name) for name in CREDENTIALS}
+        return Keys(**{name: value for name, value in given.items() if value is not None})
+
+
+# One field for each credential that any broker asks for.
+KeysIn = create_model("KeysIn", __base__=_Keys, **CREDENTIALS)  # type: ignore[call-overload]
 
 
 class BrokerAccountIn(KeysIn):
     name: NewName = Field(description="lower-case letters, digits, - and _; what stocks and pairs name")
-    broker: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32)] = "alpaca"
+    broker: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32)] = USUAL
     environment: Environment = Field(Environment.PAPER, description="each has keys of its own; live is real money")
 
     def form(self) -> AccountForm:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from brokers.registry import WITH_KEYS
+from brokers import registry
+from brokers.registry import USUAL, opened_with_credentials, spec_of, wants_credentials
 from config import ConfigError, account_name
 from domain.enums import Environment, Route, Scope
 from domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
@@ -34,11 +35,11 @@ from models import (
     Signal,
 )
 from services import journal
-from services.accounts.broker_keys import Keys, store_keys, stored_key_id, try_keys
+from services.accounts.broker_keys import Keys, store_keys, stored_identity, try_keys
 from services.catalog import check_limits
 from services.catalog.snapshots import bump_version
 
-PAPER, EXTERNAL, SIMULATOR = "paper", "external", "alpaca-sim"
+PAPER, EXTERNAL, SIMULATOR = registry.BUILT_IN, "external", f"{registry.SIMULATED}-sim"
 BUILT_IN = (PAPER, EXTERNAL, SIMULATOR)
 HISTORY = {
     "orders": Order.account_id,
@@ -56,7 +57,7 @@ class AccountForm:
     """What a person says of an account that is to be added."""
 
     name: str
-    broker: str = "alpaca"
+    broker: str = USUAL
     environment: Environment = Environment.PAPER
     keys: Keys
 
@@ -70,7 +71,7 @@ class KnownAccount(NamedTuple):
     @property
     def wants_keys(self) -> bool:
         """Return True if its broker opens it with keys."""
-        return self.account.broker in WITH_KEYS
+        return wants_credentials(self.account.broker)
 
 
 def list_accounts() -> Sequence[KnownAccount]:
@@ -106,7 +107,7 @@ def add_account(form: AccountForm, actor: str) -> None:
         session.add(account)
         session.flush()
         store_keys(account, form.keys, number)
-        text = f"{form.broker} {form.environment}, key …{form.keys.hint}, {number or 'number not known'}"
+        text = f"{form.broker} {form.environment}, key …{account.key_hint}, {number or 'number not known'}"
         journal.record(session, actor, "add account", form.name, text)
         announce(session)
 
@@ -116,11 +117,11 @@ def set_keys(name: str, keys: Keys, actor: str) -> None:
 
     Raises NotFound, Conflict for an account without keys, InvalidInput, or BrokerAway.
     """
-    if wrong := keys.wrong():
-        raise InvalidInput(wrong)
     with reading() as session:
         account = _find(session, name)
         _refuse_without_keys(account)
+        if wrong := spec_of(account.broker).wrong(keys):
+            raise InvalidInput(wrong)
         account_id, broker, environment = account.id, account.broker, Environment(account.environment)
     report = try_keys(broker, name, environment, keys)
     number = report.number[:LONGEST_NUMBER]
@@ -132,11 +133,11 @@ def set_keys(name: str, keys: Keys, actor: str) -> None:
         if number and account.broker_number and number != account.broker_number:
             # Its orders and positions would be looked for where they never were.
             rule = f"they open the account {number}, this one is {account.broker_number}; add it as another account"
-            raise InvalidInput({"key_id": rule})
+            raise InvalidInput({spec_of(account.broker).credentials[0].name: rule})
         _refuse_twin(session, account, keys, number)
         store_keys(account, keys, number)
         account.revision += 1
-        journal.record(session, actor, "set keys", name, f"key …{keys.hint}, {number or 'number not known'}")
+        journal.record(session, actor, "set keys", name, f"key …{account.key_hint}, {number or 'number not known'}")
         announce(session)
 
 
@@ -218,9 +219,13 @@ def _check_form(form: AccountForm) -> None:
         wrong["name"] = str(e)
     if form.name in BUILT_IN:
         wrong["name"] = "is the name of a built-in account"
-    if form.broker not in WITH_KEYS:
-        wrong["broker"] = f"must be one of: {', '.join(WITH_KEYS)}"
-    wrong |= form.keys.wrong()
+    if not wants_credentials(form.broker):
+        wrong["broker"] = f"must be one of: {', '.join(opened_with_credentials())}"
+    else:
+        spec = spec_of(form.broker)
+        if form.environment not in {each.value for each in spec.environments}:
+            wrong["environment"] = f"{spec.title} has no accounts of {form.environment}"
+        wrong |= spec.wrong(form.keys)
     if wrong:
         raise InvalidInput(wrong)
 
@@ -236,7 +241,7 @@ def _refuse_taken(session: Session, name: str) -> None:
 
 
 def _refuse_without_keys(account: BrokerAccount) -> None:
-    if account.broker not in WITH_KEYS:
+    if not wants_credentials(account.broker):
         raise Conflict(f"'{account.name}' is opened without keys.")
 
 
@@ -248,10 +253,11 @@ def _refuse_twin(session: Session, account: BrokerAccount, keys: Keys, number: s
         BrokerAccount.name != account.name,
         BrokerAccount.credentials.is_not(None),
     )
+    spec = spec_of(account.broker)
     for other in session.execute(others).scalars():
-        if (number and other.broker_number == number) or stored_key_id(other) == keys.key_id:
+        if (number and other.broker_number == number) or stored_identity(other) == spec.identity(keys):
             rule = f"they open the same account as '{other.name}'; both would book the same orders"
-            raise InvalidInput({"key_id": rule})
+            raise InvalidInput({spec_of(account.broker).credentials[0].name: rule})
 
 
 def _refuse_used(session: Session, account: BrokerAccount) -> None:

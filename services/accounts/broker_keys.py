@@ -5,53 +5,49 @@ They are never shown, logged or repeated in a refusal.
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 from flask import current_app
 
 import logs
-from brokers.alpaca.settings import AlpacaSettings
 from brokers.errors import AccessRefused, BrokerUnavailable
-from brokers.registry import open_broker
+from brokers.registry import spec_of
+from brokers.spec import Opening
 from domain.enums import Environment
 from domain.errors import BrokerAway, InvalidInput
 from domain.messages import AccountReport
 from extensions import reading
 from models import BrokerAccount
-from services.accounts.connections import alpaca_settings
 from services.accounts.credentials import CredentialsUnreadable, seal, unseal
 
-if TYPE_CHECKING:
-    from brokers.registry import BrokerSettings
 
-KEY = re.compile(r"[!-~]{8,128}")
-HINT = 4  # characters of a key id by which people tell one from another
+class Keys(Mapping[str, str]):
+    """What opens an account at its broker, a value for each of the broker's fields; shown nowhere."""
 
+    def __init__(self, **values: str) -> None:
+        self._values = values
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
-    """What opens an account at its broker."""
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
 
-    key_id: str = field(repr=False)
-    secret_key: str = field(repr=False)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
 
-    @property
-    def hint(self) -> str:
-        """Return the end of the key id."""
-        return self.key_id[-HINT:]
+    def __len__(self) -> int:
+        return len(self._values)
 
-    def wrong(self) -> dict[str, str]:
-        """Return the rule that each field breaks."""
-        rule = "must be 8 to 128 plain characters without blanks"
-        return {name: rule for name, value in asdict(self).items() if not KEY.fullmatch(value)}
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self._values.items())))
+
+    def __repr__(self) -> str:
+        return f"Keys({', '.join(self._values)})"
 
 
-def ask(kind: str, name: str, settings: BrokerSettings) -> AccountReport:
+def ask(kind: str, opening: Opening) -> AccountReport:
     """Return what a broker says of an account now; not within a transaction. Raises BrokerUnavailable."""
-    broker = open_broker(kind, name, settings)
+    broker = spec_of(kind).connect(current_app.config["DESK"], opening)
     try:
         return broker.account()
     finally:
@@ -60,38 +56,38 @@ def ask(kind: str, name: str, settings: BrokerSettings) -> AccountReport:
 
 def try_keys(kind: str, name: str, environment: Environment, keys: Keys) -> AccountReport:
     """Return what the broker says to these keys; raises InvalidInput where it refuses them, or BrokerAway."""
-    settings = alpaca_settings(current_app.config["DESK"], environment, asdict(keys), may_trade=False, on_trial=True)
-    title = kind.capitalize()
+    spec = spec_of(kind)
+    opening = Opening(account=name, environment=environment, may_trade=False, credentials=keys, on_trial=True)
     try:
-        with logs.hiding(keys.secret_key):
-            return ask(kind, name, settings)
+        with contextlib.ExitStack() as hidden:
+            for secret in spec.secrets(keys):
+                hidden.enter_context(logs.hiding(secret))
+            return ask(kind, opening)
     except AccessRefused:
-        raise InvalidInput(
-            {
-                "key_id": f"{title} does not accept these keys for {environment}; "
-                "paper keys and live keys are different ones"
-            }
-        ) from None
+        rule = f"{spec.title} does not accept these keys for {environment}; paper keys and live keys are different ones"
+        raise InvalidInput({spec.credentials[0].name: rule}) from None
     except BrokerUnavailable as e:
-        raise BrokerAway(
-            f"{title} cannot be reached now; nothing was stored: {without_keys(settings, str(e))}"
-        ) from None
+        why = spec.without(keys, str(e))
+        raise BrokerAway(f"{spec.title} cannot be reached now; nothing was stored: {why}") from None
 
 
 def store_keys(account: BrokerAccount, keys: Keys, number: str) -> None:
     """Encrypt the keys into a row that has its id; `number` is what the broker calls the account."""
-    logs.hide(keys.secret_key)
-    account.credentials = seal(current_app.config["DESK"].credentials_key, account.id, asdict(keys))
-    account.key_hint = keys.hint
+    spec = spec_of(account.broker)
+    for secret in spec.secrets(keys):
+        logs.hide(secret)
+    account.credentials = seal(current_app.config["DESK"].credentials_key, account.id, keys)
+    account.key_hint = spec.hint(keys)
     account.broker_number = number or account.broker_number
 
 
-def stored_key_id(account: BrokerAccount) -> str | None:
-    """Return the key id of an account, for comparison only; None where there is none that can be read."""
+def stored_identity(account: BrokerAccount) -> str | None:
+    """Return what is not secret of an account's keys, for comparison only; None where none can be read."""
     if account.credentials is None:
         return None
     try:
-        return unseal(current_app.config["DESK"].credentials_key, account.id, account.credentials).get("key_id")
+        keys = unseal(current_app.config["DESK"].credentials_key, account.id, account.credentials)
+        return spec_of(account.broker).identity(keys)
     except CredentialsUnreadable:
         return None
 
@@ -101,12 +97,4 @@ def unreadable() -> list[str]:
     with reading() as session:
         B = BrokerAccount
         stored = session.execute(sa.select(B).where(B.credentials.is_not(None)).order_by(B.id)).scalars()
-        return [account.name for account in stored if stored_key_id(account) is None]
-
-
-def without_keys(settings: BrokerSettings, text: str) -> str:
-    """Return what a broker said without the keys, which it may repeat."""
-    if isinstance(settings, AlpacaSettings):
-        for secret in (settings.secret_key, settings.key_id):
-            text = text.replace(secret, "***")
-    return text
+        return [account.name for account in stored if stored_identity(account) is None]

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from flask import current_app
 
 from brokers.errors import AccessRefused, BrokerUnavailable
+from brokers.registry import spec_of
+from brokers.spec import Opening
 from domain.enums import Route
 from domain.errors import Conflict
 from domain.messages import AccountReport
 from extensions import reading
 from services.accounts.broker_accounts import get_account
-from services.accounts.broker_keys import ask, without_keys
-from services.accounts.connections import settings_of, terms_of
+from services.accounts.broker_keys import ask
+from services.accounts.connections import keys_of, terms_of
 from services.accounts.credentials import CredentialsUnreadable
 
 
@@ -36,15 +38,17 @@ def check_account(name: str) -> Check:
     if terms.needs_keys and not terms.credentials:
         return Check(False, "it has no keys")
     try:
-        settings = settings_of(current_app.config["DESK"], terms)
+        keys = keys_of(current_app.config["DESK"], terms)
     except CredentialsUnreadable as e:
         return Check(False, str(e))
+    spec = spec_of(terms.broker)
+    opening = Opening(account=name, environment=terms.environment, may_trade=terms.may_trade, credentials=keys)
     try:
-        report = ask(terms.broker, name, settings)
+        report = ask(terms.broker, opening)
     except AccessRefused as e:
-        return Check(False, f"the broker does not accept its keys: {without_keys(settings, str(e))}")
+        return Check(False, f"the broker does not accept its keys: {spec.without(keys, str(e))}")
     except BrokerUnavailable as e:
-        return Check(False, f"the broker cannot be reached: {without_keys(settings, str(e))}")
+        return Check(False, f"the broker cannot be reached: {spec.without(keys, str(e))}")
     if report.blocked:
         return Check(True, f"the broker answers, but takes no orders: {report.blocked}", report)
     return Check(True, "the broker answers and takes orders", report)

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 import logs
-from brokers.alpaca.settings import AlpacaSettings
 from brokers.base import Broker
-from brokers.paper.settings import PaperSettings
-from brokers.registry import WITH_KEYS, open_broker
+from brokers.registry import spec_of, wants_credentials
+from brokers.spec import Opening
 from config import Config
 from domain.enums import Environment, Route
 from extensions import reading
 from models import BrokerAccount
 from services.accounts.credentials import unseal
-
-if TYPE_CHECKING:
-    from brokers.registry import BrokerSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +34,7 @@ class AccountTerms:
     @property
     def needs_keys(self) -> bool:
         """Return True if its broker asks for keys at all."""
-        return self.broker in WITH_KEYS
-
-
-def paper_settings(config: Config) -> PaperSettings:
-    """Return what the paper venue is opened with."""
-    return PaperSettings(
-        url=config.paper_database_url,
-        slippage_bps=config.paper_slippage_bps,
-        commission=config.paper_commission,
-        reference_price=config.paper_reference_price,
-        cash=config.paper_cash,
-        leverage=config.paper_leverage,
-    )
+        return wants_credentials(self.broker)
 
 
 def desk_accounts() -> dict[int, AccountTerms]:
@@ -77,32 +60,13 @@ def terms_of(row: BrokerAccount) -> AccountTerms:
 
 def connect(config: Config, terms: AccountTerms) -> Broker:
     """Return the connection of one account; nothing is sent yet. Raises CredentialsUnreadable."""
-    return open_broker(terms.broker, terms.name, settings_of(config, terms))
+    spec, keys = spec_of(terms.broker), keys_of(config, terms)
+    for secret in spec.secrets(keys):
+        logs.hide(secret)
+    opening = Opening(account=terms.name, environment=terms.environment, may_trade=terms.may_trade, credentials=keys)
+    return spec.connect(config, opening)
 
 
-def settings_of(config: Config, terms: AccountTerms) -> BrokerSettings:
-    """Return what the adapter of an account is opened with. Raises CredentialsUnreadable."""
-    if terms.broker == "paper":
-        return paper_settings(config)
-    keys = unseal(config.credentials_key, terms.id, terms.credentials or "")
-    return alpaca_settings(config, terms.environment, keys, may_trade=terms.may_trade)
-
-
-def alpaca_settings(
-    config: Config, environment: Environment, keys: dict[str, str], *, may_trade: bool, on_trial: bool = False
-) -> AlpacaSettings:
-    """Return what the Alpaca adapter is opened with; `keys` holds key_id and secret_key, which no log will show.
-
-    Keys on trial are hidden by whoever tries them, as long as it takes.
-    """
-    if not on_trial:
-        logs.hide(keys["secret_key"])
-    return AlpacaSettings(
-        environment=environment,
-        key_id=keys["key_id"],
-        secret_key=keys["secret_key"],
-        simulator_url=config.alpaca_simulator_url,
-        feed=config.alpaca_feed,
-        may_trade=may_trade,
-        on_trial=on_trial,
-    )
+def keys_of(config: Config, terms: AccountTerms) -> dict[str, str]:
+    """Return what an account is opened with, nothing where its broker needs none. Raises CredentialsUnreadable."""
+    return unseal(config.credentials_key, terms.id, terms.credentials or "") if terms.needs_keys else {}

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session, make_transient
 
-from brokers.registry import capabilities_of
+from brokers.registry import spec_of
 from domain.alert import Alert
 from domain.enums import Source
 from domain.intake import Arrival, Decision, decide
@@ -169,7 +169,7 @@ def _signal(alert: Alert, decision: Decision, now: datetime) -> Signal:
 
 def _capabilities(session: Session, signal: Signal) -> Any:
     kind = session.execute(sa.select(BrokerAccount.broker).where(BrokerAccount.id == signal.account_id)).scalar_one()
-    return capabilities_of(kind)
+    return spec_of(kind).capabilities()
 
 
 def _broker_facts(session: Session, signal: Signal) -> BrokerFacts:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from brokers.paper.broker import PaperBroker
 from brokers.paper.instructions import Instruction, Kind
 from brokers.paper.venue import PaperVenue
-from brokers.registry import open_broker
-from domain.enums import OrderType, TimeInForce
+from brokers.registry import spec_of
+from brokers.spec import Opening
+from domain.enums import Environment, OrderType, TimeInForce
 from domain.messages import OrderReport, OrderRequest
 from tests.brokers.contract import BrokerContract
 from tests.brokers.contract_venue import LONG_AGO
@@ -138,20 +140,34 @@ def test_an_account_needs_a_printable_name(broker_venue: PaperBrokerVenue, name:
         PaperBroker(broker_venue.venue, name)
 
 
+def open_paper(url: str) -> Broker:
+    """Open an account as the desk does, by the name of its broker."""
+    desk = SimpleNamespace(
+        paper_database_url=url,
+        paper_slippage_bps=Decimal(0),
+        paper_commission=Decimal(0),
+        paper_reference_price=Decimal(100),
+        paper_cash=Decimal(1_000_000),
+        paper_leverage=Decimal(2),
+    )
+    opening = Opening(account=ACCOUNT, environment=Environment.PAPER, may_trade=True)
+    return spec_of("paper").connect(desk, opening)
+
+
 def test_the_registry_opens_it_by_name(paper_url: str):
-    with closing(open_broker("paper", ACCOUNT, make_settings(paper_url))) as broker:
+    with closing(open_paper(paper_url)) as broker:
         assert broker.name == "paper"
         assert broker.submit_order(make_request()).fills
 
 
-def test_the_registry_names_the_brokers_it_knows(paper_url: str):
+def test_the_registry_names_the_brokers_it_knows():
     with pytest.raises(ValueError, match=r"'robinhood'.*paper"):
-        open_broker("robinhood", ACCOUNT, make_settings(paper_url))
+        spec_of("robinhood")
 
 
 def test_a_store_that_is_away_is_said_at_the_first_call_not_before(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with closing(open_broker("paper", ACCOUNT, make_settings(f"sqlite:///{tmp_path}/file/paper.db"))) as broker:
+    with closing(open_paper(f"sqlite:///{tmp_path}/file/paper.db")) as broker:
         calls = [
             lambda: broker.submit_order(make_request()),
             lambda: broker.cancel_order(ref("x")),

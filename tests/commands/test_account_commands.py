@@ -24,14 +24,14 @@ def run(app):
 
 
 def typed(keys):
-    return f"{keys.key_id}\n{keys.secret_key}\n"
+    return f"{keys['key_id']}\n{keys['secret_key']}\n"
 
 
 def test_accounts_are_added_and_listed(run):
     code, told = run("add", "anna", typed=typed(PAPER_KEYS))
     assert (code, told.splitlines()[-1]) == (0, "Added: anna  alpaca  paper  key …00AB  PA3ANNA")
     code, told = run(
-        "add", "real", "--environment", "live", "--key-id", LIVE_KEYS.key_id, "--secret-stdin", typed=f"{LIVE_KEYS.secret_key}\n"
+        "add", "real", "--environment", "live", "--key-id", LIVE_KEYS["key_id"], "--secret-stdin", typed=f"{LIVE_KEYS['secret_key']}\n"
     )  # fmt: skip
     assert (code, told) == (0, "Added: real  alpaca  live  key …00GH  123456789  live trading off\n")
     assert run("list")[1].splitlines() == [

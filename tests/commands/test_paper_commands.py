@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from brokers.errors import OrderRejected
+from brokers.paper.spec import paper_settings
 from brokers.paper.venue import PaperVenue
-from services.accounts.connections import paper_settings
 from tests.brokers.paper_support import make_request
 
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)

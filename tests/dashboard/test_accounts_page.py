@@ -25,7 +25,8 @@ def door(front_door):
 
 
 def deed(client, what, subject="anna", keys=None, **fields):
-    typed = {"key_id": keys.key_id, "secret_key": keys.secret_key} if keys else {}
+    subject = "alpaca" if what == "add" else subject
+    typed = {"key_id": keys["key_id"], "secret_key": keys["secret_key"]} if keys else {}
     return send(client, "/accounts", what, **{"subject": subject, "password": ADMIN_PASSWORD, **typed, **fields})
 
 
@@ -131,11 +132,11 @@ def test_a_wrong_account_gets_its_message_and_is_not_added(app, member, keys, fi
     assert response.status_code == 400
     assert told in message(response, field)
     assert dump_tables(app, *NOWHERE) == before
-    assert keys.secret_key not in response.text
+    assert keys["secret_key"] not in response.text
     assert ADMIN_PASSWORD not in response.text
     assert "<img src=x" not in response.text
-    form = response.text.split('id="add"')[1]
-    typed = fields.get("key_id", keys.key_id)
+    form = response.text.split('id="add-alpaca"')[1]
+    typed = fields.get("key_id", keys["key_id"])
     assert f' value="{typed if typed.startswith("PK") else ""}"' in form.split('name="key_id"')[1].split(">")[0]
     assert "value=" not in form.split('name="secret_key"')[1].split(">")[0]
 
@@ -147,7 +148,7 @@ def test_what_was_typed_beside_the_keys_comes_back(member):
 
 
 def test_a_secret_in_the_field_of_the_key_id_does_not_come_back(member):
-    swapped = Keys(key_id=PAPER_KEYS.secret_key, secret_key=PAPER_KEYS.key_id)
+    swapped = Keys(key_id=PAPER_KEYS["secret_key"], secret_key=PAPER_KEYS["key_id"])
     assert shows_a_key(add_by_form(member, swapped).text) == []
 
 
@@ -161,7 +162,7 @@ def test_a_secret_in_the_field_of_the_key_id_does_not_come_back(member):
 )
 def test_what_is_wrong_stands_above_the_form_with_the_name_of_its_field(member, keys, fields, told):
     response = add_by_form(member, keys, **fields)
-    form = response.text.split('id="add"')[1]
+    form = response.text.split('id="add-alpaca"')[1]
     assert told in plain_text(type("Part", (), {"text": form}))
     assert 'role="alert" tabindex="-1"' in form
     assert response.text.count('aria-current="page"') == 1
@@ -182,7 +183,7 @@ def test_a_wrong_password_tries_no_keys(app, member, door):
 
 
 def test_a_broker_that_is_away_is_told(app, member, door):
-    door.away = "no answer from Alpaca (ReadTimeout) to {keys.secret_key}"
+    door.away = "no answer from Alpaca (ReadTimeout) to {keys[secret_key]}"
     response = add_by_form(member)
     assert response.status_code == 503
     assert "Alpaca cannot be reached now; nothing was stored: no answer from Alpaca (ReadTimeout) to ***" in plain_text(

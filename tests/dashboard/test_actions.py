@@ -25,7 +25,7 @@ def reader(app, other_client):
 
 
 def typed(keys):
-    return {"key_id": keys.key_id, "secret_key": keys.secret_key}
+    return {"key_id": keys["key_id"], "secret_key": keys["secret_key"]}
 
 
 def deeds(app):

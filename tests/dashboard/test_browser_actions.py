@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
+from brokers import registry
 from extensions import announce_now, transaction
 from models import Position, Worker
-from services.accounts import broker_keys
 from services.broker_state import account_state
 from tests.dashboard.support import add_signal
 from tests.dashboard.trading import HOSTILE, account_said, add_drifted_pair, add_order, count_stops, journal, set_stop
@@ -160,7 +160,7 @@ def test_a_rule_is_changed_from_the_table_of_checks(own_desk, visit):
 def test_live_trading_is_switched_on_and_off(own_desk, visit):
     app = own_desk.app()
     with pytest.MonkeyPatch.context() as patch, app.app_context():
-        patch.setattr(broker_keys, "open_broker", FrontDoor().open_broker)
+        patch.setitem(registry.SPECS, "alpaca", FrontDoor().spec)
         add("real", "live", LIVE_KEYS)
     there = visit(own_desk, expected=("status of 401",))
     there.page.click("nav >> text=Accounts")
@@ -189,17 +189,17 @@ def test_live_trading_is_switched_on_and_off(own_desk, visit):
 def test_an_account_that_is_refused_is_told_where_one_looks(own_desk, visit):
     there = visit(own_desk, expected=("status of 401",), viewport={"width": 390, "height": 700})
     there.page.goto("/accounts")
-    there.page.fill("#add-name", "anna")
-    there.page.fill("#add-key_id", PAPER_KEYS.key_id)
-    there.page.fill("#add-secret_key", PAPER_KEYS.secret_key)
-    there.page.fill("#add-password", "not this one")
+    there.page.fill("#add-alpaca-name", "anna")
+    there.page.fill("#add-alpaca-key_id", PAPER_KEYS["key_id"])
+    there.page.fill("#add-alpaca-secret_key", PAPER_KEYS["secret_key"])
+    there.page.fill("#add-alpaca-password", "not this one")
     there.page.click("button:text('Try the keys and add')")
-    told = there.page.locator("#add .refusal")
+    told = there.page.locator("#add-alpaca .refusal")
     expect(told).to_be_focused()
     expect(told).to_be_in_viewport()
     expect(told).to_contain_text("Not done. Your password is wrong.")
-    expect(there.page.locator("#add-key_id")).to_have_value(PAPER_KEYS.key_id)
-    expect(there.page.locator("#add-secret_key")).to_have_value("")
+    expect(there.page.locator("#add-alpaca-key_id")).to_have_value(PAPER_KEYS["key_id"])
+    expect(there.page.locator("#add-alpaca-secret_key")).to_have_value("")
     expect(there.page.locator("nav [aria-current=page]")).to_have_text("Accounts")
 
 

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import expect
 
+from brokers import registry
 from domain.order_status import SignalStatus
-from services.accounts import broker_accounts, broker_keys
+from services.accounts import broker_accounts
 from services.setup import SIMULATOR_KEYS
 from tests.dashboard.support import add_filled_pair, add_signal
 from tests.dashboard.trading import account_said, trade
@@ -61,7 +62,7 @@ def add_accounts(app):
     door = FrontDoor()
     door.accounts["simulator", SIMULATOR_KEYS] = "SIM1"
     with pytest.MonkeyPatch.context() as patch, app.app_context():
-        patch.setattr(broker_keys, "open_broker", door.open_broker)
+        patch.setitem(registry.SPECS, "alpaca", door.spec)
         add("w" * 64, "paper", PAPER_KEYS)
         add("real", "live", LIVE_KEYS)
         add("rehearsal", "simulator", SIMULATOR_KEYS)

@@ -31,7 +31,7 @@ def admin(client, admin_headers, front_door):
 
 
 def body(keys=PAPER_KEYS, **fields):
-    return {"key_id": keys.key_id, "secret_key": keys.secret_key, **fields}
+    return {"key_id": keys["key_id"], "secret_key": keys["secret_key"], **fields}
 
 
 def add(client, name="anna", keys=PAPER_KEYS, **fields):
@@ -208,7 +208,7 @@ def test_no_key_leaves_the_desk(app, admin, caplog):
         add(admin, "real", LIVE_KEYS, environment="live"),
         add(admin, "again"),
         add(admin, "wrong", WRONG_KEYS),
-        admin.post("/v3/broker/accounts", json=body(name="anna", extra=PAPER_KEYS.secret_key)),
+        admin.post("/v3/broker/accounts", json=body(name="anna", extra=PAPER_KEYS["secret_key"])),
         admin.put("/v3/broker/account/anna/keys", json=body(RENEWED_KEYS)),
         admin.put("/v3/broker/account/anna/keys", json=body(OTHER_KEYS)),
         admin.get("/v3/broker/accounts"),

@@ -36,9 +36,9 @@ BASES = {
     "PUT /v3/regpair": {"ticker1": "MA", "ticker2": "V", "hedge": 1, "status": 0},
     "PUT /v3/checks": {"check": "max_notional", "scope": "stock", "name": "LNT", "mode": "warn", "limit": 1, "choice": "strict"},
     "POST /v3/broker/accounts": {
-        "name": "anna", "broker": "alpaca", "environment": "paper", "key_id": PAPER_KEYS.key_id, "secret_key": PAPER_KEYS.secret_key,
+        "name": "anna", "broker": "alpaca", "environment": "paper", "key_id": PAPER_KEYS["key_id"], "secret_key": PAPER_KEYS["secret_key"],
     },
-    "PUT /v3/broker/account/bert/keys": {"key_id": OTHER_KEYS.key_id, "secret_key": OTHER_KEYS.secret_key},
+    "PUT /v3/broker/account/bert/keys": {"key_id": OTHER_KEYS["key_id"], "secret_key": OTHER_KEYS["secret_key"]},
     "PUT /v3/broker/account/bert/live": {"on": True, "reason": "x"},
     "POST /v3/accounts/signup": {
         "name": "Ada", "email": "ada@example.com", "password": "a long password", "contact": {"city": "Rome", "country": "ITA"},

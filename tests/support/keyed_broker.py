@@ -1,14 +1,15 @@
 """A stand-in for Alpaca's front door: it knows some keys, says what they open, and can be away."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from flask import Flask
 
-from brokers import registry
+from brokers.alpaca.spec import ALPACA
 from brokers.errors import AccessRefused, BrokerUnavailable
+from brokers.spec import BrokerSpec, Opening
 from domain.enums import Environment
 from domain.messages import AccountReport
 from extensions import db
@@ -44,12 +45,15 @@ class FrontDoor:
     open: int = 0
     meanwhile: Any = None  # is called while the broker is asked
 
-    def open_broker(self, kind: str, account: str, settings: Any) -> Any:
-        """Take the place of the registry's function of that name."""
-        if kind != "alpaca":
-            return registry.open_broker(kind, account, settings)
+    @property
+    def spec(self) -> BrokerSpec:
+        """Return Alpaca's spec with this door in it, for the registry."""
+        return replace(ALPACA, connect=self.connect)
+
+    def connect(self, _config: Any, opening: Opening) -> Any:
+        """Take the place of the adapter's own."""
         self.open += 1
-        return Connection(self, account, settings)
+        return Connection(self, opening)
 
 
 @dataclass
@@ -57,23 +61,22 @@ class Connection:
     """One connection, as far as accounts are concerned."""
 
     door: FrontDoor
-    name: str
-    settings: Any
+    opening: Opening
 
     def account(self) -> AccountReport:
         assert not db.session().info.get("in_transaction"), "the broker is asked within a transaction"
         assert not db.session().in_transaction(), "a connection of the database is held while the broker is asked"
-        keys = Keys(key_id=self.settings.key_id, secret_key=self.settings.secret_key)
-        self.door.asked.append((self.name, self.settings.environment))
+        keys = Keys(**self.opening.credentials)
+        self.door.asked.append((self.opening.account, self.opening.environment))
         if self.door.away:
             raise BrokerUnavailable(self.door.away.format(keys=keys))
-        number = self.door.accounts.get((self.settings.environment, keys))
+        number = self.door.accounts.get((self.opening.environment, keys))
         if number is None:
-            raise AccessRefused(f"request of {keys.key_id} is not authorized")
+            raise AccessRefused(f"request of {keys['key_id']} is not authorized")
         if self.door.meanwhile is not None:
             self.door.meanwhile()
         return AccountReport(
-            account=self.name, cash=Decimal(1000), currency="USD", at=datetime.now(UTC), buying_power=Decimal("4000.5"),
+            account=self.opening.account, cash=Decimal(1000), currency="USD", at=datetime.now(UTC), buying_power=Decimal("4000.5"),
             equity=Decimal(1000), blocked=self.door.blocked, number=number,
         )  # fmt: skip
 
@@ -88,7 +91,7 @@ def add(name: str = "anna", environment: str = "paper", keys: Keys = PAPER_KEYS,
 
 def shows_a_key(text: str) -> list[str]:
     """Return the keys that stand in a text."""
-    return [part for keys in EVERY_KEY for part in (keys.key_id, keys.secret_key) if part in text]
+    return [part for keys in EVERY_KEY for part in keys.values() if part in text]
 
 
 def account_row(name: str = "anna") -> BrokerAccount:

@@ -32,7 +32,7 @@ def test_an_account_is_added_with_keys_that_work(app, front_door):
     assert (account.broker, account.environment, account.route) == ("alpaca", "paper", "desk")
     assert (account.key_hint, account.broker_number, account.revision) == ("00AB", "PA3ANNA", 1)
     assert (account.live_enabled, account.may_trade, account.is_default) == (False, True, False)
-    assert opened_keys(app) == {"key_id": PAPER_KEYS.key_id, "secret_key": PAPER_KEYS.secret_key}
+    assert opened_keys(app) == {"key_id": PAPER_KEYS["key_id"], "secret_key": PAPER_KEYS["secret_key"]}
     assert registry_version() > before
     assert front_door.asked == [("anna", "paper")]
     assert front_door.open == 0
@@ -58,7 +58,7 @@ def test_keys_that_the_broker_refuses_are_not_stored(app, front_door, environmen
 
 def test_without_an_answer_of_the_broker_nothing_is_stored(app, front_door):
     before = dump_tables(app)
-    front_door.away = "no answer (time-out) to {keys.key_id} with {keys.secret_key}"
+    front_door.away = "no answer (time-out) to {keys[key_id]} with {keys[secret_key]}"
     with pytest.raises(BrokerAway) as away:
         add()
     assert str(away.value) == "Alpaca cannot be reached now; nothing was stored: no answer (time-out) to *** with ***"
@@ -101,8 +101,8 @@ def test_a_wrong_field_is_named_before_the_broker_is_asked(app, front_door, form
     given = {
         "name": "anna",
         "broker": "alpaca",
-        "key_id": PAPER_KEYS.key_id,
-        "secret_key": PAPER_KEYS.secret_key,
+        "key_id": PAPER_KEYS["key_id"],
+        "secret_key": PAPER_KEYS["secret_key"],
         **form,
     }
     keys = Keys(key_id=given["key_id"], secret_key=given["secret_key"])
@@ -158,7 +158,7 @@ def test_keys_are_replaced_and_the_revision_rises(app):
     add()
     broker_accounts.set_keys("anna", RENEWED_KEYS, "user anna")
     assert (account_row().revision, account_row().key_hint) == (2, "00CD")
-    assert opened_keys(app)["key_id"] == RENEWED_KEYS.key_id
+    assert opened_keys(app)["key_id"] == RENEWED_KEYS["key_id"]
     assert journal(app)[-1] == ("user anna", "set keys", "anna", "key …00CD, PA3ANNA")
 
 

@@ -30,7 +30,7 @@ def test_the_broker_is_asked_now(front_door):
         False,
         "the broker cannot be reached: no answer (time-out)",
     )
-    front_door.away = "no answer to {keys.key_id} with {keys.secret_key}"
+    front_door.away = "no answer to {keys[key_id]} with {keys[secret_key]}"
     assert check_account("anna").text == "the broker cannot be reached: no answer to *** with ***"
     front_door.away = ""
     front_door.accounts.clear()

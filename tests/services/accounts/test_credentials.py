@@ -21,7 +21,7 @@ from tests.support.keyed_broker import LIVE_KEYS, PAPER_KEYS, add, shows_a_key
 
 OLD = "the first key of this desk and made at its first start"
 NEW = "the second key of this desk that was made when the first had leaked"
-CREDENTIALS = {"key_id": PAPER_KEYS.key_id, "secret_key": PAPER_KEYS.secret_key}
+CREDENTIALS = {"key_id": PAPER_KEYS["key_id"], "secret_key": PAPER_KEYS["secret_key"]}
 
 
 def test_what_was_sealed_is_opened_again():
@@ -106,8 +106,8 @@ def test_all_keys_are_encrypted_anew(database_url, tmp_path, front_door):
     with desk_with(database_url, tmp_path, NEW) as app, app.app_context():
         opened = {row.name: unseal(NEW, row.id, row.credentials) for row in desk_accounts().values() if row.credentials}
         assert {name: keys["key_id"] for name, keys in opened.items()} == {
-            "anna": PAPER_KEYS.key_id,
-            "real": LIVE_KEYS.key_id,
+            "anna": PAPER_KEYS["key_id"],
+            "real": LIVE_KEYS["key_id"],
         }
 
 
