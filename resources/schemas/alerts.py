@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
@@ -10,6 +11,7 @@ from domain.alert import Alert
 from domain.enums import MarketPosition, Side, WhenClosed
 from domain.errors import InvalidInput
 from domain.order_status import SignalStatus
+from domain.visible import visible
 from resources.schemas.fields import (
     Blank,
     NotNegative,
@@ -20,8 +22,10 @@ from resources.schemas.fields import (
     Secret,
     Text,
     Time,
-    Tolerant,
+    V3Body,
+    Visible,
 )
+from resources.schemas.signals import SignalOut, UpdatedSignalOut
 from services.interventions.edit_signal import SignalEdit
 from services.interventions.external_fill import ExternalFill
 
@@ -44,8 +48,8 @@ def _no_yes(value: Any) -> Any:
 
 
 def _cut(value: Any) -> Any:
-    """Return a text at the length that is kept."""
-    return value.strip()[:128] if isinstance(value, str) else value
+    """Return a text at the length that is kept, with nothing hidden in it."""
+    return visible(value.strip())[:128] if isinstance(value, str) else value
 
 
 def _lower(value: Any) -> Any:
@@ -66,7 +70,7 @@ Lifetime = Annotated[
 ClosedMarket = Annotated[WhenClosed | None, BeforeValidator(_lower), Blank]
 
 
-class AlertIn(Tolerant):
+class AlertIn(V3Body):
     """An alert as the webhook takes it."""
 
     passphrase: Secret = Field(repr=False)
@@ -122,6 +126,7 @@ class AlertIn(Tolerant):
             when_closed=self.when_closed,
             signal_id=self.signal_id,
             body_sha256=body_sha256,
+            ignored=self.ignored,
         )
 
 
@@ -133,8 +138,13 @@ class AlertOut(Out):
     duplicate: bool
 
 
-class SignalUpdateIn(Tolerant):
-    """A signal as an outside executor puts it back; what the alert said must be unchanged."""
+class SignalUpdateIn(V3Body):
+    """A signal as an outside executor puts it back; what the alert said must be unchanged.
+
+    Executors send the whole row that they have read, so all that a row holds is known.
+    """
+
+    KNOWN_BESIDES: ClassVar[frozenset[str]] = frozenset(SignalOut.model_fields)
 
     passphrase: Secret | None = Field(None, repr=False)
     rowid: Annotated[int, BeforeValidator(_no_yes)] = Field(gt=0, le=2**53)
@@ -153,7 +163,7 @@ class SignalUpdateIn(Tolerant):
     order_id2: OrderId | None = None
     stk_price1: OptionalNumber = None
     stk_price2: OptionalNumber = None
-    error_msg: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    error_msg: Annotated[str, StringConstraints(max_length=1000), Visible] | None = None
 
     def edit(self) -> SignalEdit:
         """Return the change in the desk's terms; a field that is absent or null is left as it is."""
@@ -178,7 +188,13 @@ class SignalUpdateIn(Tolerant):
         )
 
 
-class FillIn(Tolerant):
+def left_as_is(sent: Mapping[str, Any], row: UpdatedSignalOut) -> list[str]:
+    """Return the names of a row's values that an executor has sent otherwise than they are now, and cannot set."""
+    read_only = UpdatedSignalOut.model_fields.keys() - SignalUpdateIn.model_fields.keys()
+    return sorted(name for name in read_only if sent.get(name) is not None and sent[name] != getattr(row, name))
+
+
+class FillIn(V3Body):
     """A fill or cancel that an outside executor reports by order id."""
 
     passphrase: Secret = Field(repr=False)
