@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -29,6 +30,8 @@ from resources.schemas.signals import SignalOut, UpdatedSignalOut
 from services.interventions.edit_signal import SignalEdit
 from services.interventions.external_fill import ExternalFill
 
+# As TradingView writes what it fills in: a word of its own, not any text between braces.
+PLACEHOLDER = re.compile(r"\{\{[A-Za-z_][\w.]{0,60}(?:\([^{}]{0,60}\))?\}\}")
 OF_THE_DESK = ("rowid", "order_id1", "order_id2", "stk_price1", "stk_price2", "fill_price", "slip")
 
 
@@ -105,6 +108,19 @@ class AlertIn(V3Body):
         ours = {name: "is set by the desk, not by an alert" for name in OF_THE_DESK if data.get(name) is not None}
         if ours:
             raise InvalidInput(ours)
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unfilled(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what TradingView was to fill in and has not, as in alerts that are not those of a strategy."""
+        unfilled = {
+            name: f"still holds {found[0]}, which the sender has not filled in"
+            for name in cls.model_fields.keys() - {"passphrase"}
+            if isinstance(text := data.get(name), str) and "{{" in text and (found := PLACEHOLDER.search(text))
+        }
+        if unfilled:
+            raise InvalidInput(unfilled)
         return data
 
     def alert(self, body_sha256: str) -> Alert:
