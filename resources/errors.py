@@ -122,8 +122,11 @@ def _database_error(e: DBAPIError | PoolTimeout) -> ResponseReturnValue:
     )
     if not wants_json():
         return current_app.extensions["error_page"](e, 503, error_id)
+    all_in_use = isinstance(e, PoolTimeout)
     return answer(
-        "The database is not available; nothing was stored.",
+        "All connections to the database are in use; nothing was stored."
+        if all_in_use
+        else "The database is not available; nothing was stored.",
         "database_away",
         503,
         {"Retry-After": "5"},
