@@ -33,6 +33,7 @@ def init_app(app: Flask) -> None:
     blueprint = Blueprint("api", __name__)
     api = errors.Api(blueprint)
 
+    app.url_map.strict_slashes = False  # v3 was called with a slash at the end, too; a redirect would lose the alert
     api.add_resource(webhook.SignalWebhook, "/v3/webhook")
     api.add_resource(refused.RefusedDeliveries, "/v3/refused")
     api.add_resource(webhook.SignalPrice, "/v3/signal/updateorder", "/v3/price")
