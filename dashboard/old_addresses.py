@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,7 +20,7 @@ def dashboard() -> ResponseReturnValue:
 @bp.get("/list")
 def signals() -> ResponseReturnValue:
     """Lead to the list of signals, with the filters that can be carried over."""
-    kept = {"ticker": request.args.get("ticker_webhook", "").strip()}
+    kept: dict[str, Any] = {"ticker": request.args.get("ticker_webhook", "").strip()}
     for ours, theirs in (("from", "start_date"), ("to", "end_date")):
         kept[ours] = _day(request.args.get(theirs, ""))
     return redirect(url_for("pages.signals", **{name: text for name, text in kept.items() if text}), 301)
