@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import dashboard
 import resources
-from commands import register_commands
+from commands import first_run, register_commands
 from config import Config, ConfigError
 from engines import engine_options
 from extensions import init_extensions
@@ -39,6 +39,8 @@ def create_app(config: Config | None = None) -> Flask:
     resources.init_app(app)
     dashboard.init_app(app)
     register_commands(app)
+    if first_run.is_flask_run():
+        first_run.prepare(app)
     return app
 
 

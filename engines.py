@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlite_turns import Turns
 
 USED_AT, JUST_USED = "used_at", 0.05  # a connection that worked so many seconds ago is taken to be alive
+POOL_TIMEOUT = 2.2  # seconds in line for a connection: TradingView waits 3, and what follows takes some
 LOCK_TIMEOUT_MS = 1200  # an alert must be answered within the 3 s that TradingView waits
 TURNS: weakref.WeakKeyDictionary[sa.Engine, Turns] = weakref.WeakKeyDictionary()  # of engines on SQLite
 
@@ -24,6 +25,7 @@ def engine_options(url: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, pool_siz
     if url.startswith("sqlite"):
         return {
             "hide_parameters": True,
+            "pool_timeout": POOL_TIMEOUT,
             "connect_args": {"timeout": lock_timeout_ms / 1000, "check_same_thread": False},
         }
     return {
@@ -32,7 +34,7 @@ def engine_options(url: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, pool_siz
         "executemany_mode": "values_plus_batch",
         "pool_size": pool_size,
         "max_overflow": 0,
-        "pool_timeout": 1.5,
+        "pool_timeout": POOL_TIMEOUT,
         "pool_use_lifo": True,
         "connect_args": {
             "connect_timeout": 3,

@@ -38,8 +38,8 @@ class LineFormatter(logging.Formatter):
 
 
 _CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), 127, 0x85]} | {
-    0x2028: "\\u2028",
-    0x2029: "\\u2029",
+    code: f"\\u{code:04x}"  # other ends of lines, and what turns the direction of writing
+    for code in [0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
 }
 
 

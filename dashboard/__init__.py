@@ -12,9 +12,11 @@ from dashboard import (
     docs,
     error_pages,
     events,
+    old_addresses,
     orders,
     pages,
     positions,
+    refused,
     security,
     sessions,
     viewer,
@@ -34,7 +36,7 @@ def init_app(app: Flask) -> None:
     pages.init_app(app)
     events.init_app(app)
     app.extensions["error_page"] = error_pages.error_page
-    for module in (accounts, auth, controls, docs, events, orders, pages, positions):
+    for module in (accounts, auth, controls, docs, events, old_addresses, orders, pages, positions, refused):
         app.register_blueprint(module.bp)
 
     @app.before_request

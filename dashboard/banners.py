@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from flask import Flask, current_app, g, get_flashed_messages, request, url_for
 
 from dashboard.alarms import broker_alarm, worker_alarm
-from dashboard.formatting import Moment, moment, scope_words
-from dashboard.viewer import current_viewer, may_read
+from dashboard.formatting import Moment, count, moment, scope_words
+from dashboard.viewer import current_viewer, is_admin, may_read
 from domain.enums import StopLevel
 from extensions import database_time
 from models import Stop
 from services.execution.stops import list_stops
+from services.health import count_refused_alerts
 from services.reports.account_views import count_differences
 from services.reports.signal_queries import desk_state
 from services.reports.unmonitored_accounts import list_unwatched
@@ -90,6 +91,9 @@ def _inner_banners() -> list[Banner]:
         symbols = "1 symbol differs" if differing == 1 else f"{differing} symbols differ"
         text = f"The broker holds other positions than the desk's own book says: {symbols}."
         found.append(Banner("banner-differences", "bad", text, url_for("positions.positions"), "Show positions"))
+    if is_admin() and (refused := count_refused_alerts()):
+        text = f"{count(refused, 'alert')} with the right passphrase refused in the last 24 hours."
+        found.append(Banner("banner-refused", "stop", text, url_for("refused.refused"), "Show what was refused"))
     return found
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 from domain.order_status import SignalStatus
+from domain.period import BACKWARDS, first_moment, moment_after
 from domain.ticker import TickerError, normalise_name
 from services.reports.signal_queries import SignalFilter
 
@@ -31,14 +32,14 @@ class Filters:
 def read_filters(args: Mapping[str, str]) -> Filters:
     """Return the filters of an address; never raises, `messages` tells what is wrong."""
     result = Filters({name: args.get(name, "").strip() for name in NAMES})
-    since, until = _day(result, "from"), _day(result, "to")
-    if since is not None and until is not None and until < since:
-        result.messages["to"] = "must not be before 'from'"
+    first, last = _day(result, "from"), _day(result, "to")
+    if first is not None and last is not None and last < first:
+        result.messages["to"] = BACKWARDS
     result.wanted = SignalFilter(
         name=_name(result),
         status=_status(result),
-        since=since,
-        until=_next_day(until),
+        since=None if first is None else first_moment(first),
+        until=None if last is None else moment_after(last),
     )
     if after := args.get("after", ""):
         if after.isascii() and after.isdigit() and len(after) <= 18:
@@ -68,19 +69,11 @@ def _status(filters: Filters) -> SignalStatus | None:
         return None
 
 
-def _day(filters: Filters, name: str) -> datetime | None:
+def _day(filters: Filters, name: str) -> date | None:
     if not (text := filters.typed[name]):
         return None
     try:
-        day = date.fromisoformat(text)
+        return date.fromisoformat(text)
     except ValueError:
         filters.messages[name] = "must be a date as YYYY-MM-DD"
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _next_day(day: datetime | None) -> datetime | None:
-    """Return the first moment that no longer belongs to the day; None after the last day there is."""
-    if day is None or day.date() == date.max:
-        return None
-    return day + timedelta(days=1)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, abort, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
+from markupsafe import Markup
 
 from dashboard.filters import read_filters
 from dashboard.forms import Form, sent_form
@@ -20,6 +22,7 @@ from dashboard.views.signals import health, signal_row, status_counts
 from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
 from domain.ticker import TickerError, normalise_name
+from domain.visible import visible
 from extensions import database_time
 from services.execution.leg_timeouts import settle_signal
 from services.execution.stops import list_stops
@@ -44,8 +47,16 @@ def init_app(app: Flask) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
     versions = {path.relative_to(folder).as_posix(): _version(path) for path in files}
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.finalize = _show_hidden
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["static"] = lambda name: url_for("static", filename=name, v=versions[name])
+
+
+def _show_hidden(value: Any) -> Any:
+    """Return what a template writes, with nothing hidden in it: older rows and brokers' texts may hold anything."""
+    if not isinstance(value, str):
+        return value
+    return Markup(visible(value)) if isinstance(value, Markup) else visible(value)  # noqa: S704 - it was markup before
 
 
 def _version(path: Path) -> str:

@@ -34,6 +34,7 @@ class Alert:
     when_closed: WhenClosed | None = None
     signal_id: str | None = None  # the sender's own name of the event
     body_sha256: str = ""
+    ignored: tuple[str, ...] = ()  # names of what the sender wrote beside, and the desk has no use for
 
 
 @dataclass(frozen=True, slots=True)

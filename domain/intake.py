@@ -1,6 +1,6 @@
 """What an alert is worth on arrival: a ticker that is understood, registered, active and hedged as agreed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +9,7 @@ from typing import Any
 from domain.checks.rules import Rules, Subject
 from domain.enums import Activity, CheckMode, TickerType
 from domain.exact import plain_text
+from domain.ignored import touches_money
 from domain.order_status import SignalStatus
 from domain.ticker import Pair, Single, TickerError, parse_ticker
 from domain.trace import step
@@ -52,12 +53,13 @@ class Arrival:
 
     `alert_at` is the alert's own time and `now` the database's; where one of them is None they are not compared.
     `is_lane_busy` takes an account id and a name, and returns True if anything is held or worked there. It is asked for
-    names that are paused.
+    names that are paused. `ignored` are the names of the alert's fields that the desk does not know.
     """
 
     alert_at: datetime | None = None
     now: datetime | None = None
     is_lane_busy: Callable[[int, str], bool] = _is_never_busy
+    ignored: Sequence[str] = ()
 
 
 WHENEVER = Arrival()
@@ -94,6 +96,8 @@ def decide(
 ) -> Decision:
     """Return what becomes of an alert for that ticker text, with each check. Never raises for a bad ticker."""
     result = Decision()
+    if arrival.ignored:
+        result.trace.append(_name_ignored(arrival.ignored))
     try:
         parsed = parse_ticker(ticker, lambda symbol: find_instrument(symbol) is not None)
     except TickerError as e:
@@ -167,6 +171,14 @@ def _check_time(result: Decision, arrival: Arrival, mode: CheckMode) -> None:
     text = f"The alert says that it fired at {arrival.alert_at:%Y-%m-%d %H:%M:%S} UTC, which is still to come."
     if not _passes(result, mode, "age", text, alert_time=arrival.alert_at, now=arrival.now):
         result.refuse(SignalStatus.CANCELED, IN_FUTURE, text)
+
+
+def _name_ignored(names: Sequence[str]) -> dict[str, Any]:
+    """Return the step that names what the alert says and the desk has no use for; a warning where money hangs on it."""
+    text = f"The alert has fields that the desk does not know; they change nothing: {', '.join(names)}."
+    if touches_money(names):
+        return step("fields", False, text, outcome="warning")
+    return step("fields", True, text)
 
 
 def _kind(result: Decision) -> str:

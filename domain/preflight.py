@@ -9,7 +9,7 @@ from typing import Any
 from domain.enums import OrderType, Side, TimeInForce
 from domain.exact import plain_text
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
-from domain.sizing import is_tradable
+from domain.sizing import is_short, is_tradable
 from domain.trace import step
 
 ZERO = Decimal(0)
@@ -43,7 +43,7 @@ class LegOrderPlan:
     @property
     def touches_short(self) -> bool:
         """Return True if the holding is short before or after it."""
-        return min(self.held, self.held + self.side.sign * self.quantity) < 0
+        return is_short(self.held, self.side, self.quantity)
 
     @property
     def reverses(self) -> bool:
@@ -150,16 +150,28 @@ def _ask_leg(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:
     for quantity, short in leg.parts(whole=broker.reverses_in_one_order):
         size = broker.step_of(leg.symbol, short=short)
         if not is_tradable(quantity, size):
-            how = "traded short" if short and size != broker.step_of(leg.symbol) else "traded"
-            what = f"{plain_text(quantity)} {leg.symbol}"
-            text = f"{what} cannot be {how}; the broker trades steps of {plain_text(size)}."
-            result.see("quantity", False, text, quantity=quantity, step=size)
+            is_rule_of_shorts = short and size != broker.step_of(leg.symbol)
+            result.see(
+                "quantity", False, _size_text(leg, quantity, size, is_rule_of_shorts), quantity=quantity, step=size
+            )
     if leg.is_short_sale and not (broker.short_selling and (asset is None or asset.shortable)):
         text = (
             f"Selling {plain_text(leg.quantity)} {leg.symbol} of {plain_text(leg.held)} held would be a short sale, "
             "which the broker does not allow."
         )
         result.see("shortable", False, text, symbol=leg.symbol, held=leg.held)
+
+
+def _size_text(leg: LegOrderPlan, quantity: Decimal, size: Decimal, is_rule_of_shorts: bool) -> str:
+    """Return the sentence that names the size and the rule that it breaks."""
+    if is_rule_of_shorts:
+        how = "sold short" if leg.side is Side.SELL else "traded against a short position"
+        rule = f"short sales go in {'whole shares' if size == 1 else f'steps of {plain_text(size)}'}"
+    else:
+        how, rule = "traded", f"the broker trades steps of {plain_text(size)}"
+    if quantity == 0:
+        return f"What is to be {how} of {leg.symbol} rounds to 0: {rule}."
+    return f"{plain_text(quantity)} {leg.symbol} cannot be {how}: {rule}."
 
 
 def _ask_fraction(result: Preflight, leg: LegOrderPlan, broker: BrokerFacts) -> None:

@@ -2,6 +2,8 @@
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
+from domain.enums import Side
+
 
 def round_to_step(quantity: Decimal, step: Decimal) -> Decimal:
     """Return the quantity rounded to the nearest whole number of steps, half to even."""
@@ -22,6 +24,13 @@ def _in_steps(quantity: Decimal, step: Decimal, rounding: str) -> Decimal:
 def is_tradable(quantity: Decimal, step: Decimal) -> bool:
     """Return True if the quantity is a positive whole number of steps."""
     return quantity > 0 and quantity % step == 0
+
+
+def is_short(held: Decimal, side: Side, quantity: Decimal) -> bool:
+    """Return True if what is held is short before or after an order; one that rounds to 0 counts as if it were more."""
+    if quantity == 0 and side is Side.SELL:
+        return held <= 0
+    return min(held, held + side.sign * quantity) < 0
 
 
 def leg2_quantity(quantity1: Decimal, hedge_ratio: Decimal, step: Decimal) -> Decimal:

@@ -45,6 +45,7 @@ _OPERATOR = re.compile(r"([*/])")
 _SYMBOL = re.compile(rf"{_PIECE}|{_HYPHENATED}")
 _NAME = re.compile(rf"{_PIECE}(?:-{_PIECE}){{0,{_MOST_PIECES - 1}}}")
 _EXCHANGE = re.compile(r"[A-Z0-9][A-Z0-9_]*")
+_EXCHANGE_IN_FRONT = re.compile(r"(?:(?<=-)|^)[A-Z0-9][A-Z0-9_]*:")
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 _DIGITS_WITH_POINT = re.compile(r"[0-9]+\.[0-9.]*|\.[0-9][0-9.]*")
 _HYPHENATED_LEG = re.compile(rf"(?:[0-9.]+\*)?(?:[A-Z0-9_]+:)?({_HYPHENATED})(?:[*/][0-9.]+)?")
@@ -139,10 +140,14 @@ def parse_symbol(text: str) -> str:
 def normalise_name(text: str) -> str:
     """Return the list name of a symbol or pair in the form `name` has: LNT, LNT-FTS, BF.A.
 
-    Blanks around '-' are dropped; any other run of blanks stands for the dot of a class share
-    (BF A is BF.A). Whether such a name exists is not asked. Raises TickerError.
+    It may be written as an alert's ticker is: exchanges and a hedge ratio are dropped. Blanks around '-' are
+    dropped too; any other run of blanks stands for the dot of a class share (BF A is BF.A). Whether such a name
+    exists is not asked. Raises TickerError.
     """
     name = re.sub(r" +", ".", _BLANKS_AROUND_OPERATOR.sub(r"\1", _clean(text)))
+    if "*" in name or "/" in name:
+        return parse_ticker(name).name
+    name = _EXCHANGE_IN_FRONT.sub("", name)
     if not _NAME.fullmatch(name):
         raise TickerError(f"'{name}' is not a name: one symbol, or two joined by '-', nothing else.")
     return name

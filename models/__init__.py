@@ -5,6 +5,7 @@ from models.control import CheckRule, JournalEntry, Stop
 from models.counter import Counter, RateLimit
 from models.order import Fill, Order, OrderEvent
 from models.position import CoinFee, DailyResult, Position
+from models.refused import RefusedCount, RefusedDelivery
 from models.registry import BrokerAccount, Instrument, Pair, RegistryVersion
 from models.signal import Signal
 from models.signal_event import SignalEvent
@@ -36,6 +37,8 @@ __all__ = [
     "Quote",
     "RateLimit",
     "RefreshToken",
+    "RefusedCount",
+    "RefusedDelivery",
     "RegistryVersion",
     "RevokedToken",
     "Signal",

@@ -15,6 +15,7 @@ from resources import (
     orders,
     pairs,
     positions,
+    refused,
     reports,
     signals,
     stocks,
@@ -28,10 +29,13 @@ def init_app(app: Flask) -> None:
     """Register all API routes, the error mapper and the token rules."""
     errors.init_app(app)
     tokens.init_app(app)
+    refused.init_app(app)
     blueprint = Blueprint("api", __name__)
     api = errors.Api(blueprint)
 
+    app.url_map.strict_slashes = False  # v3 was called with a slash at the end, too; a redirect would lose the alert
     api.add_resource(webhook.SignalWebhook, "/v3/webhook")
+    api.add_resource(refused.RefusedDeliveries, "/v3/refused")
     api.add_resource(webhook.SignalPrice, "/v3/signal/updateorder", "/v3/price")
     api.add_resource(signals.Signal, "/v3/signal/<string:rowid>")
     api.add_resource(signals.Signals, "/v3/signals")

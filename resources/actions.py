@@ -7,6 +7,7 @@ from flask_jwt_extended import current_user
 from domain.errors import NotFound
 from resources.base import Access, ApiResource, endpoint
 from resources.schemas.actions import HealIn, HealOut, ReasonIn, StopIn, StopList, StopOut, WhatIfIn, WhatIfOut
+from resources.schemas.fields import symbol_in_path
 from resources.schemas.orders import OrderOut
 from resources.schemas.signals import SignalOut
 from services.execution import cancel_orders, leg_timeouts, stops
@@ -66,7 +67,7 @@ class DriftHeal(ApiResource):
     @endpoint(Access.ADMIN, "reports", body=HealIn, answers={201: HealOut}, errors=(400, 401, 403, 404, 409))
     def post(self, body: HealIn) -> HealOut:
         """Send the order that /v3/drift proposes; the same state again finds the same signal."""
-        rowid = heal(body.pair.upper(), body.account, body.state, _actor())
+        rowid = heal(symbol_in_path(body.pair), body.account, body.state, _actor(), body.reason)
         return HealOut(message="The healing order is on its way.", rowid=rowid)
 
 

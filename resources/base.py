@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -15,8 +16,12 @@ from flask_jwt_extended import current_user, verify_jwt_in_request
 from pydantic import BaseModel, ValidationError
 
 from domain.errors import InvalidInput, NotAllowed, NotFound
+from domain.ignored import touches_money
 from resources.body import json_body
+from resources.schemas.fields import V3Body
 from services.catalog.registry_changes import Editor
+
+logger = logging.getLogger(__name__)
 
 
 class Access(Enum):
@@ -70,7 +75,11 @@ def endpoint(
                 kwargs["query"] = load(query, _flat_query())
             result = method(*args, **kwargs)
             model, status = result if isinstance(result, tuple) else (result, min(answers))
-            return (model.model_dump() if isinstance(model, BaseModel) else model), status
+            content = model.model_dump() if isinstance(model, BaseModel) else model
+            if isinstance(sent := kwargs.get("body"), V3Body) and sent.ignored:
+                content["ignored"] = list(sent.ignored)
+                _log_ignored(sent.ignored, content.get("rowid"))
+            return content, status
 
         summary = (inspect.getdoc(method) or "").split("\n")[0]
         call.__endpoint__ = Endpoint(access, summary, tag, body, query, answers, errors)  # type: ignore[attr-defined]
@@ -121,12 +130,21 @@ def client_address() -> str:
     return request.remote_addr or "unknown"
 
 
+def _log_ignored(names: Sequence[str], rowid: object) -> None:
+    level = logging.WARNING if touches_money(names) else logging.INFO
+    of = f" (signal {rowid})" if rowid is not None else ""
+    logger.log(level, "%s %s%s: unknown fields ignored: %s", request.method, request.path, of, ", ".join(names))
+
+
 def load(schema: type[BaseModel], data: Mapping[str, Any]) -> BaseModel:
     """Return the validated model; raises InvalidInput with a rule for each field."""
     try:
-        return schema.model_validate(data)
+        body = schema.model_validate(data)
     except ValidationError as e:
         raise InvalidInput(field_errors(e)) from None
+    if isinstance(body, V3Body):
+        body.compare_names(data)
+    return body
 
 
 def field_errors(e: ValidationError) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
@@ -14,13 +15,17 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 MAX_DIGITS = 64  # of one number as text; what it may be worth is the schema's business
 MAX_DEPTH = 32  # of nesting: whoever reads the value later must not run out of stack
 
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # tabs and line ends stand in comments that people type
+_NO_NUMBER = re.compile(r'"([^"\\]{1,64})"\s*:\s*-?(?:NaN|Infinity)\b')
+_UNFILLED = re.compile(r'"([^"\\]{1,64})"\s*:\s*(\{\{[^{}"]{1,64}\}\})')
+
 
 class _NotJson(ValueError):
     """The text breaks a rule that the parser itself does not know."""
 
 
 def json_body() -> dict[str, Any]:
-    """Return the body as a JSON object; numbers with a point come as Decimal.
+    """Return the body as a JSON object; numbers with a point come as Decimal, texts may hold raw tabs and line ends.
 
     Raises BadRequest for broken JSON, duplicate keys, NaN, anything but an object and text that
     no database can keep; UnsupportedMediaType when neither header nor content is JSON.
@@ -28,13 +33,16 @@ def json_body() -> dict[str, Any]:
     if "json_body" in g:
         kept: dict[str, Any] = g.json_body
         return kept
-    raw = request.get_data(cache=True)
+    raw = g.raw_body = request.get_data(cache=True)
     if request.content_length is None and len(raw) >= (request.max_content_length or math.inf):
         raise RequestEntityTooLarge  # of a body that did not tell its length only the beginning has been read
     try:
         text = _decode(raw)
+        if _CONTROL.search(text):
+            raise _NotJson("it holds a control character")
         value = json.loads(
             text,
+            strict=False,
             parse_float=_number,
             parse_int=_number,
             parse_constant=_no_constant,
@@ -44,9 +52,7 @@ def json_body() -> dict[str, Any]:
         declared = request.mimetype
         if declared and "json" not in declared and declared != "text/plain":
             raise UnsupportedMediaType("The body must be JSON.") from None
-        reason = (
-            str(e) if isinstance(e, _NotJson | json.JSONDecodeError) else "it is not UTF-8 text or nested too deeply"
-        )
+        reason = _reason(raw, e)
         raise BadRequest(
             f"The body is not valid JSON: {reason}" if raw else "The body is empty; JSON is needed."
         ) from None
@@ -57,6 +63,16 @@ def json_body() -> dict[str, Any]:
         _check(value.items(), depth=1)
     g.json_body = value
     return value
+
+
+def _reason(raw: bytes, e: Exception) -> str:
+    """Return why a body is no JSON; the field is named where what stands in it is the usual mistake of alerts."""
+    text = raw.decode("utf-8", "replace")
+    if unfilled := _UNFILLED.search(text):
+        return f"{unfilled[1]} still holds {unfilled[2]}, which the sender has not filled in"
+    if no_number := _NO_NUMBER.search(text):
+        return f"{no_number[1]} is no number"
+    return str(e) if isinstance(e, _NotJson | json.JSONDecodeError) else "it is not UTF-8 text or nested too deeply"
 
 
 def _decode(raw: bytes) -> str:

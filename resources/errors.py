@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from domain import errors
+from domain.visible import visible_json
 from extensions import db
 
 logger = logging.getLogger(__name__)
@@ -39,11 +40,11 @@ STATUS_BY_ERROR: dict[type[errors.TradingError], int] = {
 
 
 class ExactJson(DefaultJSONProvider):
-    """Writes Decimals as exact JSON numbers and refuses NaN, which is no JSON."""
+    """Writes Decimals as exact JSON numbers, refuses NaN, which is no JSON, and lets no hidden character through."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
         """Return the JSON text; raises ValueError for NaN and Infinity."""
-        return str(simplejson.dumps(obj, use_decimal=True, allow_nan=False, separators=(",", ":")))
+        return visible_json(simplejson.dumps(obj, use_decimal=True, allow_nan=False, separators=(",", ":")))
 
 
 class Api(flask_restful.Api):
@@ -121,8 +122,11 @@ def _database_error(e: DBAPIError | PoolTimeout) -> ResponseReturnValue:
     )
     if not wants_json():
         return current_app.extensions["error_page"](e, 503, error_id)
+    all_in_use = isinstance(e, PoolTimeout)
     return answer(
-        "The database is not available; nothing was stored.",
+        "All connections to the database are in use; nothing was stored."
+        if all_in_use
+        else "The database is not available; nothing was stored.",
         "database_away",
         503,
         {"Retry-After": "5"},

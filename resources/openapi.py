@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from apispec import APISpec
 from flask import Flask
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, create_model
 from werkzeug.routing import Rule
 
 from resources.base import Access, ApiResource, Endpoint
+from resources.schemas.fields import V3Body
 
 TAGS = (
     "signals", "orders", "fills", "positions", "reports", "stops", "checks", "stocks", "pairs", "broker accounts",
@@ -86,7 +88,8 @@ def _operation(spec: APISpec, rule: Rule, verb: str, endpoint: Endpoint) -> dict
         schema = _reference(spec, endpoint.body, "validation")
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     for status, model in endpoint.answers.items():
-        content = {"application/json": {"schema": _reference(spec, model, "serialization")}}
+        answer = _with_ignored(model) if endpoint.body is not None and issubclass(endpoint.body, V3Body) else model
+        content = {"application/json": {"schema": _reference(spec, answer, "serialization")}}
         operation["responses"][str(status)] = {
             "description": "done" if status < 400 else "not well",
             "content": content,
@@ -126,6 +129,15 @@ def _reference(spec: APISpec, model: type[BaseModel], mode: Any) -> dict[str, st
         if name not in spec.components.schemas:
             spec.components.schema(name, schema)
     return {"$ref": REF.format(model=name)}
+
+
+@functools.cache
+def _with_ignored(model: type[BaseModel]) -> type[BaseModel]:
+    """Return an answer that also names what was ignored of the request."""
+    text = "names of the request's fields that nothing was done with; absent when there are none"
+    return create_model(
+        f"{model.__name__}WithIgnored", __base__=model, ignored=(list[str], Field([], description=text))
+    )
 
 
 def _add_definitions(spec: APISpec, schema: dict[str, Any]) -> None:

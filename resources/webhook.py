@@ -8,7 +8,7 @@ from domain.alert import body_hash
 from domain.intake import IN_FUTURE
 from resources.base import Access, ApiResource, client_address, endpoint, require
 from resources.body import json_body
-from resources.schemas.alerts import AlertIn, AlertOut, FillIn, SignalUpdateIn
+from resources.schemas.alerts import AlertIn, AlertOut, FillIn, SignalUpdateIn, left_as_is
 from resources.schemas.signals import UpdatedSignalOut
 from services.identity.passphrases import require_passphrase
 from services.intake.receive import Received, receive_signal
@@ -58,7 +58,9 @@ class SignalWebhook(ApiResource):
         else:
             require(Access.FRESH)
             actor = f"user {current_user.username}"
-        return UpdatedSignalOut.of(edit_signal(body.rowid, body.edit(), actor))
+        row = UpdatedSignalOut.of(edit_signal(body.rowid, body.edit(), actor))
+        body.ignore(left_as_is(json_body(), row))
+        return row
 
 
 class SignalPrice(ApiResource):

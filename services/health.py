@@ -21,12 +21,13 @@ from domain.enums import Purpose, Side
 from domain.lanes.values import Kind
 from domain.order_status import SignalStatus
 from extensions import database_time, db
-from models import Order, Position, PositionDifference, Signal, Worker
+from models import Order, Position, PositionDifference, RefusedDelivery, Signal, Worker
 from models.order import OPEN
 from services.accounts.broker_keys import unreadable
 from services.catalog.orphaned_positions import list_stranded
 
 STALE = 30
+REFUSED_FOR = timedelta(hours=24)  # so long a refused alert is pointed out
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def check_health() -> list[Check]:
     """Return all checks, as far as they make sense; never raises for a database that is away."""
     try:
         checks = [Check("database", True, "answers"), _migrations()]
-        return [*checks, _worker(), _exits(), _differences()] if checks[-1].ok else checks
+        return [*checks, _worker(), _exits(), _differences(), _refused()] if checks[-1].ok else checks
     except SQLAlchemyError as e:
         db.session.rollback()
         return [Check("database", False, f"does not answer ({type(e).__name__})")]
@@ -81,6 +82,20 @@ def _differences() -> Check:
         return Check("differences", True, "the books agree with what the brokers say")
     text = f"{found} positions at brokers differ" if found > 1 else "a position at a broker differs"
     return Check("differences", False, f"{text} from the books; see the page Positions", warns=True)
+
+
+def count_refused_alerts() -> int:
+    """Return how many deliveries with a passphrase in force were refused lately: alerts that somebody misses."""
+    lately = database_time() - REFUSED_FOR
+    query = sa.select(sa.func.count()).select_from(RefusedDelivery)
+    return db.session.execute(query.where(RefusedDelivery.known, RefusedDelivery.at > lately)).scalar_one()
+
+
+def _refused() -> Check:
+    if not (found := count_refused_alerts()):
+        return Check("refused", True, "no alert with the right passphrase in the last 24 hours")
+    text = f"{found} alerts with the right passphrase were" if found > 1 else "an alert with the right passphrase was"
+    return Check("refused", False, f"{text} refused in the last 24 hours; see the page Refused", warns=True)
 
 
 def _exits() -> Check:

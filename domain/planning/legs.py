@@ -20,7 +20,7 @@ from domain.planning.values import (
     Steps,
     note,
 )
-from domain.sizing import leg2_quantity
+from domain.sizing import is_short, leg2_quantity
 
 
 def lay_out(request: Request, context: PlanContext, trade: Trade) -> Planned:
@@ -41,7 +41,7 @@ def lay_out(request: Request, context: PlanContext, trade: Trade) -> Planned:
 def _leg(request: Request, context: PlanContext, change: LegChange, *, is_exit: bool) -> PlanLeg:
     instrument = context.terms_of(change.symbol)
     held = context.account_positions.get(change.symbol, ZERO)
-    short = min(held, held + change.side.sign * change.quantity) < 0
+    short = is_short(held, change.side, change.quantity)
     # A limit on one leg could leave the other one alone, so legs of a pair go to the market.
     at_terms = not request.is_pair and request.source is not Source.FLATTEN
     return PlanLeg(

@@ -108,7 +108,8 @@ def _turn(context: PlanContext, plan: Planned, leg: PlanLeg, holding: AccountHol
         note("reversal", made.quantity > 0, _part_text(leg, parts), closes=made.closes, left=parts.lost),
     ]
     if made.quantity <= 0:
-        text = f"{leg.side} {plain_text(leg.quantity)} {leg.symbol} would be a short sale of a fraction."
+        what = f"{leg.side} {plain_text(leg.quantity)} {leg.symbol}"
+        text = f"{what} would be a short sale of a fraction: short sales go in whole shares."
         return Refused(status=SignalStatus.ERROR, reason="quantity", text=text, steps=steps)
     turned = replace(leg, quantity=made.quantity, step=made.step, first=made.closes, closes=made.closes or leg.closes)
     legs = tuple(turned if each is leg else each for each in plan.legs)
@@ -125,5 +126,5 @@ def _part_text(leg: PlanLeg, parts: Parts) -> str:
             f"The broker takes no order that turns a position round: {now} closes it, "
             f"then {leg.side} {plain_text(parts.later)} opens the new one"
         )
-    left = f"; {plain_text(parts.lost)} are left, for fractions cannot be sold short" if parts.lost else ""
+    left = f"; {plain_text(parts.lost)} are left, for short sales go in whole shares" if parts.lost else ""
     return f"{text}{left}."

@@ -96,6 +96,7 @@ class HealIn(Closed):
     state: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
         description="the state for which the order was proposed; another one since then is refused"
     )
+    reason: Reason
 
 
 class HealOut(Out):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
@@ -10,6 +12,7 @@ from domain.alert import Alert
 from domain.enums import MarketPosition, Side, WhenClosed
 from domain.errors import InvalidInput
 from domain.order_status import SignalStatus
+from domain.visible import visible
 from resources.schemas.fields import (
     Blank,
     NotNegative,
@@ -20,11 +23,15 @@ from resources.schemas.fields import (
     Secret,
     Text,
     Time,
-    Tolerant,
+    V3Body,
+    Visible,
 )
+from resources.schemas.signals import SignalOut, UpdatedSignalOut
 from services.interventions.edit_signal import SignalEdit
 from services.interventions.external_fill import ExternalFill
 
+# As TradingView writes what it fills in: a word of its own, not any text between braces.
+PLACEHOLDER = re.compile(r"\{\{[A-Za-z_][\w.]{0,60}(?:\([^{}]{0,60}\))?\}\}")
 OF_THE_DESK = ("rowid", "order_id1", "order_id2", "stk_price1", "stk_price2", "fill_price", "slip")
 
 
@@ -44,8 +51,8 @@ def _no_yes(value: Any) -> Any:
 
 
 def _cut(value: Any) -> Any:
-    """Return a text at the length that is kept."""
-    return value.strip()[:128] if isinstance(value, str) else value
+    """Return a text at the length that is kept, with nothing hidden in it."""
+    return visible(value.strip())[:128] if isinstance(value, str) else value
 
 
 def _lower(value: Any) -> Any:
@@ -66,7 +73,7 @@ Lifetime = Annotated[
 ClosedMarket = Annotated[WhenClosed | None, BeforeValidator(_lower), Blank]
 
 
-class AlertIn(Tolerant):
+class AlertIn(V3Body):
     """An alert as the webhook takes it."""
 
     passphrase: Secret = Field(repr=False)
@@ -103,6 +110,19 @@ class AlertIn(Tolerant):
             raise InvalidInput(ours)
         return data
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unfilled(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what TradingView was to fill in and has not, as in alerts that are not those of a strategy."""
+        unfilled = {
+            name: f"still holds {found[0]}, which the sender has not filled in"
+            for name in cls.model_fields.keys() - {"passphrase"}
+            if isinstance(text := data.get(name), str) and "{{" in text and (found := PLACEHOLDER.search(text))
+        }
+        if unfilled:
+            raise InvalidInput(unfilled)
+        return data
+
     def alert(self, body_sha256: str) -> Alert:
         """Return the alert in the desk's terms."""
         return Alert(
@@ -122,6 +142,7 @@ class AlertIn(Tolerant):
             when_closed=self.when_closed,
             signal_id=self.signal_id,
             body_sha256=body_sha256,
+            ignored=self.ignored,
         )
 
 
@@ -133,8 +154,13 @@ class AlertOut(Out):
     duplicate: bool
 
 
-class SignalUpdateIn(Tolerant):
-    """A signal as an outside executor puts it back; what the alert said must be unchanged."""
+class SignalUpdateIn(V3Body):
+    """A signal as an outside executor puts it back; what the alert said must be unchanged.
+
+    Executors send the whole row that they have read, so all that a row holds is known.
+    """
+
+    KNOWN_BESIDES: ClassVar[frozenset[str]] = frozenset(SignalOut.model_fields)
 
     passphrase: Secret | None = Field(None, repr=False)
     rowid: Annotated[int, BeforeValidator(_no_yes)] = Field(gt=0, le=2**53)
@@ -153,7 +179,7 @@ class SignalUpdateIn(Tolerant):
     order_id2: OrderId | None = None
     stk_price1: OptionalNumber = None
     stk_price2: OptionalNumber = None
-    error_msg: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    error_msg: Annotated[str, StringConstraints(max_length=1000), Visible] | None = None
 
     def edit(self) -> SignalEdit:
         """Return the change in the desk's terms; a field that is absent or null is left as it is."""
@@ -178,7 +204,13 @@ class SignalUpdateIn(Tolerant):
         )
 
 
-class FillIn(Tolerant):
+def left_as_is(sent: Mapping[str, Any], row: UpdatedSignalOut) -> list[str]:
+    """Return the names of a row's values that an executor has sent otherwise than they are now, and cannot set."""
+    read_only = UpdatedSignalOut.model_fields.keys() - SignalUpdateIn.model_fields.keys()
+    return sorted(name for name in read_only if sent.get(name) is not None and sent[name] != getattr(row, name))
+
+
+class FillIn(V3Body):
     """A fill or cancel that an outside executor reports by order id."""
 
     passphrase: Secret = Field(repr=False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,18 +14,24 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from domain.errors import InvalidInput
+from domain.ignored import shown
+from domain.period import BACKWARDS, moment_after
 from domain.ticker import TickerError, normalise_name, parse_symbol
+from domain.visible import visible
 from extensions import plain
 
 LARGEST = Decimal(10) ** 12 - 1  # with any decimals beyond, SQLite's check of the column would round up to 10 ** 12
 EIGHT = Decimal("1e-8")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_PREFIXED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9_]*:[^:]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 
 
@@ -76,6 +83,10 @@ def _name(text: str) -> str:
         raise ValueError(e.reason) from None
 
 
+def _without_exchange(text: str) -> str:
+    return text.rpartition(":")[2] if _PREFIXED.fullmatch(text) else text
+
+
 def to_time(value: Any) -> Any:
     """Return an aware UTC time from `YYYY-MM-DD HH:MM:SS`, with or without fraction, `T` or `Z`; raises ValueError."""
     rule = "must be a time as YYYY-MM-DD HH:MM:SS, UTC"
@@ -91,6 +102,18 @@ def to_time(value: Any) -> Any:
     return utc
 
 
+def to_end(value: Any) -> Any:
+    """Return the end of a time, which no longer belongs to it: of a day alone that of the day; raises ValueError."""
+    if isinstance(value, str):
+        try:
+            day = date.fromisoformat(value.strip())
+        except ValueError:
+            return to_time(value)
+        to_time(value)  # the rules of times hold for days
+        return moment_after(day)
+    return to_time(value)
+
+
 def to_day(value: Any) -> Any:
     """Return a day from `YYYY-MM-DD`; raises ValueError."""
     rule = "must be a day as YYYY-MM-DD, UTC"
@@ -100,6 +123,12 @@ def to_day(value: Any) -> Any:
         return date.fromisoformat(value.strip())
     except ValueError:
         raise ValueError(rule) from None
+
+
+def require_forwards(first: date | None, last: date | None) -> None:
+    """Raise InvalidInput if there are days of which the last is before the first."""
+    if first is not None and last is not None and last < first:
+        raise InvalidInput({"to": BACKWARDS})
 
 
 def to_whole(value: Any) -> Any:
@@ -148,6 +177,11 @@ Time = Annotated[
     BeforeValidator(to_time),
     WithJsonSchema({"type": "string", "examples": ["2026-11-20 14:30:00"]}),
 ]
+End = Annotated[
+    datetime,
+    BeforeValidator(to_end),
+    WithJsonSchema({"type": "string", "examples": ["2026-11-20 14:30:00", "2026-11-20"]}),
+]
 Day = Annotated[
     date, BeforeValidator(to_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-20"]})
 ]
@@ -155,11 +189,15 @@ OrderId = Annotated[
     str, BeforeValidator(to_order_id), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
 ]
 OutOrderId = Annotated[int | str, WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})]
+Visible = AfterValidator(visible)
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)]
 Required = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Symbol = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_symbol)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=129), AfterValidator(_name)]
+SymbolFilter = Annotated[
+    str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_exchange), AfterValidator(_symbol)
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=160), AfterValidator(_name)]
 RowId = Annotated[int, BeforeValidator(to_whole), Field(ge=1, le=2**53)]
 Limit = Annotated[int, BeforeValidator(to_whole), Field(ge=1, le=500)]
 Blank = BeforeValidator(none_if_blank)
@@ -177,11 +215,41 @@ class Tolerant(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class TimeQuery(Tolerant):
-    """Filters of what has a time; times are UTC, `to` is excluded."""
+class V3Body(Tolerant):
+    """A body of v3's own clients: what it does not know is ignored, and named in the answer."""
 
-    from_: Time | None = Field(None, alias="from")
-    to: Time | None = None
+    KNOWN_BESIDES: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # names that a client may well send, though nothing reads them
+    _ignored: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Return the names of the fields that nothing was done with, as they may be told."""
+        return self._ignored
+
+    def ignore(self, names: list[str]) -> None:
+        """Name further fields that nothing is done with."""
+        self._ignored = tuple(shown([*self._ignored, *names]))
+
+    def compare_names(self, data: Mapping[str, Any]) -> None:
+        """Find out which of the fields that were sent this body does not know."""
+        known = {field.alias or name for name, field in type(self).model_fields.items()} | self.KNOWN_BESIDES
+        if unknown := [name for name in data if name not in known]:
+            self.ignore(unknown)
+
+
+class TimeQuery(Tolerant):
+    """Filters of what has a time, UTC."""
+
+    from_: Time | None = Field(None, alias="from", description="a time, or a day: from its beginning")
+    to: End | None = Field(None, description="a time, which is excluded, or a day, which is included")
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.from_ is not None and self.to is not None and self.to <= self.from_:
+            raise InvalidInput({"to": "must be after 'from'"})
+        return self
 
 
 class PageQuery(TimeQuery):
@@ -198,8 +266,11 @@ class Out(BaseModel):
 
 
 def symbol_in_path(text: str) -> str:
-    """Return a symbol or pair name from a URL as it is stored."""
-    return text.strip().upper()
+    """Return a symbol or pair name from a URL as it is stored: upper-case, without exchanges."""
+    try:
+        return normalise_name(text) if ":" in text else text.strip().upper()
+    except TickerError:  # nothing is called so, and whoever looks for it is told that
+        return text.strip().upper()
 
 
 def name_in_path(text: str) -> str:

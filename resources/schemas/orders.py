@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from domain.enums import Purpose, Side
 from domain.order_status import OrderStatus
 from models import Fill, Order, OrderEvent
-from resources.schemas.fields import Limit, Name, Out, OutNumber, PageQuery, RowId, Symbol, TimeQuery, show_iso
+from resources.schemas.fields import Limit, Name, Out, OutNumber, PageQuery, RowId, SymbolFilter, TimeQuery, show_iso
 from services.paging import Page
 from services.reports.order_queries import EventFilter, FillFilter, OrderFilter, OrderRecord
 
@@ -217,7 +217,7 @@ class OrderQuery(PageQuery):
 
     status: OrderStatus | None = None
     open: bool | None = None
-    symbol: Symbol | None = None
+    symbol: SymbolFilter | None = None
     name: Name | None = None
     account: AccountName | None = None
     side: Side | None = None
@@ -241,7 +241,7 @@ class OrderQuery(PageQuery):
 class FillQuery(PageQuery):
     """Filters of a list of fills; times are those of the executions."""
 
-    symbol: Symbol | None = None
+    symbol: SymbolFilter | None = None
     name: Name | None = None
     account: AccountName | None = None
     order: RowId | None = None

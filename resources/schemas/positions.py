@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from resources.schemas.fields import Limit, Name, Out, OutNumber, Symbol, Tolerant, show_iso
+from resources.schemas.fields import Limit, Name, Out, OutNumber, SymbolFilter, Tolerant, show_iso
 from resources.schemas.orders import AccountName
 from services.paging import Page
 from services.reports.position_queries import PositionFilter, PositionKey, ValuedPosition
@@ -98,7 +98,7 @@ class PositionQuery(Tolerant):
     after: PositionAfter | None = None
     account: AccountName | None = None
     name: Name | None = None
-    symbol: Symbol | None = None
+    symbol: SymbolFilter | None = None
     flat: bool = False
 
     @property

@@ -12,7 +12,7 @@ from domain.errors import InvalidInput
 from domain.ticker import Pair as PairTicker
 from domain.ticker import TickerError, parse_ticker
 from models import Instrument, Pair
-from resources.schemas.fields import Blank, Closed, Out, OutNumber, Positive, Symbol
+from resources.schemas.fields import Blank, Out, OutNumber, Positive, Symbol, V3Body, Visible
 from services.catalog.pairs import PairForm
 from services.catalog.stocks import StockForm
 
@@ -41,10 +41,10 @@ Exchange = Annotated[
 Currency = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z]{3,8}$"), AfterValidator(_upper)]
 AccountName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)]
 LegTimeout = Annotated[int, Field(ge=1, le=86400, strict=True)]
-Notes = Annotated[str, StringConstraints(max_length=500)]
+Notes = Annotated[str, StringConstraints(max_length=500), Visible]
 
 
-class StockIn(Closed):
+class StockIn(V3Body):
     symbol: Symbol
     prixch: Exchange = "SMART"
     secxch: Exchange = "ISLAND"
@@ -76,7 +76,7 @@ class StockIn(Closed):
         )
 
 
-class StockPut(Closed):
+class StockPut(V3Body):
     """A change of a stock: what is left out stays as it is, null brings the default back."""
 
     symbol: Symbol
@@ -151,7 +151,7 @@ class StockList(Out):
     stocks: list[StockOut]
 
 
-class PairName(Closed):
+class PairName(V3Body):
     """How a pair is named: by its legs, or as in older versions by its name alone."""
 
     ticker1: Symbol | None = None

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from domain.drift import USUAL_LIMIT, LegHolding, Proposal
 from domain.enums import Side
 from domain.slippage import Slippage
 from models import JournalEntry
-from resources.schemas.fields import Day, Name, NotNegative, Out, OutNumber, TimeQuery, Tolerant, show_iso
+from resources.schemas.fields import (
+    Day,
+    Name,
+    NotNegative,
+    Out,
+    OutNumber,
+    TimeQuery,
+    Tolerant,
+    require_forwards,
+    show_iso,
+)
 from resources.schemas.orders import AccountName
 from services.paging import Page
 from services.reports import pnl
@@ -78,6 +88,11 @@ class ResultQuery(Tolerant):
     to: Day | None = None
     account: AccountName | None = None
     name: Name | None = None
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        require_forwards(self.from_, self.to)
+        return self
 
     def filter(self) -> ResultFilter:
         """Return the filter in the desk's terms."""

@@ -173,7 +173,7 @@ class SignalPage(Out):
 
 
 class SignalQuery(PageQuery):
-    """Filters of a list of signals; times are UTC, `to` is excluded."""
+    """Filters of a list of signals, by when they were received."""
 
-    ticker: Annotated[str, StringConstraints(strip_whitespace=True, max_length=129)] | None = None
+    ticker: Annotated[str, StringConstraints(strip_whitespace=True, max_length=160)] | None = None
     status: SignalStatus | None = None

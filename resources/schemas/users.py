@@ -7,12 +7,12 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from domain.enums import Role
-from resources.schemas.fields import Closed, Out, Secret, Tolerant
+from resources.schemas.fields import Out, Secret, V3Body
 
 Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[\w.@+-]+$")]
 
 
-class UserIn(Closed):
+class UserIn(V3Body):
     username: Username
     password: Secret = Field(repr=False)
     role: Role | None = None
@@ -27,7 +27,7 @@ class UserList(Out):
     users: list[UserOut]
 
 
-class LoginIn(Tolerant):
+class LoginIn(V3Body):
     username: Secret
     password: Secret = Field(repr=False)
     expire: int | None = Field(None, description="minutes that the access token lives; absent: 10", ge=1, strict=True)

@@ -57,7 +57,7 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
         known = snapshots.snapshot(fresh=attempt > 0)
         if passphrase is not None and not known.accepts(passphrase):
             raise NotAuthenticated("incorrect passphrase.", "wrong_passphrase")
-        arrival = Arrival(alert.alert_at, now, is_lane_busy)
+        arrival = Arrival(alert.alert_at, now, is_lane_busy, alert.ignored)
         decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms, arrival)
         values = _values(alert, decision, key, known)
         values["unjudged_at"] = alert.alert_at if now is None else None

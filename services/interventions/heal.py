@@ -19,7 +19,7 @@ from services.reports import drift
 logger = logging.getLogger(__name__)
 
 
-def heal(pair: str, account: str, state: str, actor: str, reason: str = "") -> int:
+def heal(pair: str, account: str, state: str, actor: str, reason: str) -> int:
     """Send the healing order that was proposed for a pair in `state`; returns the rowid of its signal.
 
     A second click on the same state finds the first one's signal. Raises NotFound when the pair holds
@@ -51,8 +51,7 @@ def heal(pair: str, account: str, state: str, actor: str, reason: str = "") -> i
             ),
         )
         if is_new:
-            why = f": {reason}" if reason else ""
-            journal.record(session, actor, "heal", f"pair {pair}", f"{text}, signal {rowid}{why}")
+            journal.record(session, actor, "heal", f"pair {pair}", f"{text}, signal {rowid}: {reason}")
     return rowid
 
 

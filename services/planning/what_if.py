@@ -71,7 +71,7 @@ def what_if(alert: Alert) -> WhatIf:
     """
     with reading() as session:
         known = snapshots.snapshot(fresh=True)
-        arrival = Arrival(alert.alert_at, database_time(), is_lane_busy)
+        arrival = Arrival(alert.alert_at, database_time(), is_lane_busy, alert.ignored)
         decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms, arrival)
         result = WhatIf(
             status=decision.status,

@@ -345,13 +345,17 @@ def test_symbol_is_refused_with_its_reason(text, fragment):
         ("bf  a-bf b", "BF.A-BF.B"),
         ("BTC-USD-ETH-USD", "BTC-USD-ETH-USD"),
         ("ES1!", "ES1!"),
+        ("NYSE:LNT", "LNT"),
+        ("nyse:lnt - NYSE:BF A", "LNT-BF.A"),
+        ("LNT-2*FTS", "LNT-FTS"),
+        ("NYSE:LNT-NYSE:FTS/3", "LNT-FTS"),
     ],
 )
 def test_name_is_normalised(text, name):
     assert normalise_name(text) == name
 
 
-@pytest.mark.parametrize("text", ["NYSE:LNT", "LNT-2*FTS", "-", "LNT-", "LNT+FTS", "ES1! X"])
+@pytest.mark.parametrize("text", ["A:B:LNT", ":LNT", "NYSE:", "-", "LNT-", "LNT+FTS", "ES1! X"])
 def test_name_with_anything_else_is_refused(text):
     with pytest.raises(TickerError, match="is not a name"):
         normalise_name(text)

@@ -222,7 +222,7 @@ def test_a_fraction_that_would_be_short_is_refused_at_planning(desk: AlpacaDesk)
     rowid = desk.alert("NVDA", Side.SELL, "5.5", price="100")
     desk.work()
     assert (desk.signal(rowid).status, desk.orders(rowid)) == ("error", [])
-    assert "5.5 NVDA cannot be traded short; the broker trades steps of 1." in str(desk.signal(rowid).error_text)
+    assert "5.5 NVDA cannot be sold short: short sales go in whole shares." in str(desk.signal(rowid).error_text)
 
 
 def test_what_is_held_is_closed_where_a_fraction_would_be_short(desk: AlpacaDesk):
@@ -242,4 +242,4 @@ def test_a_fraction_that_turns_out_to_be_short_is_left_and_told(desk: AlpacaDesk
     parts = [("signal", "sell", Decimal("1.3"), "FILLED"), ("signal", "sell", 3, "FILLED")]
     assert sizes(desk, rowid, "NVDA") == parts
     assert (desk.signal(rowid).filled_quantity, held(desk)) == (Decimal("4.3"), {"NVDA": -3})
-    assert "0.7 are left, for fractions cannot be sold short" in text_of(desk, rowid)
+    assert "0.7 are left, for short sales go in whole shares" in text_of(desk, rowid)

@@ -153,7 +153,7 @@ def test_a_drifted_pair_is_healed_once_for_one_state(desk, client, admin_headers
     with transaction() as session:
         session.execute(sa.update(Position).where(Position.symbol == "V").values(quantity=-50))
     (pair,) = client.get("/v3/drift", headers=admin_headers).json["pairs"]
-    body = {"pair": pair["pair"], "account": pair["account"], "state": pair["state"]}
+    body = {"pair": pair["pair"], "account": pair["account"], "state": pair["state"], "reason": "a split"}
     first = client.post("/v3/drift/heal", json=body, headers=admin_headers)
     second = client.post("/v3/drift/heal", json=body, headers=admin_headers)
     assert (first.status_code, second.status_code) == (201, 201)
@@ -235,3 +235,19 @@ def test_the_webhook_s_signal_is_still_stored_beside_all_this(client, app):
     rowid = store_alert(client)
     with app.app_context():
         assert db.session.get(Signal, rowid).source == "webhook"
+
+
+def test_a_pair_is_healed_for_a_reason_which_goes_on_record(app, desk, client, admin_headers):
+    desk.alert("MA-3*V", quantity="20")
+    desk.work()
+    with transaction() as session:
+        session.execute(sa.update(Position).where(Position.symbol == "V").values(quantity=-50))
+    (pair,) = client.get("/v3/drift", headers=admin_headers).json["pairs"]
+    body = {"pair": "NYSE:MA-NYSE:V", "account": pair["account"], "state": pair["state"]}
+    before = count_rows(app, *NOWHERE)
+    for reason in ({}, {"reason": " "}):
+        response = client.post("/v3/drift/heal", json={**body, **reason}, headers=admin_headers)
+        assert (response.status_code, response.json["message"]) == (400, {"reason": "'reason' cannot be empty!"})
+    assert count_rows(app, *NOWHERE) == before
+    assert client.post("/v3/drift/heal", json={**body, "reason": "a split"}, headers=admin_headers).status_code == 201
+    assert client.get("/v3/journal", headers=admin_headers).json["entries"][0]["text"].endswith(": a split")

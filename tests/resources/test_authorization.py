@@ -23,6 +23,7 @@ TABLE = {
     "POST /v3/logout": TOKEN,
     "POST /v3/refresh": REFRESH,
     "POST /v3/webhook": OPEN,  # asks for the passphrase
+    "GET /v3/refused": ADMIN,
     "PUT /v3/webhook": FRESH,  # or the passphrase
     "PUT /v3/signal/updateorder": OPEN,  # asks for the passphrase
     "POST /v3/signal/updateorder": OPEN,

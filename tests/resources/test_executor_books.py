@@ -444,7 +444,7 @@ def test_no_heal_is_proposed_for_what_an_executor_trades(app, client, admin_head
     with app.app_context():
         (found,) = drift.report()
     assert (found.drift.within, found.drift.proposal, found.drift.note) == (False, None, drift.NOT_OURS)
-    body = {"pair": "MA-V", "account": "external", "state": found.state}
+    body = {"pair": "MA-V", "account": "external", "state": found.state, "reason": "drifted"}
     assert client.post("/v3/drift/heal", json=body, headers=admin_headers).status_code == 409
 
 

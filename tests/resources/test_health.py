@@ -16,4 +16,5 @@ def test_readyz_misses_the_worker(client):
         ("worker", False),
         ("exits", True),
         ("differences", True),
+        ("refused", True),
     ]

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from domain.enums import Activity
+from domain.visible import visible
 from models import Counter
 from tests.support.factories import (
     ABSENT,
@@ -320,7 +321,7 @@ def test_hostile_texts_are_stored_as_text(app, client):
     ):
         rowid = store_alert(client, order_comment=text, ticker=text, strategy=text)
         signal = get_signal(client, rowid)
-        assert signal["order_comment"] == text.strip()
+        assert signal["order_comment"] == visible(text)
         assert signal["order_status"] == "error"
         assert signal["status_msg"] == "problematic ticker!"
 
