@@ -22,6 +22,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from engines import prepare_engine
 
 MONEY_DIGITS, MONEY_SCALE = 24, 8
+_TIME_WIDTH = len("2026-03-02 12:00:00.000000")
 _SQLITE_NOW = "strftime('%Y-%m-%d %H:%M:%f000','now')"
 
 
@@ -89,7 +90,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("only aware times are stored")
         utc = value.astimezone(UTC)
-        return utc.strftime("%Y-%m-%d %H:%M:%S.%f") if dialect.name == "sqlite" else utc
+        return utc.isoformat(" ", "microseconds")[:_TIME_WIDTH] if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         if value is None:
