@@ -10,7 +10,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from domain.order_status import OrderStatus
-from extensions import database_time, reading, transaction, utc_now
+from extensions import database_time, read_alone, reading, transaction, utc_now
 from models import Order, Signal
 from models.order import OPEN, PENDING
 from models.signal import WAITING
@@ -35,8 +35,7 @@ class Due(NamedTuple):
 
 def look(accounts: Collection[int]) -> Due:
     """Return what is due among the orders of these accounts."""
-    with reading() as session:
-        rows = session.execute(_due(), {"accounts": tuple(accounts)}).all()
+    rows = read_alone(_due(), {"accounts": tuple(accounts)})
     sending = frozenset(row.account_id for row in rows if row.status == S.QUEUED)
     return Due(sending, frozenset(row.account_id for row in rows if row.status != S.QUEUED))
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased, lazyload
 
 from domain.enums import MarketPosition, Source
 from domain.lanes.values import Ahead, Kind
-from extensions import is_postgresql, reading, utc_now
+from extensions import is_postgresql, read_alone, utc_now
 from models import RegistryVersion, Signal
 from models.signal import WAITING
 from services.account_lock import LOCKS_OF_ACCOUNTS
@@ -37,8 +37,7 @@ class Batch:
 
 def is_any_due(accounts: Collection[int]) -> bool:
     """Return True if a signal of these accounts can be planned now; locks nothing."""
-    with reading() as session:
-        return bool(session.execute(_due_accounts().limit(1), {"accounts": sorted(accounts)}).first())
+    return bool(read_alone(_any_due(), {"accounts": sorted(accounts)}))
 
 
 def claim(session: Session, accounts: Collection[int], most: int) -> Batch | None:
@@ -73,6 +72,11 @@ def _due(signal: Any) -> sa.ColumnElement[bool]:
 def _due_accounts() -> Any:
     accounts = Signal.account_id.in_(sa.bindparam("accounts", expanding=True))
     return sa.select(Signal.account_id).where(WAITING, Signal.external.is_(False), accounts, _due(Signal)).distinct()
+
+
+@functools.cache
+def _any_due() -> Any:
+    return _due_accounts().limit(1)
 
 
 @functools.cache

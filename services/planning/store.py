@@ -33,6 +33,7 @@ AT_ONCE = (
 )
 ORDERS, EVENTS = cast(sa.Table, Order.__table__), cast(sa.Table, OrderEvent.__table__)
 _INSERT_ORDERS = sa.insert(ORDERS).returning(ORDERS.c.id, sort_by_parameter_order=True)
+_INSERT_EVENTS = sa.insert(EVENTS)
 
 
 @dataclass(slots=True)
@@ -188,7 +189,7 @@ def insert_orders(session: Session, made: Sequence[Made], worker: str, now: date
     rows = _rows(orders)
     for order, rowid in zip(orders, session.execute(_INSERT_ORDERS, rows).scalars().all(), strict=True):
         order.id = rowid
-    session.execute(sa.insert(EVENTS), [event for order in orders for event in _events(order, worker)])
+    session.execute(_INSERT_EVENTS, [event for order in orders for event in _events(order, worker)])
     return [
         make_claim(order, each.signal, each.account, None)
         for each in made
