@@ -14,6 +14,7 @@ from extensions import database_time, read_alone, reading, transaction, utc_now
 from models import Order, Signal
 from models.order import OPEN, PENDING
 from models.signal import WAITING
+from services.among import among
 
 S = OrderStatus
 
@@ -48,7 +49,7 @@ def _due() -> sa.Select[int, str]:
         .where(
             OPEN,
             Order.status.in_([S.QUEUED, S.CANCEL_PENDING, S.UNKNOWN]),
-            Order.account_id.in_(sa.bindparam("accounts", expanding=True)),
+            among(Order.account_id, "accounts"),
             Order.next_at <= utc_now(),
         )
     )

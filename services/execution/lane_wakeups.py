@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -11,14 +11,11 @@ from domain.order_status import CLOSED, OrderStatus
 from extensions import announce
 from models import Order, Signal
 from models.signal import WAITING
+from services.among import among
 
 S = OrderStatus
 CHANGED = "changed_lanes"
 SIGNALS = cast(sa.Table, Signal.__table__)
-
-
-def _any_of(name: str) -> sa.BindParameter[Any]:
-    return sa.bindparam(name, expanding=True)
 
 
 _WAKE = (
@@ -26,10 +23,8 @@ _WAKE = (
     .where(
         WAITING,
         SIGNALS.c.look_at.is_not(None),
-        SIGNALS.c.account_id.in_(_any_of("accounts")),
-        SIGNALS.c.name.in_(_any_of("names"))
-        | SIGNALS.c.symbol1.in_(_any_of("symbols"))
-        | SIGNALS.c.symbol2.in_(_any_of("symbols")),
+        among(SIGNALS.c.account_id, "accounts"),
+        among(SIGNALS.c.name, "names") | among(SIGNALS.c.symbol1, "symbols") | among(SIGNALS.c.symbol2, "symbols"),
     )
     .values(look_at=None)
 )

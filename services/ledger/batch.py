@@ -20,6 +20,7 @@ from domain.exact import plain_text
 from domain.messages import FillReport
 from domain.position import Holding, add_fill
 from models import DailyResult, Fill, Order, Position
+from services.among import among
 
 logger = logging.getLogger(__name__)
 
@@ -27,35 +28,31 @@ ZERO = Decimal(0)
 FILLS = cast(sa.Table, Fill.__table__)
 
 
-def _any_of(name: str) -> sa.BindParameter[Any]:
-    return sa.bindparam(name, expanding=True)
-
-
 # Made once: to build a statement anew takes longer than to execute it.
 _BOOKED = (
     sa.select(FILLS.c.order_id, FILLS.c.account_id, FILLS.c.execution_id, FILLS.c.quantity, FILLS.c.price)
     .where(
-        FILLS.c.order_id.in_(_any_of("orders"))
-        | (FILLS.c.account_id.in_(_any_of("accounts")) & FILLS.c.execution_id.in_(_any_of("executions")))
+        among(FILLS.c.order_id, "orders")
+        | (among(FILLS.c.account_id, "accounts") & among(FILLS.c.execution_id, "executions"))
     )
     .order_by(FILLS.c.id)
 )
 _POSITIONS = (
     sa.select(Position)
     .where(
-        Position.account_id.in_(_any_of("accounts")),
-        Position.name.in_(_any_of("names")),
-        Position.symbol.in_(_any_of("symbols")),
+        among(Position.account_id, "accounts"),
+        among(Position.name, "names"),
+        among(Position.symbol, "symbols", walks=False),
     )
     .order_by(Position.account_id, Position.name, Position.symbol)
     .with_for_update()
 )
 _INSERT_FILLS = sa.insert(FILLS)
 _RESULTS = sa.select(DailyResult).where(
-    DailyResult.account_id.in_(_any_of("accounts")),
-    DailyResult.day.in_(_any_of("days")),
-    DailyResult.name.in_(_any_of("names")),
-    DailyResult.symbol.in_(_any_of("symbols")),
+    among(DailyResult.account_id, "accounts"),
+    among(DailyResult.day, "days"),
+    among(DailyResult.name, "names"),
+    among(DailyResult.symbol, "symbols", walks=False),
 )
 
 

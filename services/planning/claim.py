@@ -18,6 +18,7 @@ from extensions import is_postgresql, read_alone, utc_now
 from models import RegistryVersion, Signal
 from models.signal import WAITING
 from services.account_lock import LOCKS_OF_ACCOUNTS
+from services.among import among
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _due(signal: Any) -> sa.ColumnElement[bool]:
 
 @functools.cache
 def _due_accounts() -> Any:
-    accounts = Signal.account_id.in_(sa.bindparam("accounts", expanding=True))
+    accounts = among(Signal.account_id, "accounts")
     return sa.select(Signal.account_id).where(WAITING, Signal.external.is_(False), accounts, _due(Signal)).distinct()
 
 
@@ -109,7 +110,7 @@ def _claimable() -> sa.Select[Any]:
     return (
         sa.select(Signal, utc_now().label("now"), version.label("version"), has_ahead.label("has_ahead"))
         .options(lazyload(Signal.account))
-        .where(WAITING, Signal.external.is_(False), Signal.account_id.in_(sa.bindparam("accounts", expanding=True)))
+        .where(WAITING, Signal.external.is_(False), among(Signal.account_id, "accounts"))
         .where(_due(Signal), ~same_lane)
         .order_by(exits_first, Signal.id)
         .limit(sa.bindparam("most"))
