@@ -66,7 +66,10 @@ def _sqlite_connect(connection: Any, record: Any) -> None:
 
 
 def _sqlite_begin(turns: Turns, connection: sa.Connection) -> None:
-    if not connection.get_execution_options().get("immediate"):
+    options = connection.get_execution_options()
+    if options.get("alone"):  # a single read
+        return
+    if not options.get("immediate"):
         connection.exec_driver_sql("BEGIN")
         return
     raw = connection.connection.dbapi_connection

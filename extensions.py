@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +22,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from engines import prepare_engine
 
 MONEY_DIGITS, MONEY_SCALE = 24, 8
+_TIME_WIDTH = len("2026-03-02 12:00:00.000000")
 _SQLITE_NOW = "strftime('%Y-%m-%d %H:%M:%f000','now')"
 
 
@@ -89,7 +90,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("only aware times are stored")
         utc = value.astimezone(UTC)
-        return utc.strftime("%Y-%m-%d %H:%M:%S.%f") if dialect.name == "sqlite" else utc
+        return utc.isoformat(" ", "microseconds")[:_TIME_WIDTH] if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         if value is None:
@@ -212,6 +213,20 @@ def reading() -> Iterator[Session]:
         yield session
     finally:
         session.rollback()
+
+
+def read_alone(statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[sa.Row[Any]]:
+    """Return the rows of one statement, without a transaction around it: what it reads is of one moment anyway.
+
+    BEGIN and ROLLBACK would make one round trip three, and what a worker looks for it looks for all the time.
+    """
+    session = db.session()
+    if session.info.get("in_transaction"):
+        raise RuntimeError("transactions do not nest")
+    session.rollback()  # a thread that keeps one connection and waits for a second could wait for ever
+    options = {"isolation_level": "AUTOCOMMIT"} if is_postgresql() else {"alone": True}
+    with db.engine.connect() as connection:
+        return connection.execution_options(**options).execute(statement, values).all()
 
 
 @contextlib.contextmanager

@@ -58,7 +58,12 @@ def _forget(session: Session) -> None:
 def _insert_records(session: Session) -> None:
     records: Mapping[Table, Sequence[Values]] = session.info.pop(RECORDS, {})
     for table, rows in records.items():
-        session.connection().execute(sa.insert(table), rows)
+        session.connection().execute(_insert(table), rows)
+
+
+@functools.cache
+def _insert(table: Table) -> sa.Insert:
+    return sa.insert(table)
 
 
 def _changed(dirty: Iterable[Any]) -> dict[tuple[Mapper[Any], tuple[str, ...]], list[Any]]:

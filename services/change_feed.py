@@ -1,7 +1,7 @@
 """Telling other processes that something changed, and waiting to be told.
 
 PostgreSQL: NOTIFY and LISTEN, each on a connection of its own. SQLite: `PRAGMA data_version`
-changes with every commit of another connection; asking costs microseconds.
+changes with every commit of another connection; asking costs microseconds. For a worker a bell rings besides.
 A word received is only a hint: who wakes always reads the tables, and does so every second anyway.
 """
 
@@ -20,11 +20,12 @@ from flask import Flask, current_app
 
 from config import Config
 from extensions import db, is_postgresql
+from services.bell import Bell
 
 logger = logging.getLogger(__name__)
 
 CHANGES, WORK = "desk_changes", "desk_work"  # all there is to see; what a worker may have to do
-SQLITE_POLL = 0.01  # seconds: half of it is the mean delay of an alert, and about 1 % of a core
+SQLITE_POLL = 0.01  # seconds: half of it is the mean delay of what no bell was rung for, and about 1 % of a core
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.04  # seconds between two notifications; the first of a burst goes at once
 
 
@@ -83,9 +84,13 @@ class Notifier:
 
 
 def init_app(app: Flask) -> None:
-    """Give the app its way to tell others of changes; SQLite needs none."""
+    """Give the app its way to tell others of changes."""
     config: Config = app.config["DESK"]
-    if not config.is_sqlite:
+    if config.is_sqlite:
+        with app.app_context():
+            app.extensions["bell"] = bell = Bell(str(db.engine.url.database))
+        app.extensions["tell_others"] = bell.tell
+    else:
         app.extensions["notifier"] = notifier = Notifier(_dsn(config.database_url))
         app.extensions["tell_others"] = notifier.tell
 
@@ -94,6 +99,8 @@ def wake_no_worker() -> None:
     """Let this process, a worker, wake only those who look at its changes."""
     if (notifier := current_app.extensions.get("notifier")) is not None:
         notifier.wake_no_worker()
+    if (bell := current_app.extensions.get("bell")) is not None:
+        bell.mute()
 
 
 def _dsn(url: str) -> str:
@@ -130,10 +137,13 @@ class _Interruptible:
 
 
 class SqliteWaker(_Interruptible):
-    """Watches the database file's version number."""
+    """Watches the database file's version number, and listens to a bell where there is one."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, bell: Bell | None = None) -> None:
         super().__init__()
+        self._bell = bell
+        if bell is not None:
+            bell.listen()
         self._connection = sqlite3.connect(
             f"file:{path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
         )
@@ -153,12 +163,19 @@ class SqliteWaker(_Interruptible):
             left = end - time.monotonic()
             if left <= 0:
                 return False
-            if select.select([self._read], [], [], min(SQLITE_POLL, left))[0]:
+            pipes = self._bell.pipes if self._bell is not None else []
+            ready = select.select([self._read, *pipes], [], [], min(SQLITE_POLL, left))[0]
+            if self._read in ready:
                 os.read(self._read, 64)
+                return True
+            if self._bell is not None and self._bell.has_rung():
+                self._seen = self._version()  # what follows is read after this, so one waking is enough
                 return True
 
     def close(self) -> None:
         super().close()
+        if self._bell is not None:
+            self._bell.close()
         self._connection.close()
 
 
@@ -222,4 +239,5 @@ def make_waker(channel: str = CHANGES) -> SqliteWaker | PostgresqlWaker:
     """Return the waker of the desk's database; call it inside an app context. SQLite knows no channels."""
     if is_postgresql():
         return PostgresqlWaker(_dsn(current_app.config["SQLALCHEMY_DATABASE_URI"]), channel)
-    return SqliteWaker(str(db.engine.url.database))
+    bell: Bell | None = current_app.extensions.get("bell") if channel == WORK else None
+    return SqliteWaker(str(db.engine.url.database), bell)

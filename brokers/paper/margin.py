@@ -86,8 +86,13 @@ class Totals:
 
 def totals_of(stakes: Iterable[Stake], reserves: Iterable[Decimal] = ()) -> Totals:
     """Return the sums over these holdings and over what working orders take."""
+    return totals_of_values(((stake.quantity, stake.mark) for stake in stakes), reserves)
+
+
+def totals_of_values(held: Iterable[tuple[Decimal, Decimal]], reserves: Iterable[Decimal] = ()) -> Totals:
+    """Return the same of holdings that are given as their quantities and marks."""
     with localcontext(EXACT):
-        values = [stake.quantity * stake.mark for stake in stakes]
+        values = [quantity * mark for quantity, mark in held]
         return Totals(sum(values, ZERO), sum(map(abs, values), ZERO), sum(reserves, ZERO))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Text, bindparam, func, select, text, type_coerce
 
 from brokers.paper.columns import TextList
-from brokers.paper.margin import Resting, Stake, Totals, Worth, mark_of, totals_of
+from brokers.paper.margin import Resting, Stake, Totals, Worth, mark_of, totals_of, totals_of_values
 from brokers.paper.pricing import EXACT, Quote, resting_price, slippage_factor
 from brokers.paper.settings import PaperSettings
 from brokers.paper.tables import accounts, fills, orders, positions, quotes
@@ -124,13 +124,19 @@ def totals_elsewhere(
         which = _TOTALS if orders_work else _HOLDINGS
         row = connection.execute(which, _values(account, symbols, settings)).one()
         return Totals(row.value, row.gross, row.reserved)
+    values = {"account": account, "symbols": symbols}
+    if (
+        not orders_work
+    ):  # most of the time: all holdings are added up for each batch of orders, so nothing is made of one
+        return totals_of_values(
+            (Decimal(quantity), _mark(average_price, last_price, bid, ask))
+            for _, quantity, average_price, last_price, bid, ask in connection.execute(_HELD, values)
+        )
     stakes = {
         symbol: Stake(Decimal(quantity), _mark(average_price, last_price, bid, ask))
-        for symbol, quantity, average_price, last_price, bid, ask in connection.execute(
-            _HELD, {"account": account, "symbols": symbols}
-        )
+        for symbol, quantity, average_price, last_price, bid, ask in connection.execute(_HELD, values)
     }
-    resting = _resting(connection, _ORDERS_ELSE, account, symbols, settings) if orders_work else {}
+    resting = _resting(connection, _ORDERS_ELSE, account, symbols, settings)
     flat = Stake(Decimal(0), Decimal(0))
     return totals_of(
         stakes.values(),

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from domain.messages import OrderRef
 from domain.order_status import OrderStatus
-from extensions import database_time, reading, transaction, utc_now
+from extensions import database_time, read_alone, reading, transaction, utc_now
 from models import Order, Signal
 from models.order import OPEN, PENDING
 from models.signal import WAITING
+from services.among import among
 from services.execution.order_refs import ref_of
 
 S = OrderStatus
@@ -37,8 +38,7 @@ class Due(NamedTuple):
 
 def look(accounts: Collection[int]) -> Due:
     """Return what is due among the orders of these accounts."""
-    with reading() as session:
-        rows = session.execute(_due(), {"accounts": tuple(accounts)}).all()
+    rows = read_alone(_due(), {"accounts": tuple(accounts)})
     sending = frozenset(row.account_id for row in rows if row.status == S.QUEUED)
     return Due(sending, frozenset(row.account_id for row in rows if row.status != S.QUEUED))
 
@@ -51,7 +51,7 @@ def _due() -> sa.Select[int, str]:
         .where(
             OPEN,
             Order.status.in_([S.QUEUED, S.CANCEL_PENDING, S.UNKNOWN]),
-            Order.account_id.in_(sa.bindparam("accounts", expanding=True)),
+            among(Order.account_id, "accounts"),
             Order.next_at <= utc_now(),
         )
     )

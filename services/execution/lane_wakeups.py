@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -9,9 +11,23 @@ from domain.order_status import CLOSED, OrderStatus
 from extensions import announce
 from models import Order, Signal
 from models.signal import WAITING
+from services.among import among
 
 S = OrderStatus
 CHANGED = "changed_lanes"
+SIGNALS = cast(sa.Table, Signal.__table__)
+
+
+_WAKE = (
+    sa.update(SIGNALS)
+    .where(
+        WAITING,
+        SIGNALS.c.look_at.is_not(None),
+        among(SIGNALS.c.account_id, "accounts"),
+        among(SIGNALS.c.name, "names") | among(SIGNALS.c.symbol1, "symbols") | among(SIGNALS.c.symbol2, "symbols"),
+    )
+    .values(look_at=None)
+)
 
 
 def note_change(session: Session, order: Order, old: OrderStatus, new: OrderStatus) -> None:
@@ -27,10 +43,8 @@ def wake_waiting(session: Session) -> None:
     if not changed:
         return
     accounts, names, symbols = (sorted({key[part] for key in changed}) for part in range(3))
-    concerned = Signal.name.in_(names) | Signal.symbol1.in_(symbols) | Signal.symbol2.in_(symbols)
-    wake = sa.update(Signal).where(WAITING, Signal.look_at.is_not(None), Signal.account_id.in_(accounts), concerned)
-    options = {"synchronize_session": False}
-    session.execute(wake.values(look_at=None), execution_options=options)
+    session.flush()  # else what this transaction has to say of the same signals would be written over it
+    session.connection().execute(_WAKE, {"accounts": accounts, "names": names, "symbols": symbols})
     announce(session)
 
 

@@ -24,6 +24,7 @@ from domain.pricing import average_price
 from extensions import utc_now
 from models import Order, Signal
 from services.account_lock import lock_accounts
+from services.among import among
 from services.execution.auto_stops import halt_symbol
 from services.execution.order_moves import move_order, note, start_cancel
 from services.execution.roll_up import refresh_signal
@@ -35,17 +36,14 @@ S = OrderStatus
 
 _SIGNALS = (
     sa.select(Signal)
-    .where(Signal.id.in_(sa.select(Order.signal_id).where(Order.id.in_(sa.bindparam("orders", expanding=True)))))
+    .where(Signal.id.in_(sa.select(Order.signal_id).where(among(Order.id, "orders"))))
     .order_by(Signal.id)
     .options(lazyload(Signal.account))
     .with_for_update(of=Signal)
 )
 _ORDERS = (
     sa.select(Order, utc_now().label("now"))
-    .where(
-        Order.id.in_(sa.bindparam("orders", expanding=True))
-        | Order.signal_id.in_(sa.bindparam("signals", expanding=True))
-    )
+    .where(among(Order.id, "orders") | among(Order.signal_id, "signals"))
     .order_by(Order.id)
     .with_for_update(of=Order)
 )

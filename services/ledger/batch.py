@@ -20,11 +20,40 @@ from domain.exact import plain_text
 from domain.messages import FillReport
 from domain.position import Holding, add_fill
 from models import DailyResult, Fill, Order, Position
+from services.among import among
 
 logger = logging.getLogger(__name__)
 
 ZERO = Decimal(0)
 FILLS = cast(sa.Table, Fill.__table__)
+
+
+# Made once: to build a statement anew takes longer than to execute it.
+_BOOKED = (
+    sa.select(FILLS.c.order_id, FILLS.c.account_id, FILLS.c.execution_id, FILLS.c.quantity, FILLS.c.price)
+    .where(
+        among(FILLS.c.order_id, "orders")
+        | (among(FILLS.c.account_id, "accounts") & among(FILLS.c.execution_id, "executions"))
+    )
+    .order_by(FILLS.c.id)
+)
+_POSITIONS = (
+    sa.select(Position)
+    .where(
+        among(Position.account_id, "accounts"),
+        among(Position.name, "names"),
+        among(Position.symbol, "symbols", walks=False),
+    )
+    .order_by(Position.account_id, Position.name, Position.symbol)
+    .with_for_update()
+)
+_INSERT_FILLS = sa.insert(FILLS)
+_RESULTS = sa.select(DailyResult).where(
+    among(DailyResult.account_id, "accounts"),
+    among(DailyResult.day, "days"),
+    among(DailyResult.name, "names"),
+    among(DailyResult.symbol, "symbols", walks=False),
+)
 
 
 class Booked(NamedTuple):
@@ -66,22 +95,15 @@ class Ledger:
             return
         self._load_fills(wanted)
         keys = {Key.of(order) for order, _ in wanted}
-        days = {(Key.of(order), _day(fill)) for order, fills in wanted for fill in fills}
-        accounts, names = {key.account_id for key in keys}, {key.name for key in keys}
-        symbols = {key.symbol for key in keys}
-        positions = sa.select(Position).where(
-            Position.account_id.in_(accounts), Position.name.in_(names), Position.symbol.in_(symbols)
-        )
-        order_by = (Position.account_id, Position.name, Position.symbol)
-        for row in self._session.execute(positions.order_by(*order_by).with_for_update()).scalars():
+        given = {
+            "accounts": sorted({key.account_id for key in keys}),
+            "names": sorted({key.name for key in keys}),
+            "symbols": sorted({key.symbol for key in keys}),
+        }
+        for row in self._session.execute(_POSITIONS, given).scalars():
             self._positions[Key(row.account_id, row.name, row.symbol)] = row
-        results = sa.select(DailyResult).where(
-            DailyResult.account_id.in_(accounts),
-            DailyResult.day.in_({day for _, day in days}),
-            DailyResult.name.in_(names),
-            DailyResult.symbol.in_(symbols),
-        )
-        for result in self._session.execute(results).scalars():
+        days = sorted({_day(fill) for _, fills in wanted for fill in fills})
+        for result in self._session.execute(_RESULTS, {**given, "days": days}).scalars():
             self._days[Key(result.account_id, result.name, result.symbol), result.day] = result
 
     def booked(self, order: Order) -> list[Booked]:
@@ -125,17 +147,16 @@ class Ledger:
     def store(self) -> None:
         """Write the new fills; all else is written with the session."""
         if self._new:
-            self._session.execute(sa.insert(FILLS), self._new)
+            self._session.connection().execute(_INSERT_FILLS, self._new)
             self._new = []
 
     def _load_fills(self, wanted: Iterable[tuple[Order, Sequence[FillReport]]]) -> None:
-        ids = {order.id for order, _ in wanted}
-        reported = {fill.execution_id for _, fills in wanted for fill in fills}
-        accounts = {order.account_id for order, _ in wanted}
-        query = sa.select(Fill.order_id, Fill.account_id, Fill.execution_id, Fill.quantity, Fill.price).where(
-            Fill.order_id.in_(ids) | (Fill.account_id.in_(accounts) & Fill.execution_id.in_(reported))
-        )
-        for row in self._session.execute(query.order_by(Fill.id)):
+        given = {
+            "orders": sorted({order.id for order, _ in wanted}),
+            "accounts": sorted({order.account_id for order, _ in wanted}),
+            "executions": sorted({fill.execution_id for _, fills in wanted for fill in fills}),
+        }
+        for row in self._session.connection().execute(_BOOKED, given):
             self._owners[row.account_id, row.execution_id] = row.order_id
             self._fills[row.order_id].append(Booked(row.execution_id, row.quantity, row.price))
 
@@ -155,4 +176,4 @@ class Ledger:
 
 
 def _day(fill: FillReport) -> str:
-    return f"{fill.at:%Y-%m-%d}"
+    return fill.at.date().isoformat()

@@ -19,10 +19,8 @@ from extensions import ExactDecimal, UtcDateTime
 from models import ForeignOrder, Order, Position, PositionDifference, Signal
 from models.order import OPEN
 from models.venue_state import FOREIGN_WORKING
+from services.among import among
 
-_ACCOUNTS: sa.BindParameter[Any] = sa.bindparam("accounts", expanding=True)
-_NAMES: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
-_SYMBOLS: sa.BindParameter[Any] = sa.bindparam("symbols", expanding=True)
 _TEXT, _NUMBER = sa.literal(""), sa.literal(0)
 _NO_TIME = sa.null().cast(UtcDateTime)
 _NO_QUANTITY = sa.null().cast(ExactDecimal)
@@ -52,7 +50,7 @@ _BOOKS = sa.union_all(
             quantity=Position.quantity,
             second=Position.average_price,
         )
-    ).where(Position.account_id.in_(_ACCOUNTS), Position.name.in_(_NAMES) | Position.symbol.in_(_SYMBOLS)),
+    ).where(among(Position.account_id, "accounts"), among(Position.name, "names") | among(Position.symbol, "symbols")),
     sa.select(
         *_row(
             "works",
@@ -77,7 +75,7 @@ _BOOKS = sa.union_all(
     )
     .select_from(Order)
     .outerjoin(Signal, Signal.id == Order.signal_id)
-    .where(OPEN, Order.account_id.in_(_ACCOUNTS), Order.name.in_(_NAMES) | Order.symbol.in_(_SYMBOLS)),
+    .where(OPEN, among(Order.account_id, "accounts"), among(Order.name, "names") | among(Order.symbol, "symbols")),
     sa.select(
         *_row(
             "differs",
@@ -86,7 +84,7 @@ _BOOKS = sa.union_all(
             quantity=PositionDifference.theirs,
             second=PositionDifference.ours,
         )
-    ).where(PositionDifference.account_id.in_(_ACCOUNTS), PositionDifference.symbol.in_(_SYMBOLS)),
+    ).where(among(PositionDifference.account_id, "accounts"), among(PositionDifference.symbol, "symbols")),
     sa.select(
         *_row(
             "foreign",
@@ -96,7 +94,7 @@ _BOOKS = sa.union_all(
             second=ForeignOrder.filled_quantity,
             side=ForeignOrder.side,
         )
-    ).where(FOREIGN_WORKING, ForeignOrder.account_id.in_(_ACCOUNTS), ForeignOrder.symbol.in_(_SYMBOLS)),
+    ).where(FOREIGN_WORKING, among(ForeignOrder.account_id, "accounts"), among(ForeignOrder.symbol, "symbols")),
 )
 
 
@@ -107,7 +105,8 @@ def read_books(
     books = {account_id: AccountBook() for account_id in accounts}
     given = {"accounts": sorted(books), "names": sorted(set(names)), "symbols": sorted(set(symbols))}
     followed: dict[int, int] = {}
-    for row in session.execute(_BOOKS, given):
+    session.flush()  # what this transaction has changed counts
+    for row in session.connection().execute(_BOOKS, given):
         book = books[row.account_id]
         match row.what:
             case "held":

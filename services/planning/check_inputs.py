@@ -24,6 +24,7 @@ from domain.enums import AssetClass, CheckMode, MarketPosition, Side, TickerType
 from domain.order_status import SignalStatus
 from models import BrokerAccount, Instrument, Signal
 from models.signal import WAITING
+from services.among import among
 from services.catalog.snapshots import AccountRef, Snapshot
 from services.planning.totals import Needs, PlannedOrder, SlipKey, read_totals
 
@@ -155,7 +156,7 @@ _COLUMNS = (
     _ASKED.id.label("asked"), _FOUND.id, _FOUND.position, _FOUND.position_size, _FOUND.received_at, _FOUND.status,
     _FOUND.account_id, BrokerAccount.name.label("account"),
 )  # fmt: skip
-_OF_ASKED = _ASKED.id.in_(sa.bindparam("asked", expanding=True))
+_OF_ASKED = among(_ASKED.id, "asked")
 # A strategy knows nothing of accounts, so its last alert counts wherever it was traded.
 _LAST = (
     sa.select(*_COLUMNS)
@@ -201,7 +202,9 @@ def _last(session: Session, wanted: Sequence[Facts]) -> dict[int, dict[str, Any]
 def _rows(session: Session, query: Any, wanted: Iterable[Facts]) -> list[Any]:
     """Return the rows of signals; of one that is not stored, those of the newest of its name are as good."""
     stored = [facts.rowid for facts in wanted if facts.rowid < _NEVER_STORED]
-    rows = list(session.execute(query, {"asked": stored})) if stored else []
+    if stored:
+        session.flush()  # what this transaction has changed counts
+    rows = list(session.connection().execute(query, {"asked": stored})) if stored else []
     for facts in wanted:
         if facts.rowid >= _NEVER_STORED:
             rows += _rows_of_name(session, query is _LAST, facts)

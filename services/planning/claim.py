@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session, aliased, lazyload
 
 from domain.enums import MarketPosition, Source
 from domain.lanes.values import Ahead, Kind
-from extensions import is_postgresql, reading, utc_now
+from extensions import is_postgresql, read_alone, utc_now
 from models import RegistryVersion, Signal
 from models.signal import WAITING
 from services.account_lock import LOCKS_OF_ACCOUNTS
+from services.among import among
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,7 @@ class Batch:
 
 def is_any_due(accounts: Collection[int]) -> bool:
     """Return True if a signal of these accounts can be planned now; locks nothing."""
-    with reading() as session:
-        return bool(session.execute(_due_accounts().limit(1), {"accounts": sorted(accounts)}).first())
+    return bool(read_alone(_any_due(), {"accounts": sorted(accounts)}))
 
 
 def claim(session: Session, accounts: Collection[int], most: int) -> Batch | None:
@@ -71,8 +71,13 @@ def _due(signal: Any) -> sa.ColumnElement[bool]:
 
 @functools.cache
 def _due_accounts() -> Any:
-    accounts = Signal.account_id.in_(sa.bindparam("accounts", expanding=True))
+    accounts = among(Signal.account_id, "accounts")
     return sa.select(Signal.account_id).where(WAITING, Signal.external.is_(False), accounts, _due(Signal)).distinct()
+
+
+@functools.cache
+def _any_due() -> Any:
+    return _due_accounts().limit(1)
 
 
 @functools.cache
@@ -105,7 +110,7 @@ def _claimable() -> sa.Select[Any]:
     return (
         sa.select(Signal, utc_now().label("now"), version.label("version"), has_ahead.label("has_ahead"))
         .options(lazyload(Signal.account))
-        .where(WAITING, Signal.external.is_(False), Signal.account_id.in_(sa.bindparam("accounts", expanding=True)))
+        .where(WAITING, Signal.external.is_(False), among(Signal.account_id, "accounts"))
         .where(_due(Signal), ~same_lane)
         .order_by(exits_first, Signal.id)
         .limit(sa.bindparam("most"))

@@ -32,7 +32,9 @@ AT_ONCE = (
     (S.CLAIMED, S.SENDING, "attempt 1"),
 )
 ORDERS, EVENTS = cast(sa.Table, Order.__table__), cast(sa.Table, OrderEvent.__table__)
-_INSERT_ORDERS = sa.insert(ORDERS).returning(ORDERS.c.id, sort_by_parameter_order=True)
+# In whatever order they come back: to have them in that of the rows SQLite would be asked row by row.
+_INSERT_ORDERS = sa.insert(ORDERS).returning(ORDERS.c.client_order_id, ORDERS.c.id)
+_INSERT_EVENTS = sa.insert(EVENTS)
 
 
 @dataclass(slots=True)
@@ -186,9 +188,10 @@ def insert_orders(session: Session, made: Sequence[Made], worker: str, now: date
     # each other in a circle.
     orders.sort(key=lambda order: (order.account_id, order.symbol, order.signal_id or 0))
     rows = _rows(orders)
-    for order, rowid in zip(orders, session.execute(_INSERT_ORDERS, rows).scalars().all(), strict=True):
-        order.id = rowid
-    session.execute(sa.insert(EVENTS), [event for order in orders for event in _events(order, worker)])
+    ids = {row.client_order_id: row.id for row in session.execute(_INSERT_ORDERS, rows)}
+    for order in orders:
+        order.id = ids[order.client_order_id]
+    session.execute(_INSERT_EVENTS, [event for order in orders for event in _events(order, worker)])
     return [
         make_claim(order, each.signal, each.account, None)
         for each in made

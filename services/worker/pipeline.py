@@ -60,6 +60,7 @@ class Pipeline:
         self._due: dict[str, float] = {}
         self._crowded: frozenset[int] = frozenset()  # accounts with orders that queue to be sent
         self._threads = True
+        self._is_idle = False  # the last look found no order that is due
 
     @property
     def open(self) -> frozenset[int]:
@@ -73,19 +74,25 @@ class Pipeline:
         self._trade(stop)
         if self._is_due("beat", HEARTBEAT):
             housekeeping.heartbeat(self.name)
-        if self._is_due("reap", REAP_EVERY):
+        if self._is_due("tidy", HOUSEKEEPING_EVERY):
+            housekeeping.tidy()
+        if self._look_after_orders():
+            self._trade(stop)
+
+    def _look_after_orders(self) -> bool:
+        """Do what is done now and then; returns True if anything was, so that there may be more to trade."""
+        reaps, tends = self._is_due("reap", REAP_EVERY), self._is_due("tend", TEND_EVERY)
+        if reaps:
             submit_orders.reap(self.name)
             submit_orders.expire_orders(self.name)
             heard_of = {number for number, session in self._sessions.items() if not session.is_away}
             self._left_alone.look(self._terms.keys() - heard_of)
             for number in self._terms.keys() - self._sessions.keys():  # without keys nobody plans its signals
                 broker_needs.expire_waiting(number, timedelta(seconds=self._config.signal_lifetime), self.name)
-        if self._is_due("tidy", HOUSEKEEPING_EVERY):
-            housekeeping.tidy()
-        if self._is_due("tend", TEND_EVERY):
+        if tends:
             stops.carry_out(self.open, self.name)
             leg_timeouts.tend(self.open, self.name)
-        self._trade(stop)
+        return reaps or tends
 
     def run_once(self, stop: Stop) -> None:
         """Do all that can be done now, without threads."""
@@ -151,6 +158,7 @@ class Pipeline:
 
     def _trade(self, stop: Stop) -> None:
         """Plan, send, cancel and look up until nothing is left to do, or what is left is with the brokers."""
+        self._is_idle = False
         try:
             while not stop.asked and self._trade_once(stop):
                 pass
@@ -163,12 +171,16 @@ class Pipeline:
         if not ready:  # not before the books agree
             return False
         claims = plan_signals.plan_next(self._desk(ready))
+        self._is_idle = self._is_idle and claims is None
         if claims:
             self._senders.send(claims, ready, self.name)
             if self._senders.can_wait:  # others first: what is booked a moment later is no later at the venue
                 return True
         recorded = self._senders.record()
+        if self._is_idle and not recorded:  # nothing has changed since the last look
+            return False
         done = self._work_on_orders(ready, stop)
+        self._is_idle = not done
         return recorded or done or claims is not None
 
     def _desk(self, ready: Mapping[int, Broker]) -> WorkerContext:
