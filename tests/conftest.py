@@ -25,12 +25,9 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
-from config import Config
-from extensions import db
 from services.accounts import broker_keys
 from services.identity import passwords
-from services.setup import prepare_database
+from tests.support.apps import closing_app, set_up
 from tests.support.factories import PASSPHRASE, USER_PASSWORD, bearer, log_in, make_config, make_env, make_user
 from tests.support.keyed_broker import FrontDoor
 from tests.support.left_out import pytest_terminal_summary, require
@@ -105,48 +102,6 @@ def postgresql_template(cluster: Cluster, tmp_path_factory: pytest.TempPathFacto
     """The name of a PostgreSQL database after `flask setup`."""
     set_up(make_config(cluster.create_database(TEMPLATE), tmp_path_factory.mktemp("template")))
     return TEMPLATE
-
-
-def set_up(config: Config) -> None:
-    with closing_app(config) as app, app.app_context():
-        prepare_database(config)
-
-
-class CompiledStatements(dict[Any, Any]):
-    """Statements that were compiled once, for every engine of one kind: else each test compiles them anew.
-
-    Keys hold the engine's dialect, which each engine has of its own; here its name stands for it.
-    """
-
-    def __getitem__(self, key: Any) -> Any:
-        return super().__getitem__(_for_any_engine(key))
-
-    def __setitem__(self, key: Any, compiled: Any) -> None:
-        super().__setitem__(_for_any_engine(key), compiled)
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        return super().get(_for_any_engine(key), default)
-
-
-def _for_any_engine(key: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(part.name if isinstance(part, sa.Dialect) else part for part in key)
-
-
-_compiled = CompiledStatements()
-
-
-@contextlib.contextmanager
-def closing_app(config: Config) -> Iterator[Flask]:
-    """An application that leaves no connection behind, so that its database can be dropped or copied."""
-    app = create_app(config)
-    with app.app_context():
-        db.engine.update_execution_options(compiled_cache=_compiled)
-    try:
-        yield app
-    finally:
-        with app.app_context():
-            db.session.remove()
-            db.engine.dispose()
 
 
 _numbers = itertools.count()

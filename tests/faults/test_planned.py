@@ -19,8 +19,8 @@ from faults.venues import PaperSide
 from models import Order, Signal
 from tests.brokers.alpaca_support import Simulator
 from tests.brokers.paper_support import make_settings
-from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.desk import Desk, open_desk
 from tests.support.factories import make_pair, make_stock
 

@@ -9,7 +9,7 @@ from flask_migrate import downgrade, upgrade
 from extensions import db
 from models import BrokerAccount
 from services.health import head_revision
-from tests.conftest import closing_app
+from tests.support.apps import closing_app
 from tests.support.factories import make_config
 
 

@@ -11,8 +11,8 @@ from flask_migrate import downgrade, upgrade
 
 from extensions import db
 from models import BrokerAccount, Order
-from tests.conftest import closing_app
 from tests.support import book_rows
+from tests.support.apps import closing_app
 from tests.support.factories import make_config
 
 KEY = "PRIMARY KEY (id)"

@@ -17,8 +17,8 @@ from services.catalog.check_limits import RuleForm
 from services.execution import stops
 from services.reconciliation import reconcile
 from tests.brokers.alpaca_support import Simulator
-from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.factories import make_stock
 
 FEE, LEFT = Decimal("0.00125"), Decimal("0.49875")  # of 0.5

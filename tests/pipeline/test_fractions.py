@@ -8,8 +8,8 @@ import pytest
 
 from domain.enums import OrderType, TimeInForce
 from tests.brokers.alpaca_support import Simulator
-from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.factories import make_stock
 
 LIMITED = {"order_type": OrderType.LIMIT}

@@ -13,8 +13,8 @@ from services.broker_state import fetch
 from services.catalog import check_limits
 from services.catalog.check_limits import RuleForm
 from tests.brokers.alpaca_support import Simulator
-from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.factories import make_pair
 
 QUOTES = "GET /v2/stocks/{topic}/latest"

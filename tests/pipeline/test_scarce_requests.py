@@ -26,8 +26,8 @@ from services.worker import account_session, broker_tasks, read_pace
 from services.worker.account_session import AccountSession
 from services.worker.broker_tasks import BrokerTasks
 from tests.brokers.alpaca_support import Clock, Simulator
-from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.factories import make_pair, make_stock
 
 LIMIT = 60  # requests a minute

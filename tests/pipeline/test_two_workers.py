@@ -24,7 +24,7 @@ from services.catalog.check_limits import RuleForm
 from services.execution import cancel_orders, send_orders, submit_orders
 from services.planning import plan_signals
 from services.planning.broker_needs import WorkerContext
-from tests.conftest import closing_app
+from tests.support.apps import closing_app
 from tests.support.desk import LIFETIME, Desk, open_desk
 from tests.support.factories import make_config, make_pair, make_stock, together
 

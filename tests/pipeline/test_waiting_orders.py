@@ -17,8 +17,8 @@ from models import Order
 from services.execution import submit_orders
 from simulators.alpaca.keys import KEY, SECRET
 from tests.brokers.alpaca_support import Simulator
-from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.factories import make_stock
 
 ORDERS = "POST /v2/orders"

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.enums import Role
-from tests.conftest import closing_app
+from tests.support.apps import closing_app
 from tests.support.factories import bearer, log_in, make_config, make_user
 
 OPEN = "anyone"

@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from extensions import db
-from tests.conftest import administer, closing_app
+from tests.conftest import administer
+from tests.support.apps import closing_app
 from tests.support.factories import make_config
 from tests.support.pgcluster import Cluster
 

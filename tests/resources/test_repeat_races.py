@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from extensions import transaction
 from services.intake import receive
-from tests.conftest import closing_app
 from tests.resources.repeats import BUY, SELL, change, deliver, set_back
+from tests.support.apps import closing_app
 from tests.support.factories import (
     count_rows,
     get_signal,

@@ -13,8 +13,8 @@ from models import BrokerAccount, RegistryVersion
 from services import setup
 from services.accounts.check_account import check_account
 from services.setup import prepare_database
-from tests.conftest import closing_app
 from tests.dashboard.support import scalars
+from tests.support.apps import closing_app
 from tests.support.factories import (
     ADMIN_PASSWORD,
     PASSPHRASE,

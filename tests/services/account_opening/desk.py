@@ -23,7 +23,7 @@ from simulators.alpaca import customers
 from simulators.alpaca.keys import BROKER_KEY, BROKER_SECRET
 from simulators.alpaca.server import Running, run_in_thread
 from simulators.alpaca.trading import WORLD
-from tests.conftest import closing_app
+from tests.support.apps import closing_app
 from tests.support.factories import make_config
 
 OWNER = 1  # the admin of each desk

@@ -6,9 +6,9 @@ import uuid
 
 from services.account_opening import follow_accounts
 from simulators.alpaca.keys import BROKER_KEY, BROKER_SECRET
-from tests.conftest import closing_app
 from tests.services.account_opening.calls import BODY, LIST, SIGN_UP, sign_up
 from tests.services.account_opening.desk import TAX_ID, let_pass
+from tests.support.apps import closing_app
 from tests.support.factories import bearer, dump_tables, exact, log_in, make_config
 
 TAKEN = {"message": "Email already registered", "error": "exists"}

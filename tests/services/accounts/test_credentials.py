@@ -14,8 +14,8 @@ from services.accounts.rotate_credentials import reseal_all
 from services.catalog import snapshots
 from services.setup import prepare_database
 from services.worker import housekeeping
-from tests.conftest import closing_app
 from tests.dashboard.trading import journal
+from tests.support.apps import closing_app
 from tests.support.factories import dump_tables, make_config
 from tests.support.keyed_broker import LIVE_KEYS, PAPER_KEYS, add, shows_a_key
 

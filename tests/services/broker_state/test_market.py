@@ -20,8 +20,8 @@ from models import AccountState
 from services.broker_state import fetch
 from services.broker_state.market import Market, Need, NotKnown
 from tests.brokers.alpaca_support import Simulator
-from tests.conftest import closing_app
 from tests.support.alpaca_desk import open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.desk import Desk
 from tests.support.factories import make_stock
 

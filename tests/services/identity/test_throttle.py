@@ -8,7 +8,7 @@ from limits import parse
 
 from domain.errors import TooMany
 from services.identity import throttle
-from tests.conftest import closing_app
+from tests.support.apps import closing_app
 from tests.support.factories import (
     ADMIN_PASSWORD,
     count_rows,

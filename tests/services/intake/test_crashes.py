@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from extensions import db
 from models import Signal
-from tests.conftest import closing_app, make_crash_safe
+from tests.conftest import make_crash_safe
+from tests.support.apps import closing_app
 from tests.support.factories import make_alert_body, make_config, make_stock
 
 SENDERS = 4

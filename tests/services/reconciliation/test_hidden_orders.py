@@ -22,9 +22,9 @@ from services.reconciliation import reconcile
 from services.worker import housekeeping
 from services.worker.account_session import AccountSession
 from tests.brokers.alpaca_support import Simulator
-from tests.conftest import closing_app
 from tests.support import book_rows
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.factories import make_pair, make_stock
 
 HIDDEN = 150.0  # seconds, longer than the desk looks for an order before it gives it up

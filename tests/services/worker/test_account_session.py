@@ -22,8 +22,8 @@ from services.reconciliation import sync_broker
 from services.worker import stream_lease
 from services.worker.account_session import AccountSession
 from tests.brokers.alpaca_support import Simulator
-from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.factories import make_stock
 
 NEVER = 3600.0  # seconds between polls: what is booked within the test was told by the stream

@@ -27,8 +27,8 @@ from services.execution.send_pool import SendPool
 from services.worker.pipeline import Pipeline, Stop
 from simulators.alpaca.keys import SECRET
 from tests.brokers.alpaca_support import Simulator
-from tests.conftest import closing_app
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
+from tests.support.apps import closing_app
 from tests.support.factories import make_stock
 
 
