@@ -32,8 +32,9 @@ from tests.support.factories import PASSPHRASE, USER_PASSWORD, bearer, log_in, m
 from tests.support.keyed_broker import FrontDoor
 from tests.support.left_out import pytest_terminal_summary, require
 from tests.support.pgcluster import MEMORY, Cluster, find_binaries
+from tests.support.simulated import simulated, simulator, simulator_options
 
-__all__ = ["PASSPHRASE", "pytest_terminal_summary"]
+__all__ = ["PASSPHRASE", "pytest_terminal_summary", "simulated", "simulator", "simulator_options"]
 
 START_SECONDS = 30
 TEMPLATE = "desk_template"

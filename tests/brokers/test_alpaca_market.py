@@ -22,12 +22,6 @@ MANY = [f"A{first}{second}" for first in "ABCDE" for second in "ABCDE"]  # 25 sh
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with closing(Simulator()) as started:
-        yield started
-
-
-@pytest.fixture
 def broker(simulator: Simulator) -> Iterator[AlpacaBroker]:
     with closing(AlpacaBroker(make_settings(simulator.url), ACCOUNT)) as opened:
         yield opened

@@ -59,9 +59,8 @@ def quick_and_quiet(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFi
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with closing(Simulator(fill_after=60)) as started:
-        yield started
+def simulator_options() -> dict[str, Any]:
+    return {"fill_after": 60}
 
 
 @pytest.fixture

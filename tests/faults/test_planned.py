@@ -19,8 +19,7 @@ from faults.venues import PaperSide
 from models import Order, Signal
 from tests.brokers.alpaca_support import Simulator
 from tests.brokers.paper_support import make_settings
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.desk import Desk, open_desk
 from tests.support.factories import make_pair, make_stock
 
@@ -181,18 +180,11 @@ class TestWhereNoOrderTurnsAPositionRound:
     """At Alpaca a leg that turns round is two orders, and a fraction that would be short is left."""
 
     @pytest.fixture
-    def simulator(self) -> Iterator[Simulator]:
-        with closing(Simulator()) as made:
+    def desk(self, simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
+        make_stock(simulated, "NVDA")
+        with open_alpaca_desk(simulated, simulator) as made:
+            made.account_session().step()
             yield made
-
-    @pytest.fixture
-    def desk(self, database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[AlpacaDesk]:
-        with closing_app(simulated_config(database_url, tmp_path, simulator)) as app, app.app_context():
-            set_up_simulated(app)
-            make_stock(app, "NVDA")
-            with open_alpaca_desk(app, simulator) as made:
-                made.account_session().step()
-                yield made
 
     def trade(self, desk: AlpacaDesk, alerts: Alerts, side: Side, size: str, *, plan_only: bool = False) -> int:
         rowid = alerts.send(desk, "NVDA", side, size, None, None)

@@ -1,10 +1,8 @@
 """Alpaca takes no order across zero of the account's position, and the account is more than one pair's book."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,25 +15,16 @@ from models import Order, Position, PositionDifference, Signal
 from services.catalog import check_limits
 from services.catalog.check_limits import RuleForm
 from tests.brokers.alpaca_support import Simulator
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_pair, make_stock
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with closing(Simulator()) as made:
-        yield made
-
-
-@pytest.fixture
-def simulated(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[Flask]:
-    with closing_app(simulated_config(database_url, tmp_path, simulator)) as app, app.app_context():
-        set_up_simulated(app)
-        check_limits.set_rule(RuleForm(check="exclusivity", mode=CheckMode.OFF), "a person")
-        make_stock(app, "NVDA")
-        make_pair(app, "AAPL-TSLA", "2")  # shares a leg with the pair under test
-        yield app
+def simulated(simulated: Flask) -> Flask:
+    check_limits.set_rule(RuleForm(check="exclusivity", mode=CheckMode.OFF), "a person")
+    make_stock(simulated, "NVDA")
+    make_pair(simulated, "AAPL-TSLA", "2")  # shares a leg with the pair under test
+    return simulated
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Coins of which the broker keeps its fee: what is booked is what the account holds, and all of it can be sold."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from domain.enums import MarketPosition, Scope, Side, StopLevel
 from domain.messages import PositionReport
@@ -17,26 +16,19 @@ from services.catalog.check_limits import RuleForm
 from services.execution import stops
 from services.reconciliation import reconcile
 from tests.brokers.alpaca_support import Simulator
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_stock
 
 FEE, LEFT = Decimal("0.00125"), Decimal("0.49875")  # of 0.5
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AlpacaDesk]:
+def desk(simulated: Flask, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[AlpacaDesk]:
     monkeypatch.setattr(reconcile, "POSITION_LAG", -3600.0)  # what was filled a moment ago is compared too
-    with (
-        closing(Simulator()) as simulator,
-        closing_app(simulated_config(database_url, tmp_path, simulator)) as app,
-        app.app_context(),
-    ):
-        set_up_simulated(app)
-        make_stock(app, "BTCUSD", asset_class="CRYPTO")
-        with open_alpaca_desk(app, simulator) as made:
-            made.account_session().step()
-            yield made
+    make_stock(simulated, "BTCUSD", asset_class="CRYPTO")
+    with open_alpaca_desk(simulated, simulator) as made:
+        made.account_session().step()
+        yield made
 
 
 def trade(desk: AlpacaDesk, side: Side, quantity: str = "0.5", status: str = "filled") -> int:

@@ -1,33 +1,25 @@
 """Parts of shares are sent only as the broker takes them: no order is made that it would refuse."""
 
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from domain.enums import OrderType, TimeInForce
 from tests.brokers.alpaca_support import Simulator
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_stock
 
 LIMITED = {"order_type": OrderType.LIMIT}
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[AlpacaDesk]:
-    with (
-        closing(Simulator()) as simulator,
-        closing_app(simulated_config(database_url, tmp_path, simulator)) as app,
-        app.app_context(),
-    ):
-        set_up_simulated(app)
-        make_stock(app, "AAPL", time_in_force=TimeInForce.GTC, **LIMITED)
-        make_stock(app, "MSFT", time_in_force=TimeInForce.DAY, **LIMITED)
-        make_stock(app, "BTCUSD", time_in_force=TimeInForce.GTC, **LIMITED)
-        with open_alpaca_desk(app, simulator) as desk:
-            yield desk
+def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
+    make_stock(simulated, "AAPL", time_in_force=TimeInForce.GTC, **LIMITED)
+    make_stock(simulated, "MSFT", time_in_force=TimeInForce.DAY, **LIMITED)
+    make_stock(simulated, "BTCUSD", time_in_force=TimeInForce.GTC, **LIMITED)
+    with open_alpaca_desk(simulated, simulator) as desk:
+        yield desk
 
 
 def test_parts_of_shares_are_day_orders(desk: AlpacaDesk):

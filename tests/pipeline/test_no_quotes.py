@@ -2,36 +2,28 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from domain.enums import MarketPosition, Side
 from services.broker_state import fetch
 from services.catalog import check_limits
 from services.catalog.check_limits import RuleForm
 from tests.brokers.alpaca_support import Simulator
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_pair
 
 QUOTES = "GET /v2/stocks/{topic}/latest"
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[AlpacaDesk]:
-    with (
-        closing(Simulator()) as simulator,
-        closing_app(simulated_config(database_url, tmp_path, simulator)) as app,
-        app.app_context(),
-    ):
-        set_up_simulated(app)
-        make_pair(app, "AAPL-MSFT", "2")
-        with open_alpaca_desk(app, simulator) as made:
-            made.account_session().step()
-            yield made
+def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
+    make_pair(simulated, "AAPL-MSFT", "2")
+    with open_alpaca_desk(simulated, simulator) as made:
+        made.account_session().step()
+        yield made
 
 
 def forget_quotes(desk: AlpacaDesk) -> None:

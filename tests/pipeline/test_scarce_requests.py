@@ -3,13 +3,13 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from domain.enums import MarketPosition, Side
 from extensions import db, transaction
@@ -26,8 +26,7 @@ from services.worker import account_session, broker_tasks, read_pace
 from services.worker.account_session import AccountSession
 from services.worker.broker_tasks import BrokerTasks
 from tests.brokers.alpaca_support import Clock, Simulator
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_pair, make_stock
 
 LIMIT = 60  # requests a minute
@@ -37,20 +36,17 @@ ORDERS = "POST /v2/orders"
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with closing(Simulator(rate_limit=LIMIT)) as made:
-        yield made
+def simulator_options() -> dict[str, Any]:
+    return {"rate_limit": LIMIT}
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[AlpacaDesk]:
-    with closing_app(simulated_config(database_url, tmp_path, simulator)) as app, app.app_context():
-        set_up_simulated(app)
-        for symbol in SYMBOLS:
-            make_stock(app, symbol)
-            simulator.control("PUT", f"assets/{symbol}", {"tradable": True})  # so that the list of all shows it
-        with open_alpaca_desk(app, simulator) as desk:
-            yield desk
+def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
+    for symbol in SYMBOLS:
+        make_stock(simulated, symbol)
+        simulator.control("PUT", f"assets/{symbol}", {"tradable": True})  # so that the list of all shows it
+    with open_alpaca_desk(simulated, simulator) as desk:
+        yield desk
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 import logging
 import math
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import requests
 import sqlalchemy as sa
+from flask import Flask
 
 from domain.enums import MarketPosition, Side
 from extensions import db, transaction
@@ -17,26 +16,17 @@ from models import Order
 from services.execution import submit_orders
 from simulators.alpaca.keys import KEY, SECRET
 from tests.brokers.alpaca_support import Simulator
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_stock
 
 ORDERS = "POST /v2/orders"
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with closing(Simulator()) as made:
-        yield made
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[AlpacaDesk]:
-    with closing_app(simulated_config(database_url, tmp_path, simulator)) as app, app.app_context():
-        set_up_simulated(app)
-        make_stock(app, "AAPL")
-        with open_alpaca_desk(app, simulator) as desk:
-            yield desk
+def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
+    make_stock(simulated, "AAPL")
+    with open_alpaca_desk(simulated, simulator) as desk:
+        yield desk
 
 
 def set_orders(**values: object) -> None:

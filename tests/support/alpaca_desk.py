@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,11 +15,9 @@ from extensions import db
 from models import AccountState, BrokerAccount
 from services.accounts.connections import connect, desk_accounts
 from services.broker_state.market import Market
-from services.setup import prepare_database
 from services.worker.account_session import AccountSession
 from tests.brokers.alpaca_support import ACCOUNT, Simulator
 from tests.support.desk import LIFETIME, Desk
-from tests.support.factories import make_config
 
 PATIENCE = 10.0
 
@@ -79,12 +76,3 @@ def open_alpaca_desk(app: Flask, simulator: Simulator, **able: Any) -> Iterator[
         yield desk
     finally:
         desk.close()
-
-
-def simulated_config(url: str, folder: Path, simulator: Simulator, **settings: str) -> Any:
-    return make_config(url, folder, BROKER=ACCOUNT, ALPACA_SIMULATOR_URL=simulator.url, **settings)
-
-
-def set_up_simulated(app: Flask) -> None:
-    """Make the account of the simulator, and let signals go there."""
-    prepare_database(app.config["DESK"])

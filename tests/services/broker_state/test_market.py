@@ -1,7 +1,6 @@
 """What a worker knows of its brokers while accounts come and go: one account's figures are of one connection."""
 
 from collections.abc import Callable
-from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from string import ascii_uppercase
@@ -20,8 +19,7 @@ from models import AccountState
 from services.broker_state import fetch
 from services.broker_state.market import Market, Need, NotKnown
 from tests.brokers.alpaca_support import Simulator
-from tests.support.alpaca_desk import open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import open_alpaca_desk
 from tests.support.desk import Desk
 from tests.support.factories import make_stock
 
@@ -96,48 +94,36 @@ def test_nothing_is_known_of_an_account_that_was_left(broker: Interrupted):
 
 
 def test_known_assets_are_asked_for_again_a_few_at_a_time(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    simulated: Flask, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ):
-    with (
-        closing(Simulator()) as simulator,
-        closing_app(simulated_config(database_url, tmp_path, simulator)) as app,
-        app.app_context(),
-    ):
-        set_up_simulated(app)
-        monkeypatch.setattr(alpaca_market, "LIST_SECONDS", 0.0)
-        for second in ascii_uppercase:
-            make_stock(app, f"A{second}")
-        with open_alpaca_desk(app, simulator) as desk:
+    monkeypatch.setattr(alpaca_market, "LIST_SECONDS", 0.0)
+    for second in ascii_uppercase:
+        make_stock(simulated, f"A{second}")
+    with open_alpaca_desk(simulated, simulator) as desk:
+        desk.market.refresh(desk.account_id)
+        assert (simulator.count(LIST), simulator.count(SINGLE)) == (1, 26)  # the simulator lists what it was asked
+        monkeypatch.setattr(fetch, "ASSET_REFRESH", 0.0)
+        for turn in range(1, 4):
             desk.market.refresh(desk.account_id)
-            assert (simulator.count(LIST), simulator.count(SINGLE)) == (1, 26)  # the simulator lists what it was asked
-            monkeypatch.setattr(fetch, "ASSET_REFRESH", 0.0)
-            for turn in range(1, 4):
-                desk.market.refresh(desk.account_id)
-                assert (simulator.count(LIST), simulator.count(SINGLE)) == (1, 26 + turn * fetch.FEW)
-            known = desk.market._known[desk.account_id].assets_at
-            assert len(set(known.values())) == 3  # each was asked for again
-            make_stock(app, "NEW")
-            desk.market.refresh(desk.account_id)
-            assert simulator.count(SINGLE) == 26 + 3 * fetch.FEW + 1
-            monkeypatch.setattr(fetch, "MANY", 20)
-            desk.market.refresh(desk.account_id)
-            assert simulator.count(LIST) == 2
+            assert (simulator.count(LIST), simulator.count(SINGLE)) == (1, 26 + turn * fetch.FEW)
+        known = desk.market._known[desk.account_id].assets_at
+        assert len(set(known.values())) == 3  # each was asked for again
+        make_stock(simulated, "NEW")
+        desk.market.refresh(desk.account_id)
+        assert simulator.count(SINGLE) == 26 + 3 * fetch.FEW + 1
+        monkeypatch.setattr(fetch, "MANY", 20)
+        desk.market.refresh(desk.account_id)
+        assert simulator.count(LIST) == 2
 
 
 def test_of_many_shares_that_the_broker_does_not_list_none_is_taken_for_unknown_unasked(
-    database_url: str, tmp_path: Path
+    simulated: Flask, simulator: Simulator
 ):
-    with (
-        closing(Simulator()) as simulator,
-        closing_app(simulated_config(database_url, tmp_path, simulator)) as app,
-        app.app_context(),
-    ):
-        set_up_simulated(app)
-        symbols = [f"{first}{second}" for first in "BCD" for second in ascii_uppercase]
-        for symbol in symbols:
-            make_stock(app, symbol)
-        with open_alpaca_desk(app, simulator) as desk:
-            desk.market.refresh(desk.account_id)
-            desk.market.refresh(desk.account_id)
-            known = desk.market._known[desk.account_id].assets
-            assert [symbol for symbol in symbols if known.get(symbol) is None] == []
+    symbols = [f"{first}{second}" for first in "BCD" for second in ascii_uppercase]
+    for symbol in symbols:
+        make_stock(simulated, symbol)
+    with open_alpaca_desk(simulated, simulator) as desk:
+        desk.market.refresh(desk.account_id)
+        desk.market.refresh(desk.account_id)
+        known = desk.market._known[desk.account_id].assets
+        assert [symbol for symbol in symbols if known.get(symbol) is None] == []

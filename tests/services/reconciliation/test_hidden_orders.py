@@ -3,10 +3,8 @@
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -23,8 +21,7 @@ from services.worker import housekeeping
 from services.worker.account_session import AccountSession
 from tests.brokers.alpaca_support import Simulator
 from tests.support import book_rows
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_pair, make_stock
 
 HIDDEN = 150.0  # seconds, longer than the desk looks for an order before it gives it up
@@ -33,19 +30,11 @@ MINUTES = timedelta(minutes=4)
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with closing(Simulator()) as made:
-        yield made
-
-
-@pytest.fixture
-def simulated(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[Flask]:
-    with closing_app(simulated_config(database_url, tmp_path, simulator)) as app, app.app_context():
-        set_up_simulated(app)
-        make_stock(app, "AAPL")
-        make_pair(app, "MA-V", "3")
-        make_pair(app, "KO-PEP", "2", on_leg_failure=FailurePolicy.COMPLETE)
-        yield app
+def simulated(simulated: Flask) -> Flask:
+    make_stock(simulated, "AAPL")
+    make_pair(simulated, "MA-V", "3")
+    make_pair(simulated, "KO-PEP", "2", on_leg_failure=FailurePolicy.COMPLETE)
+    return simulated
 
 
 @pytest.fixture

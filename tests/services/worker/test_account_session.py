@@ -4,11 +4,9 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -22,25 +20,16 @@ from services.reconciliation import sync_broker
 from services.worker import stream_lease
 from services.worker.account_session import AccountSession
 from tests.brokers.alpaca_support import Simulator
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_stock
 
 NEVER = 3600.0  # seconds between polls: what is booked within the test was told by the stream
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with closing(Simulator()) as made:
-        yield made
-
-
-@pytest.fixture
-def simulated(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[Flask]:
-    with closing_app(simulated_config(database_url, tmp_path, simulator)) as app, app.app_context():
-        set_up_simulated(app)
-        make_stock(app, "AAPL")
-        yield app
+def simulated(simulated: Flask) -> Flask:
+    make_stock(simulated, "AAPL")
+    return simulated
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -13,24 +11,15 @@ from extensions import db
 from services.execution import send_pool
 from services.worker.pipeline import Pipeline, Stop
 from tests.brokers.alpaca_support import Simulator
-from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk, set_up_simulated, simulated_config
-from tests.support.apps import closing_app
+from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_stock
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with closing(Simulator()) as made:
-        yield made
-
-
-@pytest.fixture
-def simulated(database_url: str, tmp_path: Path, simulator: Simulator) -> Iterator[Flask]:
-    with closing_app(simulated_config(database_url, tmp_path, simulator)) as app, app.app_context():
-        set_up_simulated(app)
-        for symbol in ("AAPL", "MSFT", "NVDA", "TSLA"):
-            make_stock(app, symbol)
-        yield app
+def simulated(simulated: Flask) -> Flask:
+    for symbol in ("AAPL", "MSFT", "NVDA", "TSLA"):
+        make_stock(simulated, symbol)
+    return simulated
 
 
 @pytest.fixture
