@@ -66,6 +66,7 @@ class AlpacaDesk(Desk):
     def close(self) -> None:
         for account_session in self._sessions:
             account_session.end(PATIENCE)
+            account_session._close_stream()  # of a session whose steps the test took itself
         self.broker.close()
 
 
