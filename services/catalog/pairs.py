@@ -16,18 +16,21 @@ from domain.errors import AlreadyExists, InvalidInput, NotFound
 from extensions import db, transaction
 from models import Instrument, Pair
 from services.catalog import check_limits
-from services.catalog.orphaned_positions import goes_elsewhere, refuse_to_strand
+from services.catalog.orphaned_positions import refuse_to_strand
 from services.catalog.registry_changes import (
     Changes,
     Editor,
     changes_between,
+    find_account,
     lock_registry,
     needs_admin,
     record_change,
     record_values,
+    refuse_to_redirect,
+    set_values,
 )
 from services.catalog.snapshots import bump_version
-from services.catalog.stocks import add_passive, find_account
+from services.catalog.stocks import add_passive
 from services.catalog.usage import held_in, in_words, refuse_if_used, uses_of_pair
 
 logger = logging.getLogger(__name__)
@@ -149,7 +152,7 @@ def _add(session: Session, form: PairForm, editor: Editor) -> Pair:
         _refuse_active_legs(form.name, (leg1, leg2))
     pair = Pair(name=form.name, leg1=leg1, leg2=leg2)
     session.add(pair)
-    _set(session, pair, {field: getattr(form, field) for field in FIELDS})
+    set_values(session, pair, {field: getattr(form, field) for field in FIELDS})
     record_values(session, editor, "pair registered", f"pair {form.name}", values_of(pair))
     bump_version(session)
     return pair
@@ -167,27 +170,16 @@ def _change(session: Session, pair: Pair, form: PairForm, wanted: Mapping[str, o
     refuse_to_strand(session, pair.name, pair.account_id, account_id)
     if changes.get("activity", ("", ""))[1] is Activity.ACTIVE:
         _refuse_active_legs(pair.name, (pair.leg1, pair.leg2))
-    _set(session, pair, {field: new for field, (_, new) in changes.items()})
+    set_values(session, pair, {field: new for field, (_, new) in changes.items()})
     record_change(session, editor, "pair changed", f"pair {pair.name}", changes)
     bump_version(session)
 
 
 def _check_rights(session: Session, pair: Pair, changes: Changes, account_id: int | None) -> None:
-    if goes_elsewhere(session, pair.account_id, account_id):
-        raise needs_admin(pair.name, ["account"], "its alerts would be traded elsewhere")
+    refuse_to_redirect(session, pair.name, pair.account_id, account_id)
     touched = [field for field in OF_HELD if field in changes]
     if touched and (uses := held_in(session, pair.name)):
         raise needs_admin(pair.name, touched, in_words(uses))
-
-
-def _set(session: Session, pair: Pair, values: Mapping[str, Any]) -> None:
-    for field, value in values.items():
-        if field == "account":
-            pair.account_id = find_account(session, value)
-        else:
-            setattr(pair, field, value)
-    session.flush()
-    session.refresh(pair)
 
 
 def _refuse_active_legs(name: str, legs: Iterable[Instrument]) -> None:

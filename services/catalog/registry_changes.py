@@ -11,10 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.errors import NotAllowed
+from domain.errors import InvalidInput, NotAllowed
 from domain.exact import plain_text
-from models import RegistryVersion
+from models import BrokerAccount, Instrument, Pair, RegistryVersion
 from services import journal
+from services.catalog.orphaned_positions import goes_elsewhere
 
 LONGEST = 80  # characters of one value in the journal
 
@@ -40,6 +41,34 @@ def lock_registry(session: Session) -> None:
 def changes_between(before: Mapping[str, object], wanted: Mapping[str, object]) -> Changes:
     """Return what differs, by field."""
     return {field: (before[field], value) for field, value in wanted.items() if before[field] != value}
+
+
+def find_account(session: Session, name: str | None) -> int | None:
+    """Return the id of a broker account by name; None stays None. Raises InvalidInput."""
+    if name is None:
+        return None
+    account = session.execute(sa.select(BrokerAccount.id).where(BrokerAccount.name == name)).scalar_one_or_none()
+    if account is None:
+        known = ", ".join(session.execute(sa.select(BrokerAccount.name).order_by(BrokerAccount.id)).scalars())
+        raise InvalidInput({"account": f"no broker account has this name; there are: {known}"})
+    return account
+
+
+def set_values(session: Session, registered: Instrument | Pair, values: Mapping[str, Any]) -> None:
+    """Set what is registered of a stock or pair, an account by its name, and read it back as it is stored."""
+    for field, value in values.items():
+        if field == "account":
+            registered.account_id = find_account(session, value)
+        else:
+            setattr(registered, field, value)
+    session.flush()
+    session.refresh(registered)
+
+
+def refuse_to_redirect(session: Session, name: str, old: int | None, new: int | None) -> None:
+    """Raise NotAllowed if the alerts of a stock or pair would go to another account: only an admin may do that."""
+    if goes_elsewhere(session, old, new):
+        raise needs_admin(name, ["account"], "its alerts would be traded elsewhere")
 
 
 def needs_admin(what: str, touched: Iterable[str], why: str) -> NotAllowed:

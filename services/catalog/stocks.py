@@ -17,17 +17,20 @@ from sqlalchemy.orm import Session
 from domain.enums import Activity, AssetClass, OrderType, Scope, TimeInForce
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from extensions import db, transaction
-from models import BrokerAccount, Instrument, Pair
+from models import Instrument, Pair
 from services.catalog import check_limits
-from services.catalog.orphaned_positions import goes_elsewhere, refuse_to_strand
+from services.catalog.orphaned_positions import refuse_to_strand
 from services.catalog.registry_changes import (
     Changes,
     Editor,
     changes_between,
+    find_account,
     lock_registry,
     needs_admin,
     record_change,
     record_values,
+    refuse_to_redirect,
+    set_values,
 )
 from services.catalog.snapshots import bump_version
 from services.catalog.usage import held_in, held_of_symbol, in_words, refuse_if_used, uses_of_stock
@@ -116,17 +119,6 @@ def delete_stock(symbol: str, editor: Editor) -> None:
     logger.info("stock %s deleted", symbol)
 
 
-def find_account(session: Session, name: str | None) -> int | None:
-    """Return the id of a broker account by name; None stays None. Raises InvalidInput."""
-    if name is None:
-        return None
-    account = session.execute(sa.select(BrokerAccount.id).where(BrokerAccount.name == name)).scalar_one_or_none()
-    if account is None:
-        known = ", ".join(session.execute(sa.select(BrokerAccount.name).order_by(BrokerAccount.id)).scalars())
-        raise InvalidInput({"account": f"no broker account has this name; there are: {known}"})
-    return account
-
-
 def _check_terms(form: StockForm) -> None:
     lasting = form.time_in_force in (TimeInForce.DAY, TimeInForce.GTC)
     if form.extended_hours and not (form.order_type is OrderType.LIMIT and lasting):
@@ -167,7 +159,7 @@ def _add(session: Session, form: StockForm, editor: Editor, field: str = "symbol
     _check_terms(form)
     stock = Instrument(symbol=form.symbol)
     session.add(stock)
-    _set(session, stock, {name: getattr(form, name) for name in FIELDS})
+    set_values(session, stock, {name: getattr(form, name) for name in FIELDS})
     record_values(session, editor, "stock registered", f"stock {form.symbol}", values_of(stock))
     bump_version(session)
     return stock
@@ -185,14 +177,13 @@ def _change(session: Session, stock: Instrument, wanted: Mapping[str, object], e
     refuse_to_strand(session, stock.symbol, stock.account_id, account_id)
     if changes.get("activity", ("", ""))[1] is Activity.ACTIVE:
         _refuse_active_leg(session, stock)
-    _set(session, stock, {field: new for field, (_, new) in changes.items()})
+    set_values(session, stock, {field: new for field, (_, new) in changes.items()})
     record_change(session, editor, "stock changed", f"stock {stock.symbol}", changes)
     bump_version(session)
 
 
 def _check_rights(session: Session, stock: Instrument, changes: Changes, account_id: int | None) -> None:
-    if goes_elsewhere(session, stock.account_id, account_id):
-        raise needs_admin(stock.symbol, ["account"], "its alerts would be traded elsewhere")
+    refuse_to_redirect(session, stock.symbol, stock.account_id, account_id)
     for fields_of, uses_of in ((OF_OWN_BOOK, held_in), (OF_EVERY_BOOK, held_of_symbol)):
         touched = [field for field in fields_of if field in changes]
         if touched and (uses := uses_of(session, stock.symbol)):
@@ -208,13 +199,3 @@ def _refuse_active_leg(session: Session, stock: Instrument) -> None:
     if (pair := session.execute(in_pair.limit(1)).scalar()) is not None:
         text = f"{stock.symbol} is a leg of the active pair {pair}; it cannot be active singly"
         raise InvalidInput({"active": text})
-
-
-def _set(session: Session, stock: Instrument, values: Mapping[str, Any]) -> None:
-    for field, value in values.items():
-        if field == "account":
-            stock.account_id = find_account(session, value)
-        else:
-            setattr(stock, field, value)
-    session.flush()
-    session.refresh(stock)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from extensions import database_time, db
 from models import AccountState, BrokerAccount, ForeignOrder, PositionDifference
 from models.venue_state import FOREIGN_WORKING
-from services.catalog.stocks import find_account
+from services.catalog.registry_changes import find_account
 from services.reports.position_queries import age
 
 MOST_FOREIGN = 1000  # of one answer, the latest

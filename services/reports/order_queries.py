@@ -16,7 +16,7 @@ from domain.order_status import CLOSED, OrderStatus
 from extensions import db
 from models import Fill, Order, OrderEvent
 from models.order import OPEN, UNUSUAL
-from services.catalog.stocks import find_account
+from services.catalog.registry_changes import find_account
 from services.paging import Page, account_names, cut
 
 # Orders are numbered as they are made, but by a clock that may have been set back, by less than this.

@@ -14,7 +14,7 @@ from domain.enums import Environment
 from domain.exact import EXACT, round8
 from extensions import db
 from models import BrokerAccount, DailyResult, Instrument
-from services.catalog.stocks import find_account
+from services.catalog.registry_changes import find_account
 from services.paging import account_names
 from services.reports.position_queries import PositionFilter, ValuedPosition, list_positions
 

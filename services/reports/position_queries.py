@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from domain.valuation import Valuation, middle, value_position
 from extensions import database_time, db
 from models import Instrument, Position, Quote
-from services.catalog.stocks import find_account
+from services.catalog.registry_changes import find_account
 from services.paging import Page, cut
 
 # As a number, since SQLite keeps the text, and 0 may be written with decimals.
