@@ -85,7 +85,7 @@ class _Call:
         self.connection: _Owned | None = None
 
     def give_up(self) -> None:
-        """End it wherever it is: it sends nothing any more, and its thread comes to its end."""
+        """Abort the call wherever it is: it sends nothing more, and its thread ends."""
         self.is_over = True
         connection = self.connection
         if connection is None or connection.owner is not self or connection.wire is None:

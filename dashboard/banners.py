@@ -39,12 +39,12 @@ class Banner:
 
 
 def init_app(app: Flask) -> None:
-    """Let the frame of all pages ask."""
+    """Give the templates of all pages the function that reads the banners."""
     app.jinja_env.globals.update(banners=banners, news=news)
 
 
 def without_database() -> None:
-    """Let this answer's page do without what is read from the database, which may be what is away."""
+    """Show this answer's page without anything from the database, which may be away."""
     g.without_banners = True
 
 

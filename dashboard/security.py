@@ -64,7 +64,7 @@ def _token(bound_to: str) -> str:
 
 
 def check_request() -> None:
-    """Refuse, with 403, what would change something unless it comes from a form of ours."""
+    """Refuse with 403 a request that changes something and does not come from a form of the desk."""
     if request.method in SAFE_METHODS or request.routing_exception is not None:
         return
     if request.endpoint == "auth.log_out" and current_viewer() is None:
@@ -75,7 +75,7 @@ def check_request() -> None:
 
 
 def _from_here() -> bool:
-    """Judge by what the browser itself says; where it says nothing, the form's token decides alone.
+    """Judge a request by the browser's own headers; without them the form's token decides alone.
 
     Browsers leave Sec-Fetch-Site out on plain HTTP in a local network, and under `no-referrer` the
     Origin of a form is "null".

@@ -88,7 +88,7 @@ class DeskSessions(ServerSideSessionInterface):
 
 
 def check_opened() -> None:
-    """Raise what went wrong when the session was opened, now that it becomes an error page."""
+    """Raise the error that occurred when the session was opened, now that it can become an error page."""
     failure: Exception | None = g.pop("session_failure", None)
     if failure is not None:
         raise failure

@@ -23,7 +23,7 @@ class Viewer:
 
 
 def init_app(app: Flask) -> None:
-    """Let templates ask who looks."""
+    """Give templates the function that says who the viewer is."""
     app.jinja_env.globals.update(viewer=current_viewer, is_admin=is_admin, login_url=login_url)
 
 
@@ -34,7 +34,7 @@ def current_viewer() -> Viewer | None:
 
 
 def load_viewer() -> None:
-    """Find out who looks; a session from before the last change of password or role ends here."""
+    """Find out who the viewer is; end a session that is older than the last change of password or role."""
     if "user" not in session:
         return
     user = find_user_by_id(session["user"], session["epoch"])

@@ -24,7 +24,7 @@ class Rehearsal:
         self._venue, self._account, self._run = venue, account, run
 
     def prepare(self) -> None:
-        """Tell the venue which orders to reject and to fill in part, and place one that the desk never sent."""
+        """Instruct the venue which orders to reject and to fill in part, and place one that the desk never sent."""
         from brokers.paper.instructions import Instruction, Kind
         from domain.enums import AssetClass, OrderType, Side, TimeInForce
         from domain.messages import OrderRequest

@@ -72,7 +72,7 @@ class BrokerAccountLive(ApiResource):
 class BrokerAccountCheck(ApiResource):
     @endpoint(Access.ADMIN, TAG, answers={200: CheckOut}, errors=(401, 403, 404, 409))
     def post(self, name: str) -> CheckOut:
-        """Ask the broker now whether it opens the account, and with how much buying power."""
+        """Check now whether the broker opens the account, and with how much buying power."""
         return CheckOut.of(check_account(name))
 
 

@@ -27,7 +27,7 @@ class Checks(ApiResource):
 
     @endpoint(Access.ADMIN, "checks", query=RuleKey, answers={200: Message}, errors=(400, 401, 403, 404))
     def delete(self, query: RuleKey) -> Message:
-        """Leave a check in one scope to the wider scope again."""
+        """Delete what was set for a check in one scope, so that the wider scope decides again."""
         check_limits.clear_rule(query.check, query.scope, query.name, _actor())
         return Message(message="Item deleted")
 

@@ -55,7 +55,7 @@ class Api(flask_restful.Api):
         self.representation("application/json")(_to_json)
 
     def error_router(self, original_handler: Any, e: Exception) -> Any:
-        """Hand the error on."""
+        """Pass the error on to Flask's own handling."""
         return original_handler(e)
 
 

@@ -46,7 +46,7 @@ class TokenRefresh(ApiResource):
 
 
 def init_app(app: Flask) -> None:
-    """Fix what a token must be, and say every refusal in the words that v3 clients know."""
+    """Set up what a token must be, and answer every refusal in the words that v3 clients know."""
     app.config.update(
         JWT_ALGORITHM="HS256",
         JWT_DECODE_ALGORITHMS=["HS256"],

@@ -43,7 +43,7 @@ class Notifier:
         self._thread: threading.Thread | None = None
 
     def wake_no_worker(self) -> None:
-        """Speak to those who look only: a worker does itself what its own changes call for.
+        """Notify only those who show the data: a worker does itself what its own changes call for.
 
         Else each worker would wake all others, and itself, several times for every order.
         """

@@ -41,12 +41,12 @@ _hook: Callable[[str], None] | None = None
 
 
 def reach(point: str) -> None:
-    """Tell the hook, if there is one, that the process is at this point."""
+    """Report to the hook, if one is installed, that the process has come to this point."""
     if _hook is not None:
         _hook(point)
 
 
 def install(hook: Callable[[str], None] | None) -> None:
-    """Let a hook hear of each point from now on; None takes it away."""
+    """Install a hook that is called at each point from now on; None removes it."""
     global _hook
     _hook = hook

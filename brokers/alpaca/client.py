@@ -108,7 +108,7 @@ class AlpacaClient:
         return answer
 
     def _note_access(self, error: BrokerError | None) -> None:
-        """Keep from sending with refused keys, and tell it once: not once for each order."""
+        """Send nothing more with refused keys, and log that once: not once for each order."""
         refused = isinstance(error, AccessRefused)
         if not refused and error is not None:
             return

@@ -81,7 +81,7 @@ class RateBudget:
             return left < orders + self._kept_from(Priority.ENTRY) + math.ceil(self._limit * HELD_BACK)
 
     def see(self, headers: Mapping[str, str]) -> None:
-        """Learn from an answer's headers; others than numbers are passed over."""
+        """Read the limit from an answer's headers; ignore those that are no numbers."""
         remaining, reset = _number(headers.get("X-RateLimit-Remaining")), _number(headers.get("X-RateLimit-Reset"))
         if remaining is None or reset is None:
             return
@@ -100,7 +100,7 @@ class RateBudget:
                     self._limit = int(limit)
 
     def refuse(self, headers: Mapping[str, str]) -> float:
-        """Close the window after a 429; returns the seconds until it opens, with a little chance in them."""
+        """Close the window after a 429; returns the seconds until it opens, with a small random part."""
         reset, after = _number(headers.get("X-RateLimit-Reset")), _number(headers.get("Retry-After"))
         wait = after if after is not None else reset - self._clock.time() + 1 if reset is not None else 5.0
         wait = min(max(wait, 2.0), LONGEST - 1) + CHANCE.uniform(0, 1)  # spreads several workers

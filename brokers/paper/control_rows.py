@@ -129,7 +129,7 @@ def lock_instructions(
 
 
 def save_remaining(connection: Connection, used: Sequence[tuple[int, Instruction, int]]) -> None:
-    """Store for how many more orders locked instructions are."""
+    """Store for how many more orders each of the locked instructions holds."""
     rows = [{"id": key, **_values(told), "remaining": remaining} for key, told, remaining in used]
     connection.execute(_SAVE_INSTRUCTIONS[connection.dialect.name], rows)
 

@@ -36,7 +36,7 @@ class Controls(Access):
             control_rows.delete_quote(connection, symbol)
 
     def instruct(self, instruction: Instruction, count: int = 1) -> None:
-        """Treat the next `count` orders it fits so; an order uses up the oldest one that fits."""
+        """Apply an instruction to the next `count` orders that it fits; an order uses up the oldest one that fits."""
         if count < 1:
             raise ValueError("count must be at least 1")
         with self._store.writing() as connection:
@@ -58,7 +58,7 @@ class Controls(Access):
             control_rows.save_asset(connection, symbol, new)
 
     def forget_asset(self, symbol: str) -> None:
-        """Let a symbol be as all others: tradable, shortable, in the smallest steps."""
+        """Forget what was set for a symbol: it is tradable and shortable, in the smallest steps."""
         with self._store.writing() as connection:
             control_rows.delete_asset(connection, symbol)
 

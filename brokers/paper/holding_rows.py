@@ -36,7 +36,7 @@ def lock(connection: Connection, account: str) -> Row[Any, Any, Any] | None:
 
 
 def lock_all(connection: Connection) -> Sequence[Row[Any, Any, Any]]:
-    """Hold all accounts, in one order for everybody, and return what `lock` returns of each."""
+    """Lock all accounts, in the same order for everybody, and return what `lock` returns of each."""
     return connection.execute(_LOCK_ALL).all()
 
 

@@ -84,12 +84,12 @@ class AccountBook:
         return tuple(line for symbol in symbols for line in self._lines_of(symbol))
 
     def add(self, orders: Iterable[Working]) -> None:
-        """Take up orders that were just made."""
+        """Add orders that were just made."""
         for order in orders:
             self.working[order.symbol].append(order)
 
     def promise(self, name: str, symbol: str, quantity: Decimal) -> None:
-        """Take up what a signal will still order, signed."""
+        """Add what a signal will still order, signed."""
         of_symbol = self.promised[symbol]
         of_symbol[name] = of_symbol.get(name, ZERO) + quantity
 

@@ -78,7 +78,7 @@ def hear(event: StatusEvent, where: str) -> None:
 
 
 def take_back(row_id: int, sent_at: datetime, sent_before: datetime | None, reason: str) -> bool:
-    """Undo the attempt of `sent_at`, of which nothing came; one that may have been sent before is kept as not opened.
+    """Undo the attempt of `sent_at`, which opened nothing; one that may have been sent before is kept as not opened.
 
     False when the row is no longer this attempt's: a later one has it, or has opened the account.
     """

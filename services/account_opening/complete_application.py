@@ -59,7 +59,7 @@ class _Person:
         self._fake, self._now = fake, now
 
     def make(self, name: str) -> None:
-        """Make one missing part up."""
+        """Invent one missing part of the application."""
         part, *path = name.split(".")
         if name == "agreements":
             given = [{"agreement": agreement, **self._signature()} for agreement in AGREEMENTS]

@@ -143,7 +143,7 @@ def _came_to_nothing(row: BrokerageAccount) -> bool:
 
 
 def _settle_first(attempt: _Attempt, application: Application, alpaca: _InTime) -> _Attempt:
-    """Find out what became of an earlier try; returns when a new one may be sent, and the turn is ours."""
+    """Find out what became of an earlier try; returns when this process may send a new one."""
     try:
         found = alpaca.find_by_email(application.email)
     except BrokerUnavailable as e:
@@ -157,7 +157,7 @@ def _settle_first(attempt: _Attempt, application: Application, alpaca: _InTime) 
 
 
 def _open(attempt: _Attempt, application: Application, alpaca: _InTime) -> BrokerageReport:
-    """Ask Alpaca, once; what it surely did not open is taken back."""
+    """Send the application to Alpaca, once; undo what was reserved where Alpaca surely opened nothing."""
     try:
         return alpaca.open_account(application)
     except EmailTaken as e:

@@ -27,7 +27,7 @@ class Check:
 
 
 def check_account(name: str) -> Check:
-    """Ask the broker of an account now; raises NotFound, or Conflict for one that the desk does not connect to."""
+    """Check an account at its broker now; raises NotFound, or Conflict where the desk does not connect to it."""
     with reading():
         account = get_account(name).account
         terms, route = terms_of(account), account.route

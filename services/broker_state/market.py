@@ -73,7 +73,7 @@ class Market:
         self._known = {account_id: BrokerState(broker) for account_id, broker in brokers.items()}
 
     def connect(self, account_id: int, broker: Broker) -> None:
-        """Take an account up, or its new connection; what the old one said is forgotten."""
+        """Add an account, or its new connection; what the old one said is forgotten."""
         self._known[account_id] = BrokerState(broker)
 
     def drop(self, account_id: int) -> None:
@@ -136,7 +136,7 @@ class Market:
                 known.reserved.add(signal_id, amount)
 
     def ask(self, wanted: NotKnown) -> None:
-        """Ask the broker for what was missing; raises BrokerUnavailable.
+        """Fetch from the broker what a plan lacked; raises BrokerUnavailable.
 
         An estimate does without quotes where there are none to be had.
         """

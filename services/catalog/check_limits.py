@@ -134,7 +134,7 @@ def set_rule(form: RuleForm, actor: str, reason: str = "") -> CheckRule:
 
 
 def clear_rule(check: str, scope: Scope, scope_name: str, actor: str, reason: str = "") -> None:
-    """Leave a check in one scope to the wider ones again; raises NotFound where there was no rule."""
+    """Delete the rule of a check in one scope, so that the wider scope decides again; NotFound where there is none."""
     form = RuleForm(check=check, scope=scope, scope_name=scope_name)
     with transaction() as session:
         snapshots.bump_version(session)

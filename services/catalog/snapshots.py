@@ -104,7 +104,7 @@ class Snapshot:
         return self._keep(self.instrument_terms, symbol, _terms_of(symbol, row))
 
     def terms_of_pair(self, name: str) -> PairTerms:
-        """Return how the legs of a pair belong together; of one that is not registered as is usual."""
+        """Return how the legs of a pair are traded together; the default terms for one that is not registered."""
         if (kept := self.pair_terms.get(name)) is not None:
             return kept
         row = db.session.execute(sa.select(Pair).where(Pair.name == name)).scalar_one_or_none()
@@ -224,7 +224,7 @@ def _load_rules() -> Rules:
 
 
 def bump_version(session: Session) -> None:
-    """Make every process's memory stale; the first statement of each transaction that changes the registry.
+    """Let every process read the registry anew; the first statement of each transaction that changes the registry.
 
     Until that transaction ends, every other change waits here.
     """

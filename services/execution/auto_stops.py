@@ -18,7 +18,7 @@ ACTOR = "the desk"
 
 
 def halt_symbol(session: Session, symbol: str, reason: str) -> None:
-    """Open nothing more in a symbol, nor in a pair that it is a leg of, from this commit on."""
+    """Stop all entries in a symbol, and in the pairs that it is a leg of, from this commit on."""
     snapshots.bump_version(session)
     now = utc_now()
     session.add(

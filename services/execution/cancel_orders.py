@@ -101,7 +101,7 @@ def cancel_for_exits(session: Session, reasons: Mapping[int, str], actor: str, n
 
 
 def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
-    """Ask the broker for the end of one order; False when none is due."""
+    """Cancel one order at its broker; False when no cancel is due."""
     due = take(S.CANCEL_PENDING, brokers, lambda _: CANCEL_LEASE)
     if due is None:
         return False
@@ -136,7 +136,7 @@ def _book_cancel(due: InHand, report: OrderReport, worker: str) -> None:
 
 
 def _refused(broker: Broker, due: InHand, reason: str, worker: str) -> None:
-    """The broker does not cancel: the order has ended, or goes on working."""
+    """Look up an order that the broker refuses to cancel: it has ended, or goes on working."""
     try:
         report = broker.find_order(due.client_order_id)
     except BrokerError as e:

@@ -32,13 +32,13 @@ class Claim:
 
 
 def take_lease(order: Order, worker: str, now: datetime) -> None:
-    """Give an order into a worker's hands; the epoch rises, so that an earlier hand can change nothing any more."""
+    """Lease an order to a worker; the epoch rises, so that the worker that had it before can no longer change it."""
     order.lease_owner, order.lease_until = worker, now + SEND_LEASE
     order.lease_epoch += 1
 
 
 def drop_lease(order: Order) -> None:
-    """Take an order out of any hands."""
+    """End the lease of an order: no worker has it any more."""
     order.lease_owner = order.lease_until = None
 
 

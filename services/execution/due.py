@@ -74,7 +74,7 @@ def _to_be_sent() -> sa.Select[int]:
 
 
 def take(status: OrderStatus, accounts: Collection[int], pause: Callable[[Order], timedelta]) -> InHand | None:
-    """Return the next order of that status whose time has come, put off by `pause` for everybody else."""
+    """Return the next due order of that status, and postpone it by `pause` for all other workers."""
     with transaction() as session:
         now = database_time()
         query = (

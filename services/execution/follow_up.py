@@ -47,7 +47,7 @@ class ChangeContext:
 
 
 def leg_orders(orders: Sequence[Order]) -> list[LegOrder]:
-    """Return orders as the rules of legs look at them."""
+    """Return orders in the form that the rules of legs take."""
     return [
         LegOrder(
             id=order.id,
@@ -69,7 +69,7 @@ def leg_orders(orders: Sequence[Order]) -> list[LegOrder]:
 def follow_up(
     hand: ChangeContext, signal: Signal, plan: PairPlan, orders: list[Order], *, timed_out: bool
 ) -> list[Order]:
-    """Make and end the orders that the others ask for; returns all orders of the signal."""
+    """Make and end the orders that follow from those there are; returns all orders of the signal."""
     for _ in range(4):  # ending an order that was not sent may decide the next move at once
         moves = next_moves(plan, leg_orders(orders), timed_out=timed_out)
         for move in moves:

@@ -70,7 +70,7 @@ def settle_signal(rowid: int, reason: str, actor: str) -> Signal:
 
 
 def resolve_order(order_id: int, reason: str, actor: str) -> Order:
-    """Let a person say that an order is not at the broker, where no look-up can; raises NotFound or Conflict."""
+    """Record a person's word that an order is not at the broker, where no look-up can tell; NotFound or Conflict."""
     with transaction() as session:
         if session.execute(sa.select(Order.id).where(Order.id == order_id)).scalar() is None:
             raise NotFound("item not found.")

@@ -168,7 +168,7 @@ def is_same_order(order: Order, report: OrderReport) -> bool:
 
 
 def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: str, actor: str) -> None:
-    """End an order that never came to live at the broker, and roll up its signal."""
+    """End an order that never began to work at the broker, and roll up its signal."""
     order = locked.order
     order.reason = reason[:500]
     move_order(session, order, status, reason, actor)
@@ -182,7 +182,7 @@ def fail_order(session: Session, locked: Locked, status: OrderStatus, reason: st
 
 
 def can_be_adopted(order: Order, report: OrderReport) -> bool:
-    """Return True if the broker shows an order that we took for dead before it ever had one of ours under this id."""
+    """Return True if the broker shows, under this id, an order that we took for dead before the broker had it."""
     return order.broker_order_id is None and report.status in BY_EVIDENCE.get(OrderStatus(order.status), frozenset())
 
 
@@ -218,7 +218,7 @@ def _overfill(order: Order) -> str | None:
 
 
 def _status_with_fills(order: Order, reported: OrderStatus) -> OrderStatus:
-    """Return the status that the fills bear out: a broker's FILLED waits for the fills themselves."""
+    """Return the status that the fills confirm: a broker's FILLED waits for the fills themselves."""
     if order.filled_quantity >= order.quantity:
         return S.FILLED
     if order.status == S.CANCEL_PENDING and reported in AT_BROKER | {S.FILLED}:

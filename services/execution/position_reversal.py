@@ -27,7 +27,7 @@ ZERO, ONE, SMALLEST = Decimal(0), Decimal(1), Decimal("1e-8")
 
 
 def parts_of(session: Session, order: Order, holding: AccountHolding, now: datetime) -> Parts:
-    """Return how an order is to be sent that its broker takes on one side of zero only.
+    """Return how to send an order that its broker does not take across a position of zero.
 
     What was sent before stays as it is, for the broker may know it; so does what has waited long enough, and what the
     broker sizes itself.
@@ -41,7 +41,7 @@ def parts_of(session: Session, order: Order, holding: AccountHolding, now: datet
 
 
 def send_in_parts(session: Session, signal: Signal | None, order: Order, parts: Parts, actor: str) -> None:
-    """Make an order as small as may be sent now. The signal is told what follows; it does so when that is filled."""
+    """Reduce an order to what may be sent now; the signal keeps the rest, which follows when this part is filled."""
     if parts.now == order.quantity:
         return
     if signal is not None and order.purpose == Purpose.SIGNAL:
@@ -63,7 +63,7 @@ def send_in_parts(session: Session, signal: Signal | None, order: Order, parts: 
 
 
 def _replan(session: Session, signal: Signal, order: Order, parts: Parts) -> None:
-    """Let the signal's leg come to what it is sent as, so that the rest follows."""
+    """Set the signal's leg to what its parts come to, so that the rest follows."""
     leg = 1 if signal.leg_quantity2 is None else order.leg
     is_pair = bool(signal.leg_quantity1 and signal.leg_quantity2)
     known = (getattr(signal, f"{name}{leg}") for name in ("leg_quantity", "leg_step", "leg_closes"))

@@ -168,7 +168,7 @@ def pair_plan(signal: Signal, orders: Sequence[Order]) -> PairPlan | None:
 
 
 def _reversal(signal: Signal, orders: Sequence[Order]) -> LegPlan:
-    """Return what a single comes to that closes one position and opens another."""
+    """Return the status of a signal of one leg that closes one position and opens another."""
     return LegPlan(
         side=Side(orders[0].side),
         quantity=signal.leg_quantity1 or ZERO,
@@ -214,7 +214,7 @@ def _note_lone_leg(signal: Signal, leg: int) -> None:
 
 
 def _too_long_alone(signal: Signal, ahead: int, orders: Sequence[Order]) -> str:
-    """Return how long one leg has been without the other, and whose outcome is not known since when."""
+    """Return in words since when one leg has been without the other, and since when an outcome has not been known."""
     told = [f"one leg without the other: leg {ahead} is ahead of leg {3 - ahead} since {_clock(signal.unbalanced_at)}"]
     told += [
         f"the outcome of leg {order.leg} is not known since {_clock(order.sent_at)}"

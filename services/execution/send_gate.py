@@ -102,7 +102,7 @@ class Gate:
         return self.books[order.account_id].differences.get(order.symbol, Decimal(0))
 
     def _word(self, order: Order, end: End) -> tuple[OrderStatus, str]:
-        """Return how an order ends of which nothing is left: quietly, unless its position is gone without our doing."""
+        """Return how to end an order that has nothing left to close: quietly, unless others closed its position."""
         if self._difference(order):
             return S.DENIED, f"the account holds less {order.symbol} than the desk's book: {end.reason}"
         return S.CANCELED, end.reason
@@ -155,7 +155,7 @@ class Gate:
         return True
 
     def _end(self, ending: Locked, status: OrderStatus, reason: str) -> None:
-        """End an order; what becomes of the other leg its signal decides."""
+        """End an order; its signal decides what becomes of the other leg."""
         fail_order(self.session, ending, status, reason, self.worker)
 
     def _put_off(self, group: Sequence[Locked], hold: Hold) -> None:

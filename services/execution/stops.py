@@ -238,7 +238,7 @@ def _held_outside(session: Session, stop: StopInForce) -> list[str]:
 
 
 def _close_book(session: Session, stop: StopInForce, account_id: int, held: Sequence[Position], now: datetime) -> str:
-    """Request once a round the close of a book's holdings; returns in words how far it has come."""
+    """Request the close of what a book holds, once a round; returns in words how far that has come."""
     name = held[0].name
     what = ", ".join(f"{plain_text(row.quantity)} {row.symbol}" for row in held)
     key = f"stop:{stop.id}:{account_id}:{name}:"

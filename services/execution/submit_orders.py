@@ -190,7 +190,7 @@ def _take(session: Session, gate: Gate, locked: Locked, account: str) -> Claim:
 
 
 def _mark_sending(book: AccountBook, order: Order) -> None:
-    """Let the orders that are judged later see that this one is on its way."""
+    """Count this order as on its way for the orders that are judged after it."""
     of_symbol = book.working[order.symbol]
     of_symbol[:] = [
         replace(each, status=S.SENDING, rest=order.quantity) if each.order_id == order.id else each

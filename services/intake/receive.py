@@ -84,7 +84,7 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
 
 
 def _first_delivery(alert: Alert, key: RepeatKey, name: str | None, elapsed: float) -> Received | None:
-    """Count the repeat on the first delivery's row; None when there is none, so that something else was in the way.
+    """Count the repeat on the first delivery's row; None when there is none: another constraint failed.
 
     `elapsed` is how long this delivery has been under way, seconds.
     """

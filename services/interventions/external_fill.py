@@ -93,7 +93,7 @@ def _is_shown(signal: Signal, status: SignalStatus, order: Order, total: Decimal
 def _move(
     session: Session, signal: Signal, leg: int, report: ExternalFill, *, status: SignalStatus, why: str | None
 ) -> None:
-    """Move the signal as v3 words a report, with its prices and what is filled of it."""
+    """Set the signal's status, prices and filled quantity as the API of v3 reports them."""
     values: dict[str, Any] = {"order_id": report.order_id}
     if report.price is not None:
         values[f"leg_price{leg}"] = report.price

@@ -89,7 +89,7 @@ class Ledger:
         return self._fills[order.id]
 
     def book(self, order: Order, fill: FillReport) -> bool:
-        """Take up a fill with what it realised; False when its execution is on record, for this order or another."""
+        """Add a fill with what it realised; False when its execution is on record, for this order or another."""
         identity = (order.account_id, fill.execution_id)
         if identity in self._owners:
             return False

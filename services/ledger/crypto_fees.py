@@ -38,7 +38,7 @@ class Holdings:
 
 
 def book_fee(session: Session, found: Holdings, part: Decimal) -> Decimal:
-    """Book what an account lacks of a coin as the broker's fee; returns how much, 0 where it can be no fee.
+    """Book the missing quantity of a coin as the broker's fee; returns how much, 0 where it cannot be a fee.
 
     `part` of what was bought lately is the most that it can be. When our book has changed meanwhile, nothing is booked.
     """

@@ -37,7 +37,7 @@ _POSITION_AND_DAY = (
 
 
 def book_coin_fee(session: Session, position: Position, quantity: Decimal) -> None:
-    """Take a fee that was kept of a coin out of a position that the caller has locked; its worth is commission."""
+    """Deduct a fee that was kept in coins from a position that the caller has locked; its value is commission."""
     now = database_time()
     key = {"account_id": position.account_id, "name": position.name, "symbol": position.symbol}
     _, day = _locked(session, key, now)

@@ -80,7 +80,7 @@ def askable(desk: WorkerContext) -> tuple[int, ...]:
 
 
 def ask_all(desk: WorkerContext, wanted: Iterable[NotKnown]) -> bool:
-    """Ask each broker once for all that is wanted of it; a remote one in a thread, while others are planned.
+    """Fetch all that is wanted of each broker at once; from a remote one in a thread, while others are planned.
 
     Returns True if something was answered here and now.
     """

@@ -68,7 +68,7 @@ class Inputs:
         return self._asked[signal.id][0]
 
     def count(self, signal: Signal, orders: Sequence[PlannedOrder]) -> None:
-        """Let later signals of the batch see the orders that were planned for this one."""
+        """Count the orders that were planned for this signal when later ones of the batch are checked."""
         facts, account = self._asked[signal.id]
         self._totals.add_planned(account, facts.subject.name, orders)
 

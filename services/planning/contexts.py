@@ -110,7 +110,7 @@ class Contexts:
         )
 
     def count(self, signal: Signal, orders: Sequence[PlanLeg]) -> None:
-        """Let later signals of the batch see what was planned for this one."""
+        """Add what was planned for this signal to what later signals of the batch are planned by."""
         self._inputs.count(signal, orders)
 
 

@@ -146,7 +146,7 @@ def must_queue(orders: Sequence[Order], book: AccountBook, plan: Planned) -> boo
 
 
 def take_up(book: AccountBook, orders: Sequence[Order], plan: Planned) -> None:
-    """Let the signals that are decided later see these orders, and what is to follow them."""
+    """Add these orders, and what is to follow them, to what later signals are decided by."""
     book.add(
         Working(
             # No order has an id yet; below 0 none is taken for another.

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def see_foreign(account_id: int, report: OrderReport) -> None:
-    """Put an order on record that somebody else has placed; nothing is written when it brings no news."""
+    """Put an order on record that somebody else has placed; writes nothing when it has not changed."""
     filled = sum((fill.quantity for fill in report.fills), Decimal(0))
     key = (ForeignOrder.account_id == account_id, ForeignOrder.broker_order_id == report.broker_order_id)
     with reading() as session:

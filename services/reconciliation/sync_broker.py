@@ -227,7 +227,7 @@ def _to_manual(session: Session, locked: Locked, reason: str, worker: str) -> No
 
 
 def _doubt(account_id: int, client_order_id: str, worker: str) -> None:
-    """Look an order up again that works in our book and is not to be found at the broker."""
+    """Look up once more an order that works in our book but is not found at the broker."""
     cause = "working in our book, not found at the broker"
     try:
         with transaction() as session:

@@ -41,12 +41,12 @@ class BrokerTasks:
         self._ending = threading.Event()
 
     def under_way(self, kind: str) -> frozenset[int]:
-        """Return the accounts that have an task of this kind under way."""
+        """Return the accounts that have a task of this kind under way."""
         with self._lock:
             return frozenset(account_id for account_id, of_kind in self._threads if of_kind == kind)
 
     def begin(self, account_id: int, kind: str, work: Callable[[], bool]) -> bool:
-        """Begin an task in its own thread; False when one of its kind is under way, or all is ending.
+        """Begin a task in its own thread; False when one of its kind is under way, or all is ending.
 
         `work` returns True if there is more to do now for the worker, which is woken then.
         """
@@ -60,7 +60,7 @@ class BrokerTasks:
         return True
 
     def see_to(self, account_id: int, broker: Broker) -> bool:
-        """Make the cancels and look-ups of an account that are due, here and now; returns True if there was one."""
+        """Cancel and look up the orders of an account that are due, in this thread; returns True if there was one."""
         one, done = {account_id: broker}, 0
         while done < MOST and not self._ending.is_set() and cancel_orders.cancel_next(one, self._worker):
             done += 1

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def heartbeat(name: str) -> None:
-    """Record that this worker lives."""
+    """Record that this worker is alive."""
     row = insert_or_update(Worker).values(name=name, started_at=utc_now(), seen_at=utc_now())
     with transaction() as session:
         announce(session)

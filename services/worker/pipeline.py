@@ -95,7 +95,7 @@ class Pipeline:
         self.run_due(stop)
 
     def end(self) -> None:
-        """Let what is on its way come to its end, and release the accounts."""
+        """Finish what is on its way, and release the accounts."""
         for session in self._sessions.values():
             session.end()
         self._tasks.end(0.0)

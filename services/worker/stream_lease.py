@@ -25,7 +25,7 @@ def take_stream(account_id: int, worker: str) -> bool:
 
 
 def give_stream_back(account_id: int, worker: str) -> None:
-    """Let another worker listen at once."""
+    """Give the lease back, so that another worker can listen at once."""
     with transaction() as session:
         mine = sa.update(AccountState).where(AccountState.account_id == account_id, AccountState.stream_owner == worker)
         session.execute(mine.values(stream_owner=None, stream_until=None))

@@ -46,7 +46,7 @@ class StreamWatch:
         return self._news
 
     def take_news(self) -> bool:
-        """Tell, once, whether there is something to poll for."""
+        """Return True if there is something to poll for, and count it as read from then on."""
         with self._lock:
             news, self._news = self._news, False
         return news
