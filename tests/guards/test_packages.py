@@ -12,6 +12,7 @@ PARTS = ("brokers", "commands", "dashboard", "domain", "models", "resources", "s
 # Packages and single modules of `services`, lowest first: each may import from those above it in this list.
 ORDER = (
     "account_lock",
+    "background",
     "change_feed",
     "timing",
     "failpoints",
