@@ -11,7 +11,6 @@ import logging
 import os
 import select
 import sqlite3
-import threading
 import time
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from flask import Flask, current_app
 
 from config import Config
 from extensions import db, is_postgresql
+from services.background import BackgroundThread
 from services.bell import Bell
 
 logger = logging.getLogger(__name__)
@@ -39,9 +39,9 @@ class Notifier:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._words = f"NOTIFY {WORK}; NOTIFY {CHANGES}"
-        self._news = threading.Event()
-        self._start = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._connection: Any = None
+        self._pause = SHORTEST_PAUSE
+        self._thread = BackgroundThread("notifier", self._send, finish=self._drop)
 
     def wake_no_worker(self) -> None:
         """Notify only those who show the data: a worker does itself what its own changes call for.
@@ -52,29 +52,29 @@ class Notifier:
 
     def tell(self) -> None:
         """Let the others know soon; costs the caller next to nothing."""
-        if self._thread is None:  # started at first use: a thread does not survive a fork
-            with self._start:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-                    self._thread.start()
-        self._news.set()
+        self._thread.wake()  # before the start, else a word that is sent at once would be sent twice
+        self._thread.start()  # at first use: a thread does not survive a fork
 
-    def _run(self) -> None:
-        connection: Any = None
-        pause = SHORTEST_PAUSE
-        while True:
-            # In a flood one word stands for many changes, and who was woken reads them all anyway.
-            pause = min(2 * pause, LONGEST_PAUSE) if self._news.is_set() else SHORTEST_PAUSE
-            self._news.wait()
-            self._news.clear()
-            try:
-                connection = connection or self._connect()
-                with connection.cursor() as cursor:
-                    cursor.execute(self._words)
-            except psycopg2.Error as e:
-                logger.warning("cannot tell the others of a change: %s", str(e).strip())
-                connection = None
-            time.sleep(pause)
+    def close(self, seconds: float) -> None:
+        """Send nothing more, and wait so long for the thread to end."""
+        self._thread.stop(seconds)
+
+    def _send(self) -> None:
+        try:
+            self._connection = self._connection or self._connect()
+            with self._connection.cursor() as cursor:
+                cursor.execute(self._words)
+        except psycopg2.Error as e:
+            logger.warning("cannot tell the others of a change: %s", str(e).strip())
+            self._drop()
+        self._thread.sleep(self._pause)
+        # In a flood one word stands for many changes, and who was woken reads them all anyway.
+        self._pause = min(2 * self._pause, LONGEST_PAUSE) if self._thread.is_woken else SHORTEST_PAUSE
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _connect(self) -> Any:
         # Nothing is lost with a lost NOTIFY, so it need not wait for the disk.

@@ -33,8 +33,9 @@ from tests.support.keyed_broker import FrontDoor
 from tests.support.left_out import pytest_terminal_summary, require
 from tests.support.pgcluster import MEMORY, Cluster, find_binaries
 from tests.support.simulated import simulated, simulator, simulator_options
+from tests.support.threads import no_thread_is_left
 
-__all__ = ["PASSPHRASE", "pytest_terminal_summary", "simulated", "simulator", "simulator_options"]
+__all__ = ["PASSPHRASE", "no_thread_is_left", "pytest_terminal_summary", "simulated", "simulator", "simulator_options"]
 
 START_SECONDS = 30
 TEMPLATE = "desk_template"

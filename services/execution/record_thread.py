@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
-import threading
+import time
 from collections.abc import Callable, Sequence
 
 from flask import Flask
 
+from services.background import BackgroundThread
 from services.execution.recorder import Answered, Backlog
 
 logger = logging.getLogger(__name__)
@@ -22,47 +24,43 @@ class RecordThread:
     def __init__(self, app: Flask, worker: str, wake: Callable[[], None]) -> None:
         self._app, self._wake = app, wake
         self._backlog = Backlog(worker)
-        self._answers: queue.SimpleQueue[Answered | None] = queue.SimpleQueue()  # None = no more will come
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._answers: queue.SimpleQueue[Answered] = queue.SimpleQueue()
+        self._thread = BackgroundThread("recorder", self._record_and_rest, finish=self._record_the_rest)
 
     def put(self, answers: Sequence[Answered]) -> None:
         """Take answers; returns at once."""
         for answered in answers:
             self._answers.put(answered)
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-                self._thread.start()
+        self._thread.wake()
+        self._thread.start()
 
     def close(self) -> None:
         """Return when all answers are recorded, or the leases of their orders have ended; then put none any more."""
-        with self._lock:
-            thread = self._thread
-        if thread is not None:
-            self._answers.put(None)
-            thread.join()
+        self._thread.stop()
 
-    def _run(self) -> None:
-        is_last = False
-        while not is_last or self._backlog.pause:
-            found = self._take()
-            is_last = is_last or None in found
-            answers = [answered for answered in found if answered is not None]
-            try:
-                with self._app.app_context():
-                    self._backlog.record(answers)
-            except Exception:  # the orders stay SENDING, and are looked up when their leases end
-                logger.exception("unexpected while recording %d answers", len(answers))
-            self._wake()
+    def _record_and_rest(self) -> float | None:
+        """Record what there is; returns how long those may wait that are tried again."""
+        answers = self._take()
+        if answers or self._backlog.pause:
+            self._record(answers)
+        return self._backlog.pause or (None if self._answers.empty() else 0.0)
 
-    def _take(self) -> list[Answered | None]:
-        """Return all that there is; waits for the first, but no longer than those may wait that are tried again."""
-        found: list[Answered | None] = []
+    def _record_the_rest(self) -> None:
+        while self._backlog.pause or not self._answers.empty():
+            time.sleep(self._backlog.pause)
+            self._record(self._take())
+
+    def _record(self, answers: list[Answered]) -> None:
         try:
-            found.append(self._answers.get(timeout=self._backlog.pause or None))
+            with self._app.app_context():
+                self._backlog.record(answers)
+        except Exception:  # the orders stay SENDING, and are looked up when their leases end
+            logger.exception("unexpected while recording %d answers", len(answers))
+        self._wake()
+
+    def _take(self) -> list[Answered]:
+        found: list[Answered] = []
+        with contextlib.suppress(queue.Empty):
             while len(found) < MOST:
                 found.append(self._answers.get_nowait())
-        except queue.Empty:
-            pass
         return found

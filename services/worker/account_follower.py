@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 import time
 
 from flask import Flask
@@ -18,6 +17,7 @@ from brokers.alpaca.account_events import AccountEvents
 from brokers.errors import BrokerError
 from domain.account_opening.status import StatusEvent
 from services.account_opening import account_rows, brokerage, follow_accounts
+from services.background import BackgroundThread
 from services.timing import FOLLOW_EVERY, LISTENER_EVERY
 from services.worker import housekeeping
 
@@ -39,10 +39,9 @@ class AccountFollower:
 
     def __init__(self, app: Flask, worker: str) -> None:
         self._app, self._worker = app, worker
-        self._ending, self._poke = threading.Event(), threading.Event()
+        self._thread = BackgroundThread("account-follower", self._step_and_rest, finish=self._stop_listening)
         self._heard: queue.SimpleQueue[StatusEvent] = queue.SimpleQueue()
         self._events: AccountEvents | None = None
-        self._thread: threading.Thread | None = None
         self._told: dict[str, str] = {}
         self._listener_due = 0.0
 
@@ -54,15 +53,11 @@ class AccountFollower:
         if not thread:
             self.step()
             return
-        self._thread = threading.Thread(target=self._run, name="account-follower", daemon=True)
         self._thread.start()
 
     def end(self, seconds: float = 0.0) -> None:
         """Stop the thread, and wait for it so long."""
-        self._ending.set()
-        self._poke.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
+        self._thread.stop(seconds)
 
     def step(self) -> None:
         """Look at what is due now; what goes wrong is told once, until it changes."""
@@ -70,7 +65,7 @@ class AccountFollower:
             with self._app.app_context():
                 self._take_events()
                 for _ in range(MOST):
-                    if self._ending.is_set() or not follow_accounts.follow_next():
+                    if self._thread.is_ending or not follow_accounts.follow_next():
                         break
             self._tell("asking", None)
         except BrokerError as e:
@@ -80,17 +75,14 @@ class AccountFollower:
         except Exception:
             logger.exception("accounts at the brokerage: unexpected; trying again")
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            self.step()
-            self._tend_events()
-            self._poke.wait(FOLLOW_EVERY)
-            self._poke.clear()
-        self._stop_listening()
+    def _step_and_rest(self) -> float:
+        self.step()
+        self._tend_events()
+        return FOLLOW_EVERY
 
     def _hear(self, event: StatusEvent) -> None:
         self._heard.put(event)
-        self._poke.set()
+        self._thread.wake()
 
     def _take_events(self) -> None:
         where = brokerage.environment()

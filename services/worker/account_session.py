@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from brokers.base import Broker, Stream
 from brokers.errors import BrokerError, BrokerUnavailable, RateLimited
 from extensions import database_time, db, reading
 from services import timing
+from services.background import BackgroundThread
 from services.broker_state import account_state
 from services.broker_state.market import Market
 from services.reconciliation import reconcile, sync_broker
@@ -51,9 +51,15 @@ class AccountSession:
         self.account_id, self.broker = account_id, broker
         self.is_open = False
         self._label = f"account {account_id} ({name})"
+        self._thread = BackgroundThread(
+            f"account-{account_id}",
+            self._step_and_rest,
+            finish=self._close,
+            what=self._label,
+            pause=timing.LONGEST_REST,
+        )
         self._app, self._market, self._worker, self._wake = app, market, worker, wake
-        self._poke, self._ending = threading.Event(), threading.Event()
-        self._watch, self._pace = StreamWatch(self._poke.set), ReadPace(account_id, broker)
+        self._watch, self._pace = StreamWatch(self._thread.wake), ReadPace(account_id, broker)
         self._stream: Stream | None = None
         self._due: dict[str, float] = {}
         self._told: dict[str, str] = {}
@@ -61,20 +67,15 @@ class AccountSession:
         self._polls_again = 0.0  # not before; polls were held back
         self._limited_since: float | None = None  # reads wait for the broker's limit
         self._polls: deque[float] = deque(maxlen=BUSY)
-        self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(target=self._run, name=f"account-{self.account_id}", daemon=True)
         self._thread.start()
 
     def end(self, seconds: float = 0.0) -> None:
         """Stop the thread, and wait for it so long; it closes the connection itself."""
         self.is_open = False
-        self._ending.set()
-        self._poke.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
+        self._thread.stop(seconds)
 
     @property
     def is_away(self) -> bool:
@@ -100,20 +101,10 @@ class AccountSession:
         if not self._pace.is_scarce and self._is_due("lost", timing.LOST_EVERY):
             self._guarded("lost", self._look_for_lost)
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                with self._app.app_context():
-                    self.step()
-            except SQLAlchemyError as e:
-                logger.error("%s: database: %s", self._label, str(getattr(e, "orig", None) or e).strip())
-                self._ending.wait(timing.LONGEST_REST)
-            except Exception:
-                logger.exception("%s: unexpected; trying again", self._label)
-                self._ending.wait(timing.LONGEST_REST)
-            self._poke.wait(self._rest())
-            self._poke.clear()
-        self._close()
+    def _step_and_rest(self) -> float:
+        with self._app.app_context():
+            self.step()
+        return self._rest()
 
     def _open(self) -> None:
         if not self._is_due("open", timing.OPEN_AGAIN[min(self._tries, len(timing.OPEN_AGAIN) - 1)]):

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from brokers.base import Broker
 from brokers.errors import BrokerUnavailable, RateLimited
 from extensions import db
+from services.background import LoggedErrors
 from services.execution import cancel_orders
 from services.reconciliation import look_ups
 from services.timing import LOOKUP_RESTS
@@ -110,20 +110,14 @@ class BrokerTasks:
 
     def _run(self, key: tuple[int, str], work: Callable[[], bool]) -> None:
         more = False
-        try:
-            with self._app.app_context():
-                try:
-                    more = work()
-                finally:
-                    db.session.remove()
-        except SQLAlchemyError as e:  # nothing is lost: what was due still is
-            logger.error("%s of account %s: database: %s", key[1], key[0], str(getattr(e, "orig", None) or e).strip())
+        with LoggedErrors(f"{key[1]} of account {key[0]}") as errors, self._app.app_context():
+            try:
+                more = work()
+            finally:
+                db.session.remove()
+        if errors.failed:  # nothing is lost: what was due still is
             self._ending.wait(1.0)
-        except Exception:
-            logger.exception("%s of account %s: unexpected; trying again", key[1], key[0])
-            self._ending.wait(1.0)
-        finally:
-            with self._lock:
-                del self._threads[key]
-            if more:
-                self._wake()
+        with self._lock:
+            del self._threads[key]
+        if more:
+            self._wake()

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,10 +24,12 @@ class Desk:
     folder: Path
     process: subprocess.Popen[bytes]
     log: Path
+    apps: list[Flask] = field(default_factory=list)
 
     def app(self) -> Flask:
         """Return an application on the same database, for rows that no alert makes."""
-        return create_app(make_config(self.database_url, self.folder))
+        self.apps.append(create_app(make_config(self.database_url, self.folder)))
+        return self.apps[-1]
 
     def post_alert(self, **fields: Any) -> int:
         """Send an alert as TradingView does; returns its row id."""

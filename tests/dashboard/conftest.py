@@ -18,9 +18,9 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from app import create_app
-from extensions import db
 from tests.dashboard.browsing import Desk, Visit
 from tests.dashboard.support import log_in_page
+from tests.support.apps import close_app
 from tests.support.factories import make_config, make_env
 from tests.support.left_out import require
 
@@ -40,9 +40,7 @@ def make_desk(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Flask
 
     yield make
     for app in made:
-        with app.app_context():
-            db.session.remove()
-            db.engine.dispose()
+        close_app(app)
 
 
 @pytest.fixture
@@ -88,6 +86,8 @@ def _running(root: Path, url: str, folder: Path, **settings: str) -> Iterator[De
         desk = Desk(f"http://127.0.0.1:{usual['PORT']}", url, folder, process, log)
         _wait(desk)
         yield desk
+        for app in desk.apps:
+            close_app(app)
     finally:
         process.terminate()
         try:

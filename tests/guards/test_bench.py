@@ -20,6 +20,7 @@ from bench.report import Spread, percentile, ratios
 from bench.sender import WEBHOOK, by_rowid, send
 from bench.support import POSTGRESQL, SQLITE, Failure, Stage, make_desk
 from extensions import db
+from tests.support.apps import close_app
 from tests.support.left_out import require
 from tests.support.pgcluster import find_binaries
 
@@ -152,8 +153,7 @@ def desk(request, tmp_path):
     desk = make_desk(stage, request.param, "bench")
     register(desk, [*stock_names(3), *pair_names(3)], passive=["QUIET"])
     yield desk
-    with desk.app.app_context():
-        db.engine.dispose()
+    close_app(desk.app)
 
 
 def stored_row(desk, rowid):

@@ -14,6 +14,7 @@ ORDER = (
     "account_lock",
     "among",
     "bell",
+    "background",
     "change_feed",
     "timing",
     "failpoints",

@@ -1,4 +1,4 @@
-"""Applications of tests, which leave no connection behind."""
+"""Applications of tests, which leave no thread and no connection behind."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from app import create_app
 from config import Config
 from extensions import db
 from services.setup import prepare_database
+
+PATIENCE = 5.0  # seconds for a thread to end
 
 
 class CompiledStatements(dict[Any, Any]):
@@ -38,16 +40,23 @@ _compiled = CompiledStatements()
 
 @contextlib.contextmanager
 def closing_app(config: Config) -> Iterator[Flask]:
-    """An application that leaves no connection behind, so that its database can be dropped or copied."""
+    """An application that leaves no thread and no connection behind, so that its database can be dropped or copied."""
     app = create_app(config)
     with app.app_context():
         db.engine.update_execution_options(compiled_cache=_compiled)
     try:
         yield app
     finally:
-        with app.app_context():
-            db.session.remove()
-            db.engine.dispose()
+        close_app(app)
+
+
+def close_app(app: Flask) -> None:
+    """End the thread that tells others of changes, and every connection."""
+    if (notifier := app.extensions.get("notifier")) is not None:
+        notifier.close(PATIENCE)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 def set_up(config: Config) -> None:

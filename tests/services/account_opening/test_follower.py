@@ -37,7 +37,7 @@ def test_a_worker_follows_in_a_thread(context, alpaca, monkeypatch):
     follower.begin()
     wait_for(lambda: statuses() == ["ACTIVE"])
     follower.end(5)
-    assert not follower._thread.is_alive()
+    assert not follower._thread.is_alive
 
 
 def test_an_event_wakes_the_thread(context, alpaca):
@@ -54,7 +54,7 @@ def test_an_event_wakes_the_thread(context, alpaca):
     started = time.monotonic()
     follower.end(5)
     assert time.monotonic() - started < 1
-    assert not follower._thread.is_alive()
+    assert not follower._thread.is_alive
 
 
 class EventServer(ThreadingHTTPServer):
@@ -152,5 +152,5 @@ def test_without_a_key_there_is_no_thread(alpaca, database_url, tmp_path):
     with brokerage_app(alpaca.url, database_url, tmp_path, APCA_BROKER_API_KEY="") as app, app.app_context():
         follower = AccountFollower(app, WORKER)
         follower.begin()
-        assert follower._thread is None
+        assert not follower._thread.is_alive
         assert not brokerage.is_configured()

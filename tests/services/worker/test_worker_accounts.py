@@ -334,7 +334,7 @@ def test_an_open_account_whose_broker_goes_away_sounds_the_alarm(
 
     def alarmed() -> bool:
         account_session._due.clear()
-        account_session._poke.set()
+        account_session._thread.wake()
         return bool(alarms(caplog))
 
     run_until(pipeline, alarmed)
