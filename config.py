@@ -28,6 +28,7 @@ from config_values import (
     Folder,
     Key,
     KeyList,
+    Origins,
     Passphrase,
     Password,
     Rate,
@@ -91,6 +92,10 @@ class Config(BaseSettings):
         "executor), `alpaca-sim` (the simulator), or one that you have added",
     )
     open_reads: Switch = Field(True, description="anyone may read stocks, pairs and a few signals, as in v3")
+    cors_origins: Origins = Field(
+        "",
+        description="addresses of pages elsewhere whose scripts may call `/v3` with a token, with commas between them",
+    )
     public_url: str = Field(
         "", description="address under which TradingView reaches the desk, for the shown webhook URL"
     )

@@ -77,6 +77,16 @@ def simulator_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def origins(text: str) -> str:
+    """Return addresses of pages, with commas between them; raises ConfigError naming the rule."""
+    found = [part.strip().rstrip("/").lower() for part in text.split(",") if part.strip()]
+    if not all(re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin) for origin in found):
+        raise ConfigError(
+            "must be addresses such as https://desk.example, with commas between them; `*` is not allowed"
+        )
+    return ",".join(found)
+
+
 def check_passphrase(text: str) -> str:
     """Return a webhook passphrase that is not trivially guessed; raises ConfigError naming the rule."""
     if text.lower() in WELL_KNOWN or len(text) < MIN_PASSPHRASE or len(set(text)) < 8:
@@ -126,6 +136,7 @@ def below_root(path: Path | str) -> Path:
     return (Path(__file__).resolve().parent / path).resolve()
 
 
+Origins = Annotated[str, AfterValidator(origins)]
 Switch = Annotated[bool, BeforeValidator(_word)]
 Word = BeforeValidator(_word)  # of a choice: in capitals too
 Folder = Annotated[Path, AfterValidator(below_root)]

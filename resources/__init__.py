@@ -9,6 +9,7 @@ from resources import (
     broker_accounts,
     brokerage,
     checks,
+    cors,
     errors,
     fills,
     health,
@@ -30,6 +31,7 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     tokens.init_app(app)
     refused.init_app(app)
+    cors.init_app(app)
     blueprint = Blueprint("api", __name__)
     api = errors.Api(blueprint)
 

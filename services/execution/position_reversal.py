@@ -53,7 +53,7 @@ def send_in_parts(session: Session, signal: Signal | None, order: Order, parts: 
             f", for no order may turn the account's position round; {plain_text(parts.later)} follow once it is filled"
         )
     if parts.lost:
-        text += f"; {plain_text(parts.lost)} are left, for fractions cannot be sold short"
+        text += f"; {plain_text(parts.lost)} are left, for short sales go in whole shares"
     order.quantity = parts.now
     note(session, order, f"{text}.", actor)
     logger.info("order %s (signal %s leg %s): %s", order.client_order_id, order.signal_id, order.leg, text)
