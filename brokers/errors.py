@@ -25,6 +25,17 @@ class RateLimited(BrokerUnavailable):
     """The broker takes no more requests for `retry_after` seconds: what was asked for has not been done."""
 
 
+class Conflicts(BrokerUnavailable):
+    """The broker does not take the order as long as another one of the account stands against it: it was not placed.
+
+    `broker_order_id` is the broker's id of the other order, empty where it does not say.
+    """
+
+    def __init__(self, message: str, broker_order_id: str = "", retry_after: float = 2.0) -> None:
+        super().__init__(message, retry_after)
+        self.broker_order_id = broker_order_id
+
+
 class AccessRefused(OrderRejected, BrokerUnavailable):
     """The broker does not accept the keys: no order was placed, nothing can be read, until a person sets right ones."""
 

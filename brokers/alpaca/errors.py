@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 
 import requests
 
 from brokers.alpaca.sdk import APIError
-from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown, RateLimited
+from brokers.errors import (
+    AccessRefused,
+    BrokerError,
+    BrokerUnavailable,
+    Conflicts,
+    OrderRejected,
+    OutcomeUnknown,
+    RateLimited,
+)
 from brokers.http import never_left
 
 DUPLICATE = re.compile(r"client.order.id.*unique", re.IGNORECASE)
@@ -25,58 +34,82 @@ class BadRequest(BrokerUnavailable):
     """Alpaca does not understand a read: one of its symbols, say."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An answer that is an error; `is_own` = in Alpaca's own words, and not of something on the way such as a proxy."""
+
+    status: int | None
+    is_own: bool
+    code: str
+    text: str
+    existing_order_id: str = ""
+
+    @property
+    def is_access(self) -> bool:
+        """Return True if Alpaca does not accept the keys."""
+        # A business refusal is a 403 with a code; a wrong key, or one of the other environment, has none.
+        return self.is_own and (self.status == 401 or (self.status == 403 and not self.code))
+
+    @property
+    def is_wash(self) -> bool:
+        """Return True if an order of the account's own stands against the one that was sent."""
+        return self.is_own and self.status in (403, 422) and bool(self.existing_order_id)
+
+
 def of_sending(error: Exception, retry_after: float) -> BrokerError:
     """Return what an error of POST, PATCH or DELETE means for the order."""
     if isinstance(error, requests.RequestException):
         if never_left(error):
             return BrokerUnavailable(f"Alpaca cannot be reached ({_kind(error)})", BACK_OFF)
         return OutcomeUnknown(f"no answer from Alpaca ({_kind(error)})")
-    status, code, text = _read(error)
-    if status == 429:
-        return RateLimited(f"Alpaca asks to wait: {text}", retry_after)
-    if _is_access(status, code):
-        return AccessRefused(f"Alpaca refuses the keys: {text}", BACK_OFF)
-    if status == 422 and DUPLICATE.search(text):
-        return OutcomeUnknown(f"Alpaca has this client order id already: {text}")
-    if status in (400, 403, 404, 422):
-        return OrderRejected(text)
-    # 408, 5xx, redirects, and answers that cannot be read: it may have arrived.
-    return OutcomeUnknown(f"Alpaca answered {status or 'what cannot be read'}: {text}")
+    said = _read(error)
+    if said.status == 429:
+        return RateLimited(f"Alpaca asks to wait: {said.text}", retry_after)
+    if said.is_access:
+        return AccessRefused(f"Alpaca refuses the keys: {said.text}", BACK_OFF)
+    if said.is_wash:
+        return Conflicts(said.text, said.existing_order_id)
+    if said.status == 422 and DUPLICATE.search(said.text):
+        return OutcomeUnknown(f"Alpaca has this client order id already: {said.text}")
+    if said.is_own and said.status in (400, 403, 404, 422):
+        return OrderRejected(said.text)
+    # 408, 5xx, redirects, pages of a proxy, and answers that cannot be read: it may have arrived.
+    return OutcomeUnknown(f"Alpaca answered {said.status or 'what cannot be read'}: {said.text}")
 
 
 def of_reading(error: Exception, retry_after: float) -> BrokerUnavailable:
     """Return what an error of GET means."""
     if isinstance(error, requests.RequestException):
         return BrokerUnavailable(f"no answer from Alpaca ({_kind(error)})", BACK_OFF)
-    status, code, text = _read(error)
-    if status == 429:
-        return RateLimited(f"Alpaca asks to wait: {text}", retry_after)
-    if _is_access(status, code):
-        return AccessRefused(f"Alpaca refuses the keys: {text}", BACK_OFF)
-    if status == 404 and code == ABSENT:
-        return NotFound(text)
-    if status in (400, 422):
-        return BadRequest(text)
-    return BrokerUnavailable(f"Alpaca answered {status or 'what cannot be read'}: {text}", BACK_OFF)
+    said = _read(error)
+    if said.status == 429:
+        return RateLimited(f"Alpaca asks to wait: {said.text}", retry_after)
+    if said.is_access:
+        return AccessRefused(f"Alpaca refuses the keys: {said.text}", BACK_OFF)
+    if said.status == 404 and said.code == ABSENT:
+        return NotFound(said.text)
+    if said.is_own and said.status in (400, 422):
+        return BadRequest(said.text)
+    return BrokerUnavailable(f"Alpaca answered {said.status or 'what cannot be read'}: {said.text}", BACK_OFF)
 
 
-def _is_access(status: int | None, code: str) -> bool:
-    # A business refusal is a 403 with a code; a wrong key, or one of the other environment, has none.
-    return status == 401 or (status == 403 and not code)
-
-
-def _read(error: Exception) -> tuple[int | None, str, str]:
-    """Return status, code and text of an answer; the code is empty where there is none."""
+def _read(error: Exception) -> _Said:
     if not isinstance(error, APIError):
-        return None, "", type(error).__name__
+        return _Said(None, False, "", type(error).__name__)
     raw = str(error)
     try:
         body = json.loads(raw)
     except ValueError:
-        body = {}
+        body = None
+    is_own = isinstance(body, dict) and bool(body.get("message") or body.get("code"))
     body = body if isinstance(body, dict) else {}
-    text = str(body.get("message") or raw or "no reason given")
-    return error.status_code, str(body.get("code") or ""), _one_line(text)
+    return _Said(
+        error.status_code,
+        is_own,
+        code=str(body.get("code") or ""),
+        text=_one_line(str(body.get("message") or raw or "no reason given")),
+        existing_order_id=str(body.get("existing_order_id") or ""),
+    )
 
 
 def _one_line(text: str) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown, RateLimited
+from brokers.errors import BrokerUnavailable, Conflicts, OrderRejected, OutcomeUnknown, RateLimited
 from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from extensions import transaction
@@ -26,6 +26,7 @@ from models import Order, OrderEvent
 from services import failpoints
 from services.account_lock import is_account_locked
 from services.execution.claims import MOST_ATTEMPTS, Claim, drop_lease
+from services.execution.conflicts import make_way
 from services.execution.order_moves import move_order, note
 from services.execution.order_records import Locked, apply_report, fail_order, is_same_order, lock_orders
 from services.timing import FIRST_LOOKUP, FIRST_PAUSE, LONGEST_BACK_OFF, LONGEST_PAUSE, SEND_LEASE
@@ -205,8 +206,9 @@ def _record_unavailable(session: Session, locked: Locked, answer: Any, worker: s
     It waits as long as it lives; only one without an end of life is given up after a number of attempts.
     """
     order = locked.order
-    if isinstance(answer, RateLimited):
-        order.send_attempts -= 1  # a broker that has had enough for now was not asked to take the order
+    is_early = isinstance(answer, Conflicts) and make_way(session, locked, answer, worker)
+    if is_early or isinstance(answer, RateLimited):
+        order.send_attempts -= 1  # its turn has not come yet: that is no attempt that failed
     if order.cancel_requested_at is not None:
         fail_order(session, locked, S.DENIED, order.cancel_reason or "canceled before it was sent", worker)
     elif order.not_after is None and order.send_attempts >= MOST_ATTEMPTS:

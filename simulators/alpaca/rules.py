@@ -174,6 +174,7 @@ def _check_account(order: Order, account: Account, market: Market) -> None:
                 held_for_orders=text(spoken_for) or "0",
                 related_orders=[other.id for other in account.holding(order.symbol, order.side)],
             )
+        _check_wash(order, account)
         return
     if order.side == "sell":
         _check_short(order, account, asset)
@@ -196,14 +197,21 @@ def _check_short(order: Order, account: Account, asset: dict[str, Any]) -> None:
         raise Refused(422, BUSINESS, f'asset "{order.symbol}" is hard to borrow and cannot be sold short')
 
 
+def _could_meet(one: Order, other: Order) -> bool:
+    """Return True unless both have limits that do not cross: market and stop orders trade at any price."""
+    buy, sell = (one, other) if one.side == "buy" else (other, one)
+    if buy.type != "limit" or sell.type != "limit":
+        return True
+    return (buy.limit_price or Decimal(0)) >= (sell.limit_price or Decimal(0))
+
+
 def _check_wash(order: Order, account: Account) -> None:
+    """Refuse what could be traded with an open order of the account itself: exits and coins too, and at night.
+
+    https://docs.alpaca.markets/docs/user-protection, "Wash Trade Protection".
+    """
     for other in account.orders.values():
-        if (
-            other.is_open
-            and other.symbol == order.symbol
-            and other.side != order.side
-            and order.type == other.type == "market"
-        ):
+        if other.is_open and other.symbol == order.symbol and other.side != order.side and _could_meet(order, other):
             raise Refused(
                 403,
                 FORBIDDEN,

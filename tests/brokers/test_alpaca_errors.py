@@ -12,7 +12,15 @@ import pytest
 from brokers.alpaca import client as client_module
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.errors import BadRequest, NotFound
-from brokers.errors import AccessRefused, BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown, RateLimited
+from brokers.errors import (
+    AccessRefused,
+    BrokerError,
+    BrokerUnavailable,
+    Conflicts,
+    OrderRejected,
+    OutcomeUnknown,
+    RateLimited,
+)
 from simulators.alpaca.keys import SECRET
 from tests.brokers.alpaca_peers import Answers
 from tests.brokers.alpaca_support import Clock, make_settings
@@ -20,6 +28,7 @@ from tests.brokers.alpaca_support import Clock, make_settings
 HTML = b"<html><body>Bad\r\nGateway</body></html>"
 DUPLICATE = {"code": 40010001, "message": "client_order_id must be unique"}
 DUPLICATE_OF_OLD = {"code": 40010001, "message": "client order id must be unique"}
+WASH = {"code": 40310000, "message": "potential wash trade detected", "existing_order_id": "6e51bd20"}
 FUNDS = {"code": 40310000, "message": "insufficient buying power"}
 
 # Status, body; what it means to an order, and to a look-up.
@@ -28,13 +37,17 @@ ANSWERS: list[tuple[int, Any, type[BrokerError], type[BrokerError]]] = [
     (302, [], OutcomeUnknown, BrokerUnavailable),
     (400, {"code": 40010000, "message": "request body format is invalid"}, OrderRejected, BadRequest),
     (401, {"message": "unauthorized."}, AccessRefused, AccessRefused),
-    (401, b"", AccessRefused, AccessRefused),
-    (401, HTML, AccessRefused, AccessRefused),
+    # What does not speak in Alpaca's own words may be something on the way: it proves nothing of keys, or of orders.
+    (401, b"", OutcomeUnknown, BrokerUnavailable),
+    (401, HTML, OutcomeUnknown, BrokerUnavailable),
+    (403, HTML, OutcomeUnknown, BrokerUnavailable),
+    (403, WASH, Conflicts, BrokerUnavailable),
     (403, FUNDS, OrderRejected, BrokerUnavailable),
     (403, {"message": "forbidden."}, AccessRefused, AccessRefused),
     (404, {"code": 40410000, "message": "order not found"}, OrderRejected, NotFound),
-    (404, HTML, OrderRejected, BrokerUnavailable),  # of something between, which knows no orders
-    (404, b"", OrderRejected, BrokerUnavailable),
+    (404, HTML, OutcomeUnknown, BrokerUnavailable),
+    (404, b"", OutcomeUnknown, BrokerUnavailable),
+    (400, HTML, OutcomeUnknown, BrokerUnavailable),
     (404, {"message": "Not Found"}, OrderRejected, BrokerUnavailable),
     (408, {"message": "request timeout"}, OutcomeUnknown, BrokerUnavailable),
     (409, {"message": "conflict"}, OutcomeUnknown, BrokerUnavailable),
@@ -42,7 +55,7 @@ ANSWERS: list[tuple[int, Any, type[BrokerError], type[BrokerError]]] = [
     (422, DUPLICATE, OutcomeUnknown, BadRequest),
     (422, DUPLICATE_OF_OLD, OutcomeUnknown, BadRequest),
     (422, {"code": 42210000, "message": "asset is not active"}, OrderRejected, BadRequest),
-    (422, b"", OrderRejected, BadRequest),
+    (422, b"", OutcomeUnknown, BrokerUnavailable),
     (429, {"message": "too many requests."}, RateLimited, RateLimited),
     (500, {"code": 50010000, "message": "internal server error occurred"}, OutcomeUnknown, BrokerUnavailable),
     (500, b"", OutcomeUnknown, BrokerUnavailable),
@@ -120,8 +133,8 @@ class TestMeaning:
         assert len(str(caught.value)) == 300
 
     def test_an_answer_without_a_text_says_so(self, answers: Answers, client: AlpacaClient):
-        answers.give(422)
-        with pytest.raises(OrderRejected, match="no reason given"):
+        answers.give(422, {"code": 42210000})
+        with pytest.raises(OrderRejected, match="42210000"):
             send(client)
 
 
@@ -222,7 +235,7 @@ class TestRefusedKeys:
     def test_an_answer_that_says_nothing_of_keys_does_not_lift_it(
         self, answers: Answers, client: AlpacaClient, clock: Clock, status: int
     ):
-        answers.give(401)
+        answers.give(401, {"message": "unauthorized."})
         with pytest.raises(AccessRefused):
             client.read("/account")
         answers.give(status)
@@ -236,7 +249,7 @@ class TestRefusedKeys:
         self, answers: Answers, client: AlpacaClient, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.02)
-        answers.give(401)
+        answers.give(401, {"message": "unauthorized."})
         with pytest.raises(AccessRefused):
             send(client)
         time.sleep(0.03)
