@@ -19,10 +19,10 @@ from dashboard.viewer import actor, admins_only, current_viewer, readers_only
 from dashboard.views.results import result_today
 from dashboard.views.signal import detail
 from dashboard.views.signals import health, signal_row, status_counts
+from domain.edge.visible import visible
 from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
 from domain.ticker import TickerError, normalise_name
-from domain.visible import visible
 from extensions import database_time
 from services.execution.leg_timeouts import settle_signal
 from services.execution.stops import list_stops

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from domain.checks.rules import Rules, Subject
+from domain.edge.ignored import touches_money
 from domain.enums import Activity, CheckMode, TickerType
 from domain.exact import plain_text
-from domain.ignored import touches_money
 from domain.order_status import SignalStatus
 from domain.ticker import Pair, Single, TickerError, parse_ticker
 from domain.trace import step

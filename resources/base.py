@@ -15,8 +15,8 @@ from flask import current_app, request
 from flask_jwt_extended import current_user, verify_jwt_in_request
 from pydantic import BaseModel, ValidationError
 
+from domain.edge.ignored import touches_money
 from domain.errors import InvalidInput, NotAllowed, NotFound
-from domain.ignored import touches_money
 from resources.body import json_body
 from resources.schemas.fields import V3Body
 from services.catalog.registry_changes import Editor

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from domain import errors
-from domain.visible import visible_json
+from domain.edge.visible import visible_json
 from extensions import db
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 
-from domain.refusal import in_words, redacted
+from domain.edge.refusal import in_words, redacted
 from resources.base import Access, ApiResource, client_address, endpoint
 from resources.schemas.fields import PageQuery
 from resources.schemas.refused import RefusedPage

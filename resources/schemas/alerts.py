@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from domain.alert import Alert
+from domain.edge.visible import visible
 from domain.enums import MarketPosition, Side, WhenClosed
 from domain.errors import InvalidInput
 from domain.order_status import SignalStatus
-from domain.visible import visible
 from resources.schemas.fields import (
     Blank,
     NotNegative,

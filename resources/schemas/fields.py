@@ -21,11 +21,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from domain.edge.ignored import shown
+from domain.edge.visible import visible
 from domain.errors import InvalidInput
-from domain.ignored import shown
 from domain.period import BACKWARDS, moment_after
 from domain.ticker import TickerError, normalise_name, parse_symbol
-from domain.visible import visible
 from extensions import plain
 
 LARGEST = Decimal(10) ** 12 - 1  # with any decimals beyond, SQLite's check of the column would round up to 10 ** 12

@@ -1,17 +1,31 @@
-"""An order in a worker's hands: the lease that makes it so, and the request that goes to the broker."""
+"""An order in a worker's hands: the lease that makes it so, and what the broker is sent and asked by."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from domain.enums import AssetClass, LegPolicy, OrderType, Purpose, Side, TimeInForce
-from domain.messages import AlertPrice, OrderRequest
+from domain.messages import AlertPrice, OrderRef, OrderRequest
 from models import Order, Signal
 from services.timing import SEND_LEASE, SEND_WALL
 
 MOST_ATTEMPTS = 5
+
+# What a broker finds an order by, and how the order stands; rows of these columns cost less than whole orders.
+REF_COLUMNS = (
+    Order.id,
+    Order.client_order_id,
+    Order.symbol,
+    Order.side,
+    Order.quantity,
+    Order.broker_order_id,
+    Order.sent_at,
+    Order.status,
+    Order.filled_quantity,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +100,15 @@ def _is_urgent(order: Order, signal: Signal | None) -> bool:
         and order.leg != (signal.lead_leg or 1)
     )
     return order.is_exit or order.purpose != Purpose.SIGNAL or follows
+
+
+def ref_of(order: Any) -> OrderRef:
+    """Return what a broker finds an order by; `order` is one, or a row of REF_COLUMNS."""
+    return OrderRef(
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=Side(order.side),
+        quantity=order.quantity,
+        broker_order_id=order.broker_order_id,
+        sent_at=order.sent_at,
+    )

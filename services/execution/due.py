@@ -16,7 +16,7 @@ from models import Order, Signal
 from models.order import OPEN, PENDING
 from models.signal import WAITING
 from services.among import among
-from services.execution.order_refs import ref_of
+from services.execution.claims import ref_of
 
 S = OrderStatus
 

@@ -19,8 +19,8 @@ from extensions import reading, transaction
 from models import Order
 from models.order import PENDING
 from services import failpoints
+from services.execution.claims import REF_COLUMNS, ref_of
 from services.execution.order_records import Locked, apply_report, can_be_adopted, is_same_order, lock_orders
-from services.execution.order_refs import REF_COLUMNS, ref_of
 from services.reconciliation.foreign_orders import see_foreign
 from services.timing import CLOCK_MARGIN
 

@@ -17,11 +17,10 @@ from extensions import reading, transaction, utc_now
 from models import ForeignOrder, Order
 from models.order import OPEN
 from services import failpoints
-from services.execution.claims import MOST_ATTEMPTS
+from services.execution.claims import MOST_ATTEMPTS, REF_COLUMNS, ref_of
 from services.execution.due import InHand, take
 from services.execution.order_moves import move_order, note
 from services.execution.order_records import Locked, apply_report, fail_order, is_same_order, lock_order
-from services.execution.order_refs import REF_COLUMNS, ref_of
 from services.execution.roll_up import refresh_signal
 from services.reconciliation.booking import book_reports
 from services.reconciliation.order_lists import FEW, list_these

@@ -15,7 +15,7 @@ from domain.messages import OrderRef
 from domain.order_status import OrderStatus
 from extensions import database_time, reading, transaction
 from models import Order
-from services.execution.order_refs import ref_of
+from services.execution.claims import ref_of
 from services.reconciliation.booking import book_reports
 from services.timing import LOST_LOOK_BACK
 

@@ -19,9 +19,9 @@ from extensions import database_time, reading, transaction
 from models import Order
 from models.order import WORKING
 from services import failpoints
+from services.execution.claims import REF_COLUMNS, ref_of
 from services.execution.order_moves import move_order, note
 from services.execution.order_records import lock_order
-from services.execution.order_refs import REF_COLUMNS, ref_of
 from services.reconciliation.booking import book_reports
 from services.reconciliation.order_lists import list_these
 from services.timing import LOOK_BACK, OVERLAP

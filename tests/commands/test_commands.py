@@ -94,6 +94,7 @@ def test_health_names_what_is_wrong(run):
         ["FAIL", "worker:"],
         ["ok", "exits:"],
         ["ok", "differences:"],
+        ["ok", "refused:"],
         ["ok", "keys:"],
         ["ok", "accounts:"],
         ["ok", "positions:"],

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 import simplejson
 
-from domain.visible import visible, visible_json
+from domain.edge.visible import visible, visible_json
 
 STAY = "\t\n\r \u00a0\u200c\u200d\U0001f469é\u05d0\u0627\\ud83d"
 

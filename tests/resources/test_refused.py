@@ -7,7 +7,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from domain.refusal import redacted
+from domain.edge.refusal import redacted
 from extensions import db
 from models import RefusedCount, RefusedDelivery
 from services.intake import refused

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from domain.edge.visible import visible
 from domain.enums import Activity
-from domain.visible import visible
 from models import Counter
 from tests.support.factories import (
     ABSENT,
@@ -328,7 +328,7 @@ def test_hostile_texts_are_stored_as_text(app, client):
 
 def test_control_characters_in_a_ticker_become_visible(app, client):
     signal = get_signal(client, store_alert(client, ticker="LN\u0001T\u001b[31m"))
-    assert (signal["ticker"], signal["status_msg"]) == ("LN\ufffdT\ufffd[31m", "problematic ticker!")
+    assert (signal["ticker"], signal["status_msg"]) == ("LN\\u0001T\\u001b[31m", "problematic ticker!")
 
 
 def test_blanks_around_a_ticker_are_trimmed(app, client):

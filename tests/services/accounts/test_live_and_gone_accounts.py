@@ -5,6 +5,8 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from brokers import registry
+from brokers.alpaca.spec import ALPACA
 from brokers.errors import OrderRejected
 from domain.enums import Scope
 from domain.errors import Conflict, InvalidInput
@@ -37,8 +39,9 @@ def test_live_trading_is_switched_on_and_off_with_a_reason(app):
     ]
 
 
-def test_a_connection_made_before_the_switch_sends_nothing(app):
+def test_a_connection_made_before_the_switch_sends_nothing(app, monkeypatch):
     add("real", "live", LIVE_KEYS)
+    monkeypatch.setitem(registry.SPECS, "alpaca", ALPACA)  # the adapter itself
     terms = desk_accounts()[account_row("real").id]
     with (
         closing(connect(app.config["DESK"], terms)) as broker,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from domain.visible import visible
+from domain.edge.visible import visible
 
 MOST_NAMES, MOST_CHARACTERS = 20, 64
 # Parts of names by which other programs set prices, sizes, kinds of orders and where they go.

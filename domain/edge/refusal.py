@@ -2,7 +2,7 @@
 
 import re
 
-from domain.visible import visible
+from domain.edge.visible import visible
 
 MOST_BODY, MOST_REASON = 600, 300
 HIDDEN = "***"
