@@ -225,8 +225,11 @@ def read_alone(statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[
         raise RuntimeError("transactions do not nest")
     session.rollback()  # a thread that keeps one connection and waits for a second could wait for ever
     options = {"isolation_level": "AUTOCOMMIT"} if is_postgresql() else {"alone": True}
-    with db.engine.connect() as connection:
-        return connection.execution_options(**options).execute(statement, values).all()
+    try:
+        with db.engine.connect() as connection:
+            return connection.execution_options(**options).execute(statement, values).all()
+    except db.engine.dialect.loaded_dbapi.Error as e:  # the driver's own: the database left as the connection was freed
+        raise sa.exc.OperationalError(None, None, e) from e
 
 
 @contextlib.contextmanager
