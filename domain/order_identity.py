@@ -51,6 +51,16 @@ def _in_their_places(by_broker: Mapping[str, int], reports: Sequence[OrderReport
     return found
 
 
+def as_ours(order: OrderRef, report: OrderReport) -> OrderReport:
+    """Return the report that a look-up of an order brought under our id.
+
+    It lacks where the broker does not tell it, and an order that took the place of ours bears an id of its own.
+    """
+    if report.client_order_id and not report.replaces:
+        return report
+    return replace(report, client_order_id=order.client_order_id)
+
+
 def is_like(order: OrderRef, report: OrderReport, clocks_differ: timedelta) -> bool:
     """Return True if a report without our id may speak of this order: same terms, and not sent before it was.
 

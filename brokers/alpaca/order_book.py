@@ -37,11 +37,11 @@ class OrderBook:
         self._told: set[str] = set()  # orders, by Alpaca's id, that something was logged of
 
     def find(self, order: OrderRef) -> OrderReport | None:
-        """Return one order, or the one that has taken its place; None = Alpaca does not know it now.
+        """Return one order, or the one that has taken its place, however many were between; None = not known now.
 
         Raises BrokerUnavailable.
         """
-        found = self.find_raw(order)
+        first = found = self.find_raw(order)
         for _ in range(MOST_REPLACED):
             if found is None or not found.get("replaced_by"):
                 break
@@ -49,7 +49,10 @@ class OrderBook:
             if successor is None:
                 break
             found = successor
-        return None if found is None else self.report(found)
+        if found is None or first is None:
+            return None
+        report = self.report(found)
+        return report if found is first else replace(report, replaces=str(first["id"]))
 
     def find_raw(self, order: OrderRef) -> Mapping[str, Any] | None:
         """Return one order as Alpaca writes it, found by Alpaca's id where it is known, else by ours."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from brokers.base import Broker, Capabilities, Identity
 from domain.messages import Found, OrderReport
-from domain.order_identity import is_like
+from domain.order_identity import as_ours, is_like
 from domain.order_status import OrderStatus
 from extensions import reading, transaction, utc_now
 from models import ForeignOrder, Order
@@ -79,10 +79,8 @@ class _Looked:
 
     def book(self, found: Found) -> None:
         """Book what was found, or count that nothing was."""
-        report = found.report
-        if report is not None:
-            if report.replaces:  # the one that has taken its place bears an id of its own
-                report = replace(report, client_order_id=self.due.ref.client_order_id)
+        if found.report is not None:
+            report = as_ours(self.due.ref, found.report)
             if is_same_order(self.locked.order, report):
                 apply_report(self.session, self.locked, report, self.worker)
             else:

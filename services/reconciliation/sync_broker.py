@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from brokers.base import Broker
 from domain.messages import OrderRef, OrderReport
-from domain.order_identity import assign
+from domain.order_identity import as_ours, assign
 from domain.order_status import AT_BROKER, OrderStatus
 from extensions import database_time, reading, transaction
 from models import Order
@@ -77,7 +77,7 @@ def _look_up(account_id: int, row: int, order: OrderRef, broker: Broker, worker:
     """Look up one order that the list does not show; returns whether the next poll should come at once."""
     found = broker.find_order(order)
     if found.report is not None:
-        (_, report), *_ = assign({row: order}, [found.report]).ours or [(row, found.report)]
+        report = as_ours(order, found.report)
         return book_reports(account_id, [report], worker) or lacks_fills(report)
     if found.is_proof:
         _doubt(row, worker)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from extensions import database_time, db
 from models import RefusedCount, RefusedDelivery
-from services.paging import Page, cut
+from services.paging import Page, newest_first
 
 COUNTED_DAYS = 7
 
@@ -18,14 +18,7 @@ def list_refused(
     limit: int, after: int | None = None, since: datetime | None = None, until: datetime | None = None
 ) -> Page[RefusedDelivery, int]:
     """Return refused deliveries, newest first, before the entry `after`; times UTC, `until` excluded."""
-    query = sa.select(RefusedDelivery).order_by(RefusedDelivery.id.desc()).limit(limit + 1)
-    if since is not None:
-        query = query.where(RefusedDelivery.at >= since)
-    if until is not None:
-        query = query.where(RefusedDelivery.at < until)
-    if after is not None:
-        query = query.where(RefusedDelivery.id < after)
-    return cut(db.session.execute(query).scalars().all(), limit, lambda row: row.id)
+    return newest_first(RefusedDelivery, limit, after, since, until)
 
 
 def count_refused() -> Sequence[RefusedCount]:

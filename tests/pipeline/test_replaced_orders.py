@@ -1,17 +1,16 @@
 """Orders that a person, or an event of the market, replaces at the broker: followed to the end of what took their place."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-import requests
 import sqlalchemy as sa
 from flask import Flask
 
 from extensions import db, reading, transaction
 from models import ForeignOrder, Order, Position
 from services.execution import cancel_orders
-from simulators.alpaca.keys import KEY, SECRET
 from tests.brokers.alpaca_support import Simulator
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.factories import make_stock
@@ -27,11 +26,7 @@ def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
 def replace_there(simulator: Simulator, **terms: str) -> str:
     """Replace the one order that works at the venue; returns the venue's id of the new one."""
     open_there = [order for order in simulator.control("GET", "book")["orders"] if order["status"] != "replaced"]
-    headers = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
-    url = f"{simulator.url}/v2/orders/{open_there[-1]['id']}"
-    answer = requests.patch(url, headers=headers, json=terms, timeout=10)
-    assert answer.ok, answer.text
-    return str(answer.json()["id"])
+    return str(simulator.by_hand("PATCH", f"orders/{open_there[-1]['id']}", terms)["id"])
 
 
 def fill_there(simulator: Simulator, broker_order_id: str, quantity: str) -> None:
@@ -106,6 +101,38 @@ def test_one_of_unknown_outcome_is_followed(desk: AlpacaDesk, simulator: Simulat
     desk.poll()
     assert order_of(desk, rowid) == ("FILLED", 12, 12)
     assert held_and_foreign() == (12, 0)
+
+
+def test_one_of_unknown_outcome_that_was_replaced_twice_is_followed_to_the_last(desk: AlpacaDesk, simulator: Simulator):
+    simulator.tell("work")
+    simulator.tell("drop_after")
+    rowid = desk.alert("AAPL")
+    desk.work()
+    simulator.advance(1)
+    replace_there(simulator, qty="12")
+    simulator.advance(1)
+    last = replace_there(simulator, qty="7")
+    desk.look_up()
+    assert order_of(desk, rowid) == ("ACCEPTED", 7, 0)
+    assert desk.orders(rowid)[0].broker_order_id == last
+
+
+def test_one_that_works_and_is_not_listed_is_looked_up_and_followed_to_the_last(
+    desk: AlpacaDesk, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+):
+    simulator.tell("work")
+    rowid = desk.alert("AAPL")
+    desk.work()
+    simulator.advance(1)
+    replace_there(simulator, qty="12")
+    simulator.advance(1)
+    last = replace_there(simulator, qty="7")
+    with transaction() as session:  # long ago, so that the venue has had the time to show it
+        session.execute(sa.update(Order).values(sent_at=datetime.now(UTC) - timedelta(minutes=5)))
+    monkeypatch.setattr(desk.broker, "list_orders", lambda _: [])
+    desk.poll()
+    assert order_of(desk, rowid) == ("ACCEPTED", 7, 0)
+    assert desk.orders(rowid)[0].broker_order_id == last
 
 
 def test_a_cancel_ends_the_one_that_took_its_place(desk: AlpacaDesk, simulator: Simulator):

@@ -5,7 +5,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import requests
 import sqlalchemy as sa
 from flask import Flask
 
@@ -15,7 +14,6 @@ from domain.enums import MarketPosition, Side
 from domain.messages import OrderReport, OrderRequest
 from extensions import db, reading, transaction
 from models import Order, Position
-from simulators.alpaca.keys import KEY, SECRET
 from tests.brokers.alpaca_support import Simulator
 from tests.support.alpaca_desk import AlpacaDesk, open_alpaca_desk
 from tests.support.desk import open_desk
@@ -33,7 +31,6 @@ def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
 
 def place_by_hand(simulator: Simulator, side: str, quantity: str, limit: str) -> str:
     """Place an order past the desk; returns the venue's id of it."""
-    headers = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
     body = {
         "symbol": "AAPL",
         "side": side,
@@ -42,9 +39,7 @@ def place_by_hand(simulator: Simulator, side: str, quantity: str, limit: str) ->
         "limit_price": limit,
         "time_in_force": "day",
     }
-    answer = requests.post(f"{simulator.url}/v2/orders", headers=headers, json=body, timeout=10)
-    assert answer.ok, answer.text
-    return str(answer.json()["id"])
+    return str(simulator.by_hand("POST", "orders", body)["id"])
 
 
 def hold_ten(desk: AlpacaDesk, simulator: Simulator) -> None:
@@ -79,8 +74,7 @@ def test_an_exit_waits_for_the_end_of_an_order_that_somebody_placed_by_hand(desk
     order = order_of(desk, rowid)
     assert order.status == "QUEUED"
     assert "wash trade" in (order.reason or "")
-    headers = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
-    assert requests.delete(f"{simulator.url}/v2/orders/{by_hand}", headers=headers, timeout=10).ok
+    simulator.by_hand("DELETE", f"orders/{by_hand}")
     simulator.advance(1)
     make_due()
     desk.work()
