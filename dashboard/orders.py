@@ -13,7 +13,7 @@ from domain.errors import NotFound
 from domain.order_status import OrderStatus
 from extensions import database_time
 from services.execution.cancel_orders import cancel_order
-from services.execution.leg_timeouts import resolve_order
+from services.interventions.settle import identify_order, resolve_order
 from services.paging import account_names
 from services.reports import order_queries, signal_queries
 from services.reports.unmonitored_accounts import unwatched_by_account
@@ -21,6 +21,7 @@ from services.reports.unmonitored_accounts import unwatched_by_account
 bp = Blueprint("orders", __name__)
 
 PAGE = 50
+MOST_ID = 64  # characters of an id at a broker
 NAMES = 20
 
 
@@ -63,20 +64,24 @@ def order(order_id: str) -> ResponseReturnValue:
 @bp.post("/orders/<string:order_id>")
 @admins_only
 def order_deed(order_id: str) -> ResponseReturnValue:
-    """Cancel an order, or say that one is not at the broker."""
+    """Cancel an order, or say what a person has seen at the broker of one that no look-up can find."""
     number, form = _number(order_id), sent_form()
     reason = form.reason()
+    broker_order_id = form.text("broker_order_id", MOST_ID) if form.deed == "identify" else ""
 
     def act() -> str:
         if form.deed == "resolve":
             resolve_order(number, reason, actor())
             return "Put on record: the broker does not have this order."
+        if form.deed == "identify":
+            identify_order(number, broker_order_id, reason, actor())
+            return f"Put on record: it is the broker's order {broker_order_id}, which is looked up now."
         canceled = cancel_order(number, reason, actor())
         if canceled.status == OrderStatus.CANCELED:
             return "The order is canceled."
         return "The end of the order was asked for; the broker decides."
 
-    if form.deed not in ("cancel", "resolve"):
+    if form.deed not in ("cancel", "resolve", "identify"):
         abort(400, "This form is not known.")
     try:
         done = form.run(act, url_for("orders.order", order_id=number))

@@ -24,9 +24,9 @@ from domain.errors import InvalidInput, NotFound
 from domain.order_status import SignalStatus
 from domain.ticker import TickerError, normalise_name
 from extensions import database_time
-from services.execution.leg_timeouts import settle_signal
 from services.execution.stops import list_stops
 from services.interventions.edit_signal import cancel_signal
+from services.interventions.settle import settle_signal
 from services.reports import order_queries, position_queries, signal_queries
 from services.reports.signal_queries import SignalFilter
 

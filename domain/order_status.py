@@ -43,7 +43,8 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     # QUEUED only on proof of absence, and only where the broker refuses a repeated client order id.
     # REPLACED where somebody gave it other terms at the broker meanwhile.
     S.UNKNOWN: _FROM_BROKER | {S.QUEUED, S.MANUAL, S.REPLACED},
-    S.MANUAL: _FROM_BROKER | {S.REPLACED},
+    # Back to UNKNOWN once a person has said which of the broker's orders it is.
+    S.MANUAL: _FROM_BROKER | {S.UNKNOWN, S.REPLACED},
     S.ACCEPTED: _FROM_BROKER - {S.ACCEPTED} | {S.CANCEL_PENDING, S.REPLACED},
     S.PARTIALLY_FILLED: frozenset({S.FILLED, S.CANCEL_PENDING, S.CANCELED, S.EXPIRED, S.REPLACED}),
     S.CANCEL_PENDING: _FROM_BROKER | {S.REPLACED},

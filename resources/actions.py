@@ -6,11 +6,22 @@ from flask_jwt_extended import current_user
 
 from domain.errors import NotFound
 from resources.base import Access, ApiResource, endpoint
-from resources.schemas.actions import HealIn, HealOut, ReasonIn, StopIn, StopList, StopOut, WhatIfIn, WhatIfOut
+from resources.schemas.actions import (
+    HealIn,
+    HealOut,
+    ReasonIn,
+    ResolveIn,
+    StopIn,
+    StopList,
+    StopOut,
+    WhatIfIn,
+    WhatIfOut,
+)
 from resources.schemas.fields import symbol_in_path
 from resources.schemas.orders import OrderOut
 from resources.schemas.signals import SignalOut
-from services.execution import cancel_orders, leg_timeouts, stops
+from services.execution import cancel_orders, stops
+from services.interventions import settle
 from services.interventions.heal import heal
 from services.planning.what_if import what_if
 from services.reports.order_queries import get_order, get_record
@@ -46,11 +57,14 @@ class OrderCancel(ApiResource):
 
 
 class OrderResolve(ApiResource):
-    @endpoint(Access.ADMIN, "orders", body=ReasonIn, answers={200: OrderOut}, errors=(400, 401, 403, 404, 409))
-    def post(self, order: str, body: ReasonIn) -> OrderOut:
-        """Record that a MANUAL order is not at the broker, where no look-up can tell."""
+    @endpoint(Access.ADMIN, "orders", body=ResolveIn, answers={200: OrderOut}, errors=(400, 401, 403, 404, 409))
+    def post(self, order: str, body: ResolveIn) -> OrderOut:
+        """Record that a MANUAL order is not at the broker, or which one it is there, where no look-up can tell."""
         row = get_order(order)
-        leg_timeouts.resolve_order(row.id, body.reason, _actor())
+        if body.broker_order_id is None:
+            settle.resolve_order(row.id, body.reason, _actor())
+        else:
+            settle.identify_order(row.id, body.broker_order_id, body.reason, _actor())
         return OrderOut.of(get_record(str(row.id)))
 
 
@@ -59,7 +73,7 @@ class SignalSettle(ApiResource):
     def post(self, rowid: str, body: ReasonIn) -> SignalOut:
         """Close a 'critical err' that a person has dealt with."""
         number = _number(rowid)
-        leg_timeouts.settle_signal(number, body.reason, _actor())
+        settle.settle_signal(number, body.reason, _actor())
         return SignalOut.of(get_signal(number))
 
 

@@ -29,6 +29,9 @@ def _lower(value: object) -> object:
 Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
 ]
+BrokerOrderId = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_printable)
+]
 BookName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=129), AfterValidator(_printable)]
 
 
@@ -36,6 +39,14 @@ class ReasonIn(Closed):
     """Why somebody does something by hand; it goes on record."""
 
     reason: Reason
+
+
+class ResolveIn(ReasonIn):
+    """What a person has seen at the broker of an order of which no look-up can tell."""
+
+    broker_order_id: BrokerOrderId | None = Field(
+        None, description="which of the broker's orders it is; without it the order is not there"
+    )
 
 
 class StopIn(Closed):

@@ -212,6 +212,18 @@ def test_a_manual_order_is_resolved_by_a_person(app, member):
     assert send(member, f"/orders/{order_id}", "resolve").status_code == 409
 
 
+def test_a_person_says_which_of_the_broker_s_orders_a_manual_one_is(app, member):
+    order_id = add_order(app, status="MANUAL")
+    page = f"/orders/{order_id}"
+    refused = send(member, page, "identify", reason="seen there", broker_order_id="")
+    assert (refused.status_code, order_status(app, order_id)) == (400, "MANUAL")
+    assert "is needed" in refused.text.split('id="wrong-broker_order_id">')[1].split("</p>")[0]
+    assert send(member, page, "identify", reason="seen there", broker_order_id="B-17").status_code == 303
+    assert order_status(app, order_id) == "UNKNOWN"
+    assert "it is the broker's order B-17, which is looked up now" in plain_text(member.get(page))
+    assert journal(app)[-1][3] == "is the broker's order B-17: seen there"
+
+
 @pytest.mark.parametrize(
     ("reason", "message"),
     [

@@ -23,7 +23,7 @@ MOVES = {
     "CLAIMED": "SENDING QUEUED STALE DENIED CANCELED",
     "SENDING": "ACCEPTED PARTIALLY_FILLED FILLED CANCELED EXPIRED REJECTED UNKNOWN QUEUED DENIED",
     "UNKNOWN": "ACCEPTED PARTIALLY_FILLED FILLED CANCELED EXPIRED REJECTED QUEUED MANUAL REPLACED",
-    "MANUAL": "ACCEPTED PARTIALLY_FILLED FILLED CANCELED EXPIRED REJECTED REPLACED",
+    "MANUAL": "ACCEPTED PARTIALLY_FILLED FILLED CANCELED EXPIRED REJECTED UNKNOWN REPLACED",
     "ACCEPTED": "PARTIALLY_FILLED FILLED CANCELED EXPIRED REJECTED CANCEL_PENDING REPLACED",
     "PARTIALLY_FILLED": "FILLED CANCEL_PENDING CANCELED EXPIRED REPLACED",
     "CANCEL_PENDING": "ACCEPTED PARTIALLY_FILLED FILLED CANCELED EXPIRED REJECTED REPLACED",
@@ -97,7 +97,7 @@ def test_nothing_that_may_have_been_sent_is_sent_again_on_suspicion():
     """Back to the queue only from a claim, from a send that proved to be none, or on proof of absence."""
     assert {old for old, news in TRANSITIONS.items() if OrderStatus.QUEUED in news} == {"CLAIMED", "SENDING", "UNKNOWN"}
     assert {old for old, news in TRANSITIONS.items() if OrderStatus.SENDING in news} == {"CLAIMED"}
-    assert {old for old, news in TRANSITIONS.items() if OrderStatus.UNKNOWN in news} == {"SENDING"}
+    assert {old for old, news in TRANSITIONS.items() if OrderStatus.UNKNOWN in news} == {"SENDING", "MANUAL"}
 
 
 def test_what_is_over_stays_over_but_for_a_late_fill():

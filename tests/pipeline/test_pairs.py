@@ -17,6 +17,7 @@ from models import Order, Pair, Position, Signal
 from services.catalog import snapshots
 from services.execution import leg_timeouts, send_orders, submit_orders
 from services.execution.cancel_orders import cancel_order
+from services.interventions import settle
 from tests.support.desk import Desk, open_desk
 from tests.support.factories import make_pair
 
@@ -189,7 +190,7 @@ def test_a_leg_that_cannot_be_completed_is_left_to_a_person(desk: Desk) -> None:
     assert "a person must decide" in str(signal.status_reason)
     assert held(desk) == {"MA": 20}
     assert len(desk.orders(rowid)) == 5
-    settled = leg_timeouts.settle_signal(rowid, "closed by hand", "user anna")
+    settled = settle.settle_signal(rowid, "closed by hand", "user anna")
     assert (settled.status, settled.status_reason) == ("part.filled", "settled by user anna: closed by hand")
 
 

@@ -56,6 +56,7 @@ from services.execution import leg_timeouts, send_orders, stops, submit_orders
 from services.execution.cancel_orders import cancel_order
 from services.execution.follow_up import leg_orders
 from services.execution.roll_up import pair_plan
+from services.interventions import settle
 from services.reconciliation import reconcile
 from tests.support.brokers import find, ref
 from tests.support.desk import Desk
@@ -188,7 +189,7 @@ class Pipeline(RuleBasedStateMachine):
     def say_that_it_is_not_there(self, number: int) -> None:
         order = self.pick(number, Order.status == OrderStatus.MANUAL)
         if order and find(self.desk.broker, order.client_order_id) is None:
-            leg_timeouts.resolve_order(order.id, "looked there", "user anna")
+            settle.resolve_order(order.id, "looked there", "user anna")
 
     def stop(self, level: StopLevel) -> None:
         if not stops.list_stops(in_force=True):

@@ -13,10 +13,12 @@ from flask import Flask
 from brokers.paper.broker import PaperBroker
 from brokers.paper.instructions import Kind
 from domain.enums import Side
+from domain.errors import InvalidInput
 from domain.messages import OrderReport
 from extensions import db, reading, transaction
 from models import ForeignOrder, Order, Position
 from services.execution import cancel_orders
+from services.interventions import settle
 from simulators.odd_venues import EchoingBroker, NamelessBroker
 from tests.brokers.paper_support import make_request
 from tests.support.desk import Desk, open_desk
@@ -166,6 +168,74 @@ def test_of_several_that_look_alike_a_person_chooses(desk: Desk) -> None:
     desk.poll()
     assert told(desk, rowid) == [("MANUAL", 0)]
     assert "several orders like it" in (desk.orders(rowid)[0].reason or "")
+
+
+def manual_of_two(desk: Desk) -> tuple[int, str, str]:
+    """Return a signal whose order nobody can tell from one that was placed by hand, and both their ids there."""
+    desk.tell(Kind.DROP_ANSWER)
+    rowid = desk.alert("LNT")
+    desk.work()
+    place_by_hand(desk)
+    look_up(desk)
+    assert told(desk, rowid) == [("MANUAL", 0)]
+    ours, other = (report.broker_order_id for report in desk.venue.list("paper", EVER))
+    return rowid, ours, other
+
+
+def test_the_one_that_a_person_names_is_looked_up_and_booked(desk: Desk) -> None:
+    if not is_nameless(desk):
+        pytest.skip("this venue tells our ids")
+    rowid, ours, _ = manual_of_two(desk)
+    (order,) = desk.orders(rowid)
+    settle.identify_order(order.id, ours, "seen on its page", "user anna")
+    assert told(desk, rowid) == [("UNKNOWN", 0)]
+    desk.look_up()
+    desk.poll()
+    assert (told(desk, rowid), desk.signal(rowid).status) == ([("FILLED", 10)], "filled")
+    assert (held(), foreign()) == ({"LNT": 10}, 1)
+
+
+def test_an_id_that_the_broker_does_not_know_is_left_to_a_person_again(desk: Desk) -> None:
+    if not is_nameless(desk):
+        pytest.skip("this venue tells our ids")
+    rowid, ours, _ = manual_of_two(desk)
+    (order,) = desk.orders(rowid)
+    settle.identify_order(order.id, "no such id", "a slip of the pen", "user anna")
+    look_up(desk)
+    assert told(desk, rowid) == [("MANUAL", 0)]
+    settle.identify_order(order.id, ours, "now right", "user anna")
+    desk.look_up()
+    assert told(desk, rowid) == [("FILLED", 10)]
+
+
+def test_an_id_of_another_order_of_ours_is_refused(desk: Desk) -> None:
+    first = desk.alert("LNT")
+    desk.work()
+    desk.tell(Kind.DROP_REQUEST)
+    second = desk.alert("LNT")
+    desk.work()
+    look_up(desk)
+    assert told(desk, second) == [("MANUAL", 0)]
+    (taken,), (order,) = desk.orders(first), desk.orders(second)
+    assert taken.broker_order_id
+    with pytest.raises(InvalidInput, match=f"broker_order_id: is the id of order {taken.client_order_id}"):
+        settle.identify_order(order.id, taken.broker_order_id, "wrong line", "user anna")
+    assert told(desk, second) == [("MANUAL", 0)]
+
+
+def test_what_the_named_one_traded_is_nobody_else_s(desk: Desk) -> None:
+    place_by_hand(desk)  # by the broker's staff, on the phone
+    desk.poll()
+    assert foreign() == 1
+    desk.tell(Kind.DROP_REQUEST)
+    rowid = desk.alert("LNT")
+    desk.work()
+    look_up(desk)
+    (order,) = desk.orders(rowid)
+    (there,) = desk.venue.list("paper", EVER)
+    assert told(desk, rowid) == [("MANUAL", 0)]
+    settle.identify_order(order.id, there.broker_order_id, "the broker's staff placed it", "user anna")
+    assert foreign() == 0
 
 
 def test_two_alike_of_ours_are_told_apart_by_the_venue_s_ids(desk: Desk) -> None:

@@ -147,6 +147,28 @@ def test_an_order_nobody_can_look_up_is_resolved_by_a_person(desk, client, admin
     assert desk.signal(rowid).status == "error"
 
 
+@pytest.mark.parametrize("broker_order_id", ["", " ", "x" * 65, "a\nb", 7])
+def test_an_id_at_the_broker_is_one_plain_word(desk, client, admin_headers, broker_order_id):
+    rowid = desk.alert("LNT")
+    desk.plan()
+    (order,) = desk.orders(rowid)
+    body = {"reason": "x", "broker_order_id": broker_order_id}
+    answer = client.post(f"/v3/order/{order.id}/resolve", json=body, headers=admin_headers)
+    assert answer.status_code == 400
+    assert "broker_order_id" in str(answer.json)
+
+
+def test_an_order_nobody_can_look_up_is_named_by_a_person(desk, client, admin_headers):
+    rowid = desk.alert("LNT")
+    desk.plan()
+    (order,) = desk.orders(rowid)
+    with transaction() as session:
+        session.execute(sa.update(Order).values(status="MANUAL"))
+    body = {"reason": "seen there", "broker_order_id": "B-17"}
+    answer = client.post(f"/v3/order/{order.id}/resolve", json=body, headers=admin_headers)
+    assert (answer.status_code, answer.json["status"], answer.json["broker_order_id"]) == (200, "UNKNOWN", "B-17")
+
+
 def test_a_drifted_pair_is_healed_once_for_one_state(desk, client, admin_headers):
     rowid = desk.alert("MA-3*V", quantity="20")
     desk.work()

@@ -18,8 +18,9 @@ from domain.order_status import OrderStatus
 from extensions import database_time, transaction
 from models import AccountState, Fill, ForeignOrder, Order, OrderEvent, Position, PositionDifference, Signal
 from services.broker_state import account_state
-from services.execution import leg_timeouts, send_orders, submit_orders
+from services.execution import send_orders, submit_orders
 from services.execution.stops import list_stops
+from services.interventions import settle
 from services.reconciliation import booking, reconcile
 from tests.support.brokers import find, ref
 from tests.support.desk import Desk, open_desk
@@ -263,11 +264,11 @@ def test_an_order_the_broker_does_not_know_is_doubted_and_then_left_to_a_person(
         desk.look_up()
     assert (only(desk, rowid).status, desk.signal(rowid).status) == ("MANUAL", "critical err")
     with pytest.raises(NotFound):
-        leg_timeouts.resolve_order(10**9, "x", "user anna")
-    leg_timeouts.resolve_order(order.id, "not there", "user anna")
+        settle.resolve_order(10**9, "x", "user anna")
+    settle.resolve_order(order.id, "not there", "user anna")
     assert (only(desk, rowid).status, desk.signal(rowid).status) == ("REJECTED", "error")
     with pytest.raises(Conflict):
-        leg_timeouts.resolve_order(order.id, "again", "user anna")
+        settle.resolve_order(order.id, "again", "user anna")
     monkeypatch.undo()
     desk.poll()  # it was there all the time, and nobody could see it
     assert only(desk, rowid).status == "ACCEPTED"
