@@ -20,6 +20,7 @@ from config import ROOT
 from faults.plan import SHORT_SEED, Fault, make_plan, make_short_plan
 from faults.rehearsal import rehearse
 from faults.report import lacking, tell
+from faults.venues import EVERYWHERE, ODD
 from tests.support.pgcluster import DISK, find_binaries
 
 LONG = 200  # faults on each database
@@ -28,10 +29,8 @@ LONG = 200  # faults on each database
 def main() -> int:
     """Run the program; returns the exit code: 1 if anything was violated."""
     options = _options()
-    if options.database == "both" or options.venue == "both":
-        where = [
-            (venue, kind) for venue in _chosen(options.venue, VENUES) for kind in _chosen(options.database, DATABASES)
-        ]
+    if options.database == "both" or options.venue in ("both", "odd"):
+        where = [(venue, kind) for venue in _venues(options.venue) for kind in _chosen(options.database, DATABASES)]
         names = ", ".join(f"{venue} on {kind}" for venue, kind in where)
         what = f"{options.faults} faults on each of" if options.faults else "Each fault once, dealt out to"
         show(f"{what}: {names}; seed {options.seed}; {machine()}")
@@ -51,6 +50,10 @@ def _plan(options: argparse.Namespace) -> list[Fault]:
     if not options.faults:
         return make_short_plan(options.seed, kind, venue)
     return make_plan(random.Random(f"{options.seed} {kind} {venue} plan"), options.faults, venue)
+
+
+def _venues(word: str) -> Sequence[str]:
+    return {"both": VENUES, "odd": ODD}.get(word, (word,))
 
 
 def _chosen(word: str, choices: Sequence[str]) -> Sequence[str]:
@@ -92,7 +95,7 @@ def _stage(kind: str, venue: str, *, keep: bool) -> Iterator[Stage]:
         if keep:
             show(f"Logs and databases are kept in {stage.folder}")
             if kind == POSTGRESQL:
-                _dump(stage, [POSTGRESQL, *(["venue"] if venue == PAPER else [])])
+                _dump(stage, [POSTGRESQL, *(["venue"] if venue in (PAPER, *ODD) else [])])
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # an impatient second one would leave half of it running
         stage.close(keep=keep)
@@ -116,7 +119,7 @@ def _leave(number: int, frame: object) -> NoReturn:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m faults", description="Inject faults into a desk, then audit it.")
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
-    parser.add_argument("--venue", choices=[*VENUES, "both"], default=PAPER)
+    parser.add_argument("--venue", choices=[*EVERYWHERE, "both", "odd"], default=PAPER)
     parser.add_argument("--long", dest="faults", action="store_const", const=LONG, help=f"the same as --faults {LONG}")
     parser.add_argument("--faults", type=_positive, help="so many on each database; else each fault once, dealt out")
     parser.add_argument("--keep", action="store_true", help="keep logs and databases, as after a failure")

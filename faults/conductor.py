@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.errors import Conflict
 from domain.order_status import OPEN, SignalStatus
 from extensions import db, reading
+from faults.disguised_venue import DisguisedSide, look_there
 from faults.plan import LEASE_SECONDS, Fault, Sort
 from faults.recovery import Blow
 from faults.scene import Scene
@@ -52,6 +53,7 @@ class Conductor:
     gap: tuple[float, float]  # seconds between two faults
     instant: list[tuple[Sort, Blow]] = field(default_factory=list)  # faults that needed no ticket
     never_reached: Counter[str] = field(default_factory=Counter)
+    settled_by_hand: int = 0  # orders that a person had to look for at the venue
     _tickets: dict[str, _Ticket] = field(default_factory=dict)
     _stopped: dict[int, float] = field(default_factory=dict)  # process, and when it goes on
     _seen: int = 0
@@ -146,12 +148,14 @@ class Conductor:
             self.scene.tickets.arm("claim after commit", Action.KILL)
 
     def _make_market(self, now: float) -> None:
-        """Bring orders to an end that have worked at the venue for a while."""
+        """Bring orders to an end that have worked for a while, and look at the venue for those that need a person."""
         if now < self._next_market:
             return
         self._next_market = now + 1.0
         for client_order_id in self.scene.venue.old_orders(WORKING_SECONDS):
             self._end(client_order_id)
+        if isinstance(self.scene.venue, DisguisedSide):
+            self.settled_by_hand += look_there(self.scene.desk.app, self.scene.venue)
 
     def _end(self, client_order_id: str) -> None:
         """Fill an order, or let the venue cancel it, or let a person ask the desk to."""

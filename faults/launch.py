@@ -22,6 +22,7 @@ import app
 import worker
 from brokers.alpaca.broker import AlpacaBroker
 from brokers.alpaca.capabilities import CAPABILITIES
+from faults.disguised_venue import put_on_disguise
 from faults.tickets import Tickets
 from services import failpoints
 from services.execution import cancel_orders, claims, recorder
@@ -46,6 +47,7 @@ def listen() -> None:
             raise SystemExit(f"faults.launch: {module.__name__}.{name} is no more; tell SHORTER what took its place")
         setattr(module, name, value)
     AlpacaBroker.capabilities = replace(CAPABILITIES, settle_seconds=8.0, poll_seconds=1.0, state_seconds=3.0)
+    put_on_disguise()
     failpoints.install(Tickets(Path(os.environ[FOLDER])).reach)
 
 

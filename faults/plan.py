@@ -14,7 +14,7 @@ from typing import TypeVar
 from bench.support import DATABASES
 from bench.venues import VENUES
 from faults.launch import LEASE
-from faults.venues import Told, make_told, told_for
+from faults.venues import ODD, Told, make_told, told_for
 from services.failpoints import POINTS
 
 
@@ -78,7 +78,8 @@ def make_short_plan(seed: int, kind: str, venue: str) -> list[Fault]:
     together have everything.
     """
     rng = random.Random(f"{seed} deal")
-    half, part = DATABASES.index(kind), DATABASES.index(kind) + len(DATABASES) * VENUES.index(venue)
+    place = VENUES.index(venue) if venue in VENUES else ODD.index(venue)  # the odd ones share the plans of the others
+    half, part = DATABASES.index(kind), DATABASES.index(kind) + len(DATABASES) * place
     parts = len(DATABASES) * len(VENUES)
     stops, points = (rng.sample(points, len(points))[part::parts] for points in (STOP_POINTS, POINTS))
     told = [make_told(rng, *what) for what in rng.sample(told_for(venue), len(told_for(venue)))][half :: len(DATABASES)]

@@ -66,7 +66,7 @@ def rehearse(stage: Stage, kind: str, venue: str, plan: Sequence[Fault], seed: i
         books = snapshot.take(made.desk.app, made.venue)
     _judge(outcome, books, senders)
     _count(outcome, conductor, made.tickets.used(), told)
-    outcome.figures = _figures(books, senders, made)
+    outcome.figures = _figures(books, senders, made, conductor)
     outcome.recoveries = _recoveries(books, senders.sent, conductor, made.tickets.used())
     outcome.seconds = time.monotonic() - began
     return outcome
@@ -95,7 +95,7 @@ def _count(outcome: Outcome, conductor: Conductor, used: Sequence[Used], told: C
     outcome.undone += sorted({fault.label for fault in conductor.plan if fault.told and fault.label not in done})
 
 
-def _figures(books: Snapshot, senders: Senders, made: Scene) -> dict[str, int]:
+def _figures(books: Snapshot, senders: Senders, made: Scene, conductor: Conductor) -> dict[str, int]:
     events = [event for found in books.events.values() for event in found]
     moves = Counter((event.from_status, event.to_status) for event in events)
     return {
@@ -113,6 +113,7 @@ def _figures(books: Snapshot, senders: Senders, made: Scene) -> dict[str, int]:
         "sent again under the same id": sum(max(0, order.send_attempts - 1) for order in books.orders),
         "signals 'critical err'": sum(signal.status == "critical err" for signal in books.signals),
         "fills": sum(len(found) for found in books.fills.values()),
+        "orders that a person looked for": conductor.settled_by_hand,
         "processes replaced": made.replaced,
     }
 

@@ -18,6 +18,7 @@ import psutil
 
 from bench.support import SQLITE, Child, Desk, Stage, make_desk
 from faults.alpaca_venue import AlpacaSide
+from faults.disguised_venue import DisguisedSide
 from faults.launch import FOLDER
 from faults.recovery import Blow
 from faults.tickets import Tickets
@@ -130,7 +131,8 @@ class Scene:
         if role == "web":
             factory = "faults.launch:create_app()"
             return self._run(role, "-m", "gunicorn", "--config", "gunicorn.conf.py", factory)
-        return self._run(role, "worker.py") if self.shipped else self._run(role, "-m", "faults.launch")
+        is_shipped = self.shipped and not isinstance(self.venue, DisguisedSide)  # which knows no disguise
+        return self._run(role, "worker.py") if is_shipped else self._run(role, "-m", "faults.launch")
 
     def _run(self, role: str, *arguments: str) -> Child:
         return self.stage.start(f"{self.desk.name}-{role}", [sys.executable, *arguments], self.desk.env)

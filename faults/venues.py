@@ -14,7 +14,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from bench.support import Stage
-from bench.venues import PAPER, settings_of
+from bench.venues import PAPER, VENUES, settings_of
 from brokers.errors import BrokerError
 from brokers.paper import tables
 from brokers.paper.instructions import Instruction, Kind
@@ -24,6 +24,9 @@ from brokers.paper.store import Store
 from brokers.paper.venue import PaperVenue
 from config import Config
 
+ODD = ("echoing", "nameless")  # the paper venue, which treats our ids as some brokers do
+EVERYWHERE = (*VENUES, *ODD)
+DISGUISE = "FAULTS_DISGUISE"  # names the setting by which the desk's processes know it
 LONG_HANG = 10.0  # seconds: outlives the lease of a rehearsal
 
 
@@ -94,7 +97,7 @@ class Venue(Protocol):
 
 def told_for(venue: str) -> Sequence[tuple[str, str]]:
     """Return what a venue can be told: kinds, and what they are for."""
-    if venue == PAPER:
+    if venue in (PAPER, *ODD):
         return [(kind.value, "orders") for kind in Kind]
     from faults.alpaca_venue import KINDS
 
@@ -195,8 +198,9 @@ class PaperSide:
 
 def settings_for(stage: Stage, venue: str, kind: str) -> dict[str, str]:
     """Return the settings of a desk that trades at a venue; the simulator is started for it."""
-    if venue == PAPER:
-        return {"PAPER_CASH": "1000000000000", "PAPER_DATABASE_URL": stage.database(kind, "venue")}
+    if venue in (PAPER, *ODD):
+        disguise = {DISGUISE: venue} if venue in ODD else {}
+        return {"PAPER_CASH": "1000000000000", "PAPER_DATABASE_URL": stage.database(kind, "venue"), **disguise}
     return settings_of(stage, venue, kind)
 
 
@@ -204,6 +208,10 @@ def open_venue(venue: str, config: Config) -> Venue:
     """Return the venue that a desk trades at."""
     if venue == PAPER:
         return PaperSide(paper_settings(config))
+    if venue in ODD:
+        from faults.disguised_venue import DisguisedSide
+
+        return DisguisedSide(paper_settings(config))
     from faults.alpaca_venue import AlpacaSide
 
     return AlpacaSide(config.alpaca_simulator_url)
