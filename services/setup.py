@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from flask_migrate import upgrade
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from brokers.registry import BUILT_IN, SIMULATED
@@ -26,6 +29,7 @@ from services.identity import passphrases, users
 logger = logging.getLogger(__name__)
 
 ADMIN = "admin"
+PATIENCE, AGAIN = 60.0, 0.5  # seconds
 # Those that the simulator takes from everybody: they open nothing else.
 SIMULATOR_KEYS = Keys(key_id="PKSIMULATOR000000000", secret_key="simulator-secret")  # noqa: S106
 
@@ -41,16 +45,34 @@ class FirstSecrets:
 def prepare_database(config: Config) -> FirstSecrets:
     """Bring the tables up to date, then make what the desk cannot do without. ConfigError: BROKER names no account."""
     upgrade()
+    first = _patiently(lambda: _make_first_rows(config))
+    if not (keys := check_keys()).ok:  # told only: a desk that did not start would lose the alerts of all accounts
+        logger.critical("keys of accounts: %s", keys.text)
+    for each in list_stranded():
+        logger.warning("no exit reaches %s", each)
+    return first
+
+
+def _make_first_rows(config: Config) -> FirstSecrets:
     with transaction() as session:
         snapshots.bump_version(session)  # several starts at once pass here one by one
         _accounts(session, config.broker)
         password = _first_admin(session, config.admin_password)
         passphrase = _first_passphrase(session, config.webhook_passphrase)
-    if not (keys := check_keys()).ok:  # told only: a desk that did not start would lose the alerts of all accounts
-        logger.critical("keys of accounts: %s", keys.text)
-    for each in list_stranded():
-        logger.warning("no exit reaches %s", each)
     return FirstSecrets(password, passphrase)
+
+
+def _patiently(make: Callable[[], FirstSecrets]) -> FirstSecrets:
+    """Do it, and again while somebody else keeps the database locked: another start may be at work, or a busy desk."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return make()
+        except OperationalError as e:
+            if time.monotonic() > end:
+                raise
+            logger.info("the database is not free yet (%s); trying again", str(e.orig).strip())
+            time.sleep(AGAIN)
 
 
 def _accounts(session: Session, default: str) -> None:

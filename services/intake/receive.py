@@ -66,7 +66,7 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
             failpoints.reach("alert after commit")
             announce_now()
             break
-        if (first := _first_delivery(alert, key, decision.name, time.monotonic() - begun + CLOCK_GRAIN)) is not None:
+        if (first := _first_delivery(alert, key, decision.name, begun)) is not None:
             return first
         if alert.alert_at is not None:
             now = database_time()
@@ -83,10 +83,10 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
     return Received(rowid, decision.status, decision.reason, duplicate=False)
 
 
-def _first_delivery(alert: Alert, key: RepeatKey, name: str | None, elapsed: float) -> Received | None:
+def _first_delivery(alert: Alert, key: RepeatKey, name: str | None, begun: float) -> Received | None:
     """Count the repeat on the first delivery's row; None when there is none: another constraint failed.
 
-    `elapsed` is how long this delivery has been under way, seconds.
+    `begun` is when this delivery began, by the monotonic clock.
     """
     query = sa.select(Signal, sa.false(), utc_now()).where(Signal.source == SOURCE, Signal.dedupe_key == key.key)
     values: dict[str, Any] = {}
@@ -101,8 +101,10 @@ def _first_delivery(alert: Alert, key: RepeatKey, name: str | None, elapsed: flo
         if found is None:
             return None
         first, is_another, now = found
-        # What was stored while this delivery was under way is the same event, even if it was refused at once.
-        if is_another and first.received_at < now - timedelta(seconds=elapsed):
+        # What was stored while this delivery was under way is the same event, even if it was refused at once. That is
+        # counted up to now: the wait for the database's lock belongs to it.
+        elapsed = timedelta(seconds=time.monotonic() - begun + CLOCK_GRAIN)
+        if is_another and first.received_at < now - elapsed:
             return None
         if first.body_sha256 != alert.body_sha256:
             logger.warning("signal %s: its id came again with other content, refused", first.id)

@@ -1,5 +1,6 @@
 """Deliveries of one alert that race each other, at processes and machines whose clocks differ, are one signal."""
 
+import contextlib
 import threading
 import time
 
@@ -117,8 +118,15 @@ def test_a_delivery_that_lost_the_race_is_a_repeat_whatever_happened_meanwhile(
     """By the time it looks who won, that one is refused, and another alert of the name is stored."""
     genuine, won = receive.insert_signal, []
 
+    @contextlib.contextmanager
+    def waiting_for_the_lock():
+        time.sleep(0.2)
+        with transaction() as session:
+            yield session
+
     def lose(values, weak):
         monkeypatch.setattr(receive, "insert_signal", genuine)
+        monkeypatch.setattr(receive, "transaction", waiting_for_the_lock)
         won.append(store_alert(other_client, **SELL))
         change(app, won[0], status="canceled", status_reason="stopped", error_text="stopped: A stop is in force.")
         store_alert(other_client, **BUY)

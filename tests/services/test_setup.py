@@ -1,11 +1,16 @@
 """The first start: once, harmless to repeat, and safe when two machines do it at once."""
 
+import contextlib
 import re
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from config import ConfigError
 from extensions import db, transaction
@@ -155,6 +160,39 @@ def test_two_first_starts_at_once_make_one_admin_and_one_passphrase(empty_databa
     with closing_app(make_config(empty_database_url, tmp_path)) as app:
         assert log_in(app.test_client(), "admin", passwords[0])
         assert post_alert(app.test_client(), passphrase=passphrases[0]).status_code == 201
+
+
+def test_a_start_waits_for_whoever_keeps_the_database_locked(sqlite_url, app, tmp_path):
+    """As long as another start may need: longer than any request waits."""
+    held, path = threading.Event(), sqlite_url.removeprefix("sqlite:///")
+
+    def keep_locked():
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            held.set()
+            time.sleep(4)
+
+    keeper = threading.Thread(target=keep_locked)
+    keeper.start()
+    assert held.wait(5)
+    start(app, sqlite_url, tmp_path, "paper")
+    keeper.join()
+
+
+def test_the_first_rows_wait_for_whoever_keeps_the_database_locked(app, database_url, tmp_path, monkeypatch):
+    monkeypatch.setattr(setup, "AGAIN", 0.01)
+    monkeypatch.setattr(setup, "upgrade", lambda: None)
+    genuine, tries = setup._make_first_rows, []
+
+    def locked_twice(config):
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("BEGIN IMMEDIATE", None, Exception("database is locked"))
+        return genuine(config)
+
+    monkeypatch.setattr(setup, "_make_first_rows", locked_twice)
+    start(app, database_url, tmp_path, "paper")
+    assert len(tries) == 3
 
 
 def test_starts_at_the_same_moment_make_nothing_twice(empty_database_url, tmp_path, monkeypatch):
