@@ -35,6 +35,7 @@ class Claim:
     order_id: int
     account_id: int
     epoch: int
+    until: datetime | None  # when the lease ends, by the database's clock; None = it has ended
     began: float  # monotonic seconds, so that a clock that jumps cannot lengthen the lease
     request: OrderRequest
 
@@ -88,7 +89,7 @@ def make_claim(order: Order, signal: Signal | None, account: str, attached_to: s
         hedge_ratio=signal.hedge_ratio if order.attached and signal else None,
         is_urgent=_is_urgent(order, signal),
     )
-    return Claim(order.id, order.account_id, order.lease_epoch, time.monotonic(), request)
+    return Claim(order.id, order.account_id, order.lease_epoch, order.lease_until, time.monotonic(), request)
 
 
 def _is_urgent(order: Order, signal: Signal | None) -> bool:

@@ -51,7 +51,7 @@ def submit_next(
     `send` is what calls the broker, where that is not to be done here and now; `room` is how many orders of an account
     it takes, all where an account is not named.
     """
-    claims = _claim(brokers, worker, room)
+    claims = claim_orders(brokers, worker, room)
     if claims is None:
         return False
     failpoints.reach("claim after commit")
@@ -98,7 +98,14 @@ def _pending_ids(*conditions: sa.ColumnElement[bool]) -> list[int]:
         )
 
 
-def _claim(brokers: Mapping[int, Broker], worker: str, room: Mapping[int, int] | None = None) -> list[Claim] | None:
+def claim_orders(
+    brokers: Mapping[int, Broker], worker: str, room: Mapping[int, int] | None = None
+) -> list[Claim] | None:
+    """Return the orders that may be sent next, committed as being sent; None when there is none.
+
+    Whoever has claims sends each once, while `Claim.is_fresh`, and hands the answers to `recorder.record_answers`; what
+    has no answer by `Claim.until` is looked up. No more than `room` orders of an account are claimed.
+    """
     try:
         with transaction() as session:
             accounts = try_lock_accounts(session, brokers)

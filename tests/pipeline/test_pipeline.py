@@ -312,7 +312,7 @@ def test_a_worker_that_died_before_sending_gives_the_order_back(desk: Desk) -> N
 def test_a_worker_that_died_while_sending_leaves_the_order_to_a_look_up(desk: Desk) -> None:
     rowid = desk.alert("LNT")
     desk.plan()
-    (claim,) = submit_orders._claim(desk.brokers, "dead worker") or []
+    (claim,) = submit_orders.claim_orders(desk.brokers, "dead worker") or []
     desk.broker.submit_order(claim.request)  # it arrived, and then the worker died
     change(Order, claim.order_id, lease_until=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
     submit_orders.reap("worker")
@@ -327,7 +327,8 @@ def test_a_worker_that_died_while_sending_leaves_the_order_to_a_look_up(desk: De
 def test_an_answer_after_the_lease_was_lost_touches_nothing(desk: Desk) -> None:
     rowid = desk.alert("LNT")
     desk.plan()
-    (claim,) = submit_orders._claim(desk.brokers, "slow worker") or []
+    (claim,) = submit_orders.claim_orders(desk.brokers, "slow worker") or []
+    assert claim.until == desk.orders(rowid)[0].lease_until
     report = desk.broker.submit_order(claim.request)
     change(Order, claim.order_id, lease_until=desk.orders(rowid)[0].created_at - timedelta(seconds=1))
     submit_orders.reap("worker")

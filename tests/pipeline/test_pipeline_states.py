@@ -239,7 +239,7 @@ class Pipeline(RuleBasedStateMachine):
     @rule(step=st.sampled_from(["sending", "sent", "frozen"]))
     def die(self, step: str) -> None:
         """Let a worker die, or stop for a while, between two commits."""
-        claims = submit_orders._claim(self.desk.brokers, "dead worker") or []
+        claims = submit_orders.claim_orders(self.desk.brokers, "dead worker") or []
         if step == "sent":
             for claim in claims:
                 with suppress(BrokerError):

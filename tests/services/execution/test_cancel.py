@@ -169,7 +169,7 @@ def test_an_order_in_doubt_is_canceled_once_the_broker_turns_out_to_have_it(desk
     desk.tell(Kind.WORK)
     rowid = desk.alert("LNT")
     desk.plan()
-    (claim,) = submit_orders._claim(desk.brokers, "dead worker") or []
+    (claim,) = submit_orders.claim_orders(desk.brokers, "dead worker") or []
     desk.broker.submit_order(claim.request)
     change(only(desk, rowid), lease_until=only(desk, rowid).created_at - timedelta(seconds=1))
     submit_orders.reap("worker")
@@ -206,7 +206,7 @@ def test_an_order_that_is_being_sent_is_canceled_as_soon_as_the_broker_has_it(de
     desk.tell(Kind.WORK)
     rowid = desk.alert("LNT")
     desk.plan()
-    claims = submit_orders._claim(desk.brokers, "worker") or []
+    claims = submit_orders.claim_orders(desk.brokers, "worker") or []
     cancel(desk, rowid)
     send_orders.send_now(claims, desk.brokers, "worker")
     assert only(desk, rowid).status == "CANCEL_PENDING"
@@ -218,7 +218,7 @@ def test_an_order_that_is_tried_again_is_not_once_its_end_was_asked_for(desk: De
     desk.tell(Kind.UNAVAILABLE)
     rowid = desk.alert("LNT")
     desk.plan()
-    claims = submit_orders._claim(desk.brokers, "worker") or []
+    claims = submit_orders.claim_orders(desk.brokers, "worker") or []
     cancel(desk, rowid)
     send_orders.send_now(claims, desk.brokers, "worker")
     assert only(desk, rowid).status == "DENIED"

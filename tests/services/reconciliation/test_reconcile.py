@@ -88,7 +88,7 @@ def leave_in(desk: Desk, step: str) -> int:
     if step == "claimed":  # as a worker of an older version leaves it
         change(only(desk, rowid), status="CLAIMED", lease_epoch=1)
     else:
-        claims = submit_orders._claim(desk.brokers, "dead worker") or []
+        claims = submit_orders.claim_orders(desk.brokers, "dead worker") or []
         if step == "sent":
             desk.broker.submit_order(claims[0].request)
     order = only(desk, rowid)
@@ -339,7 +339,7 @@ def test_wherever_a_worker_died_the_order_is_placed_once(desk: Desk, step: str, 
 def test_a_worker_that_was_frozen_past_its_lease_changes_nothing(desk: Desk, late: bool) -> None:
     rowid = desk.alert("LNT")
     desk.plan()
-    claims = submit_orders._claim(desk.brokers, "frozen") or []
+    claims = submit_orders.claim_orders(desk.brokers, "frozen") or []
     if not late:
         desk.broker.submit_order(claims[0].request)
     order = only(desk, rowid)
