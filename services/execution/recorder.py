@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from brokers.errors import BrokerUnavailable, Conflicts, OrderRejected, OutcomeUnknown, RateLimited
+from domain.executions import may_book
 from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from extensions import transaction
@@ -130,7 +131,7 @@ def _record_parts(answers: Sequence[Answered], worker: str, *, halves: bool) -> 
 
 def _record_all(answers: Sequence[Answered], worker: str) -> None:
     failpoints.reach("broker answered")
-    reports = {claim.order_id: answer.fills for claim, answer in answers if isinstance(answer, OrderReport)}
+    reports = {claim.order_id: may_book(answer) for claim, answer in answers if isinstance(answer, OrderReport)}
     with transaction() as session:
         accounts = {claim.account_id for claim, _ in answers}
         locked = lock_orders(session, [claim.order_id for claim, _ in answers], reports, accounts=accounts)

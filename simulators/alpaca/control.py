@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.alpaca import keys, session
+from simulators.alpaca import activities, keys, session
 from simulators.alpaca.account import Account, Order
 from simulators.alpaca.streams import Streams
 from simulators.alpaca.trading import WORLD, submit
@@ -171,7 +171,8 @@ async def order_deed(request: web.Request) -> web.Response:
         quantity = number(body.get("quantity"), "quantity") or order.remaining
         if not 0 < quantity <= order.remaining:
             raise Refused(400, None, "not so much is left to fill")
-        engine.fill(account, order, quantity, number(body.get("price"), "price"))
+        late = float(number(body.get("listed_after"), "listed_after") or 0)
+        engine.fill(account, order, quantity, number(body.get("price"), "price"), listed_after=late)
     world.dirty = True
     return answer(order.wire())
 
@@ -184,7 +185,7 @@ async def book(request: web.Request) -> web.Response:
     return answer(
         {
             "orders": [order.wire() for order in account.orders.values()],
-            "activities": account.activities,
+            "activities": activities.listed(account, world.clock.now()),
             "positions": {symbol: text(row.qty) for symbol, row in account.positions.items()},
             "resting": [order.client_order_id for order in account.orders.values() if order.is_open and order.rests],
             "requests": dict(world.requests),

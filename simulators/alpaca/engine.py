@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from simulators.alpaca.account import Account, Order, Position
+from simulators.alpaca.activities import LISTED_AT
 from simulators.alpaca.clock import Clock
 from simulators.alpaca.faults import Fault
 from simulators.alpaca.fees import take_fee
@@ -90,8 +91,19 @@ class Engine:
         self.later(0.0, lambda: self._begin(account, new))
         return new
 
-    def fill(self, account: Account, order: Order, quantity: Decimal, price: Decimal | None = None) -> None:
-        """Execute a part of an order, also of one that was canceled meanwhile."""
+    def fill(
+        self,
+        account: Account,
+        order: Order,
+        quantity: Decimal,
+        price: Decimal | None = None,
+        *,
+        listed_after: float = 0.0,
+    ) -> None:
+        """Execute a part of an order, also of one that was canceled meanwhile.
+
+        `listed_after`: so many seconds later the execution is among the activities.
+        """
         bid, ask = self.market.quote(order.symbol)
         price = price if price is not None else ask if order.side == "buy" else bid
         now = self.clock.now()
@@ -108,7 +120,7 @@ class Engine:
             del account.positions[order.symbol]
         account.cash -= order.sign * quantity * price
         kind = "fill" if done else "partial_fill"
-        activity = {
+        activity: dict[str, Any] = {
             "id": f"{now:%Y%m%d%H%M%S}{now.microsecond // 1000:03d}::{uuid.uuid4()}",
             "activity_type": "FILL",
             "transaction_time": iso(now),
@@ -122,6 +134,8 @@ class Engine:
             "cum_qty": text(order.filled_qty),
             "order_status": order.status,
         }
+        if listed_after:
+            activity[LISTED_AT] = now + timedelta(seconds=listed_after)
         account.activities.append(activity)
         take_fee(account, order, quantity, price, now)
         executed = {
