@@ -13,6 +13,7 @@ from decimal import Decimal
 from brokers.base import Broker
 from brokers.errors import BrokerError
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
+from extensions import database_time, reading
 from services.broker_state import account_state
 from services.broker_state.reservations import Reservations, answered
 from services.timing import ASSET_REFRESH, QUOTES_PAUSE, QUOTES_QUIET, QUOTES_WANTED, SESSION_TTL, TURNED_TTL
@@ -41,6 +42,7 @@ class BrokerState:
     quotes_at: dict[str, float] = field(default_factory=dict)
     holdings: dict[str, Decimal] = field(default_factory=dict)
     holdings_at: float = -1e9
+    holdings_as_of: datetime | None = None  # by the database's clock
     missed_at: dict[str, float] = field(default_factory=dict)  # when quotes could not be had
     quotes_trouble: str | None = None  # why they could not the last time
     quotes_told: bool = False  # the log says that they cannot be had
@@ -92,11 +94,13 @@ def ask_account(known: BrokerState) -> None:
 
 def ask_holdings(known: BrokerState) -> None:
     """Fetch what the account holds."""
+    with reading():
+        as_of = database_time()
     asked_at, holdings = time.monotonic(), dict[str, Decimal]()
     for report in known.broker.list_positions():
         holdings[report.symbol] = holdings.get(report.symbol, Decimal(0)) + report.quantity
     with known.lock:
-        known.holdings, known.holdings_at = holdings, asked_at
+        known.holdings, known.holdings_at, known.holdings_as_of = holdings, asked_at, as_of
 
 
 def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], oldest: float) -> None:
