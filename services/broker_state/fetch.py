@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 # trades: megabytes, and a third of a second in which nothing is planned. Where very many are traded it is that list
 # all the same, for one by one they would take the requests that orders need.
 FEW, MANY = 10, 100
-MOST_SYMBOLS = 50  # asked for at a time: a broker may look no more up one by one, and must not leave any unasked
+MOST_SYMBOLS = 50  # asked for at a time; of these a broker may leave out what it had to look up one by one
 
 
 @dataclass(slots=True)
@@ -103,8 +103,14 @@ def ask_holdings(known: BrokerState) -> None:
         known.holdings, known.holdings_at, known.holdings_as_of = holdings, asked_at, as_of
 
 
-def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], oldest: float) -> None:
-    """Fetch what may be done with the symbols of which nothing was heard for `oldest` seconds."""
+def ask_assets(
+    account_id: int, known: BrokerState, symbols: Sequence[str], oldest: float, *, is_ahead: bool = False
+) -> None:
+    """Fetch what may be done with the symbols of which nothing was heard for `oldest` seconds.
+
+    Some may be left for the next time, where the broker looks up a few only. `is_ahead`: nothing waits for it, so that
+    it ends with the first that are left.
+    """
     now = time.monotonic()
     due = [symbol for symbol in symbols if now - known.assets_at.get(symbol, -1e9) > oldest]
     size = MOST_SYMBOLS if known.broker.capabilities.is_remote else len(due) or 1
@@ -112,15 +118,17 @@ def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], olde
         part = due[start : start + size]
         found = known.broker.list_assets(part)
         changed = {
-            symbol: found.get(symbol)
-            for symbol in part
-            if symbol not in known.assets or known.assets[symbol] != found.get(symbol)
+            symbol: asset
+            for symbol, asset in found.items()
+            if symbol not in known.assets or known.assets[symbol] != asset
         }
         with known.lock:
-            for symbol in part:
-                known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
+            for symbol, asset in found.items():
+                known.assets[symbol], known.assets_at[symbol] = asset, now
         if changed:
             account_state.keep_assets(account_id, changed)
+        if is_ahead and len(found) < len(part):
+            return
 
 
 def ask_assets_again(account_id: int, known: BrokerState, symbols: Sequence[str]) -> None:
@@ -128,7 +136,7 @@ def ask_assets_again(account_id: int, known: BrokerState, symbols: Sequence[str]
     new = [symbol for symbol in symbols if symbol not in known.assets_at]
     if not new and len(symbols) <= MANY:
         symbols = sorted(symbols, key=lambda symbol: known.assets_at[symbol])[:FEW]
-    ask_assets(account_id, known, new or symbols, ASSET_REFRESH)
+    ask_assets(account_id, known, new or symbols, ASSET_REFRESH, is_ahead=True)
 
 
 def ask_ahead(account_id: int, known: BrokerState, symbols: Sequence[str]) -> Collection[QuoteReport]:
