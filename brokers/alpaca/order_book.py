@@ -78,8 +78,10 @@ class OrderBook:
         """
         # What is begun is brought to its end: only the first request asks whether there are enough left.
         found = self._list("open", None, Priority.NEEDED) | self._list("all", since, Priority.OUTCOME)
-        orders = [order for order in found.values() if self._is_readable(order)]
-        if found and not orders:  # it is not one that is odd, it is how they are written
+        orders = [order for order in found.values() if self._is_readable(order) and _has_its_place(order, found)]
+        if found and not any(
+            map(self._is_readable, found.values())
+        ):  # it is not one that is odd, it is how they are written
             raise BrokerUnavailable("none of Alpaca's orders can be read")
         fills = self._executions.of(orders)
         reports = [self._report(order, fills.get(str(order["id"]), ())) for order in orders]
@@ -147,6 +149,17 @@ class OrderBook:
         if not isinstance(page, list) or not all(isinstance(order, dict) and order.get("id") for order in page):
             raise BrokerUnavailable("Alpaca's list of orders cannot be read")
         return page
+
+
+def _has_its_place(order: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return False for an order that should take another one's place and has not yet, or never will.
+
+    A PATCH is answered before it is done. Until then the other one works, and is listed as such.
+    """
+    if not order.get("replaces"):
+        return True
+    old = found.get(str(order["replaces"]))
+    return order.get("status") != "rejected" if old is None else bool(old.get("replaced_by"))
 
 
 def _sent_at(order: Mapping[str, Any]) -> datetime | None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.alpaca import activities
+from simulators.alpaca import activities, replacing
 from simulators.alpaca.account import CLOSED, Account, Order
 from simulators.alpaca.clock import NEW_YORK, is_closed, session_of
-from simulators.alpaca.faults import CANCEL_KINDS, ORDER_KINDS, Fault
+from simulators.alpaca.faults import CANCEL_KINDS, ORDER_KINDS, REPLACE_KINDS, Fault
 from simulators.alpaca.market import coin_name
 from simulators.alpaca.wire import NOT_FOUND, VALIDATION, Refused, answer, body_of, iso, moment
 from simulators.alpaca.world import World
@@ -113,7 +113,9 @@ async def patch_order(request: web.Request) -> web.Response:
     changes = {name: body[name] for name in CHANGES if body.get(name) is not None}
     if unknown := set(body) - {*CHANGES, "trail", "advanced_instructions"}:
         raise Refused(422, VALIDATION, f"unknown field {sorted(unknown)[0]}")
-    return answer(request.app[WORLD].engine.replace(account_of(request), _order(request), changes).wire())
+    world, order = request.app[WORLD], _order(request)
+    told = world.faults.take(REPLACE_KINDS, "PATCH", request.path, order.symbol)
+    return answer(replacing.replace(world.engine, account_of(request), order, changes, told).wire())
 
 
 @routes.get("/v2/positions")

@@ -57,3 +57,11 @@ def test_an_order_that_is_put_off_waits_from_the_answer_on_and_not_from_its_reco
     (order,) = desk.orders(rowid)
     assert order.status == "QUEUED"
     assert (order.next_at - datetime.now(UTC)).total_seconds() <= 5.0
+
+
+@pytest.mark.parametrize("kind", ["html_401", "html_404", "html_502"])
+def test_the_page_of_a_proxy_leaves_the_outcome_of_an_order_open(desk: AlpacaDesk, simulator: Simulator, kind: str):
+    simulator.tell(kind)
+    rowid = desk.alert("AAPL")
+    desk.work()
+    assert desk.orders(rowid)[0].status == "UNKNOWN"
