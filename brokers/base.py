@@ -125,8 +125,11 @@ class Broker(Protocol):
     def account(self) -> AccountReport:
         """Return the account's money and whether it takes orders."""
 
-    def list_assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
-        """Return what may be done with these symbols; one that the venue does not know is left out."""
+    def list_assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport | None]:
+        """Return what may be done with these symbols; None = the venue does not know it.
+
+        One that is left out is to be asked for once more: a venue may look up a few only at a time.
+        """
 
     def list_quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         """Return the quotes in force; a symbol without one is left out."""

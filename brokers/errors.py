@@ -1,8 +1,27 @@
 """Broker errors, each named by what the caller must do."""
 
+import time
+from typing import Self
+
 
 class BrokerError(Exception):
-    """Base of what an adapter may raise; foreign exceptions never leave an adapter."""
+    """Base of what an adapter may raise; foreign exceptions never leave an adapter.
+
+    `code` is the venue's own for what went wrong, empty where it gives none.
+    """
+
+    code = ""
+
+    @property
+    def in_words(self) -> str:
+        """Return what a person reads of it: its text, and the code by which the venue's documents explain it."""
+        text = str(self)
+        return f"{text} (code {self.code})" if self.code and self.code not in text else text
+
+    def with_code(self, code: str) -> Self:
+        """Return this error with the venue's own code."""
+        self.code = code
+        return self
 
 
 class OrderRejected(BrokerError):
@@ -22,7 +41,19 @@ class BrokerUnavailable(BrokerError):
 
 
 class RateLimited(BrokerUnavailable):
-    """The broker takes no more requests for `retry_after` seconds: what was asked for has not been done."""
+    """The broker takes no more requests for `retry_after` seconds: what was asked for has not been done.
+
+    `until` is the same moment by the monotonic clock: an answer that is recorded late makes nobody wait longer.
+    """
+
+    def __init__(self, message: str, retry_after: float = 2.0) -> None:
+        super().__init__(message, retry_after)
+        self.until = time.monotonic() + retry_after
+
+    @property
+    def seconds_left(self) -> float:
+        """Return how long it is from now until requests are taken again."""
+        return max(0.0, self.until - time.monotonic())
 
 
 class Conflicts(BrokerUnavailable):

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.enums import AssetClass, OrderType, Side, TimeInForce
+from domain.exact import EXACT, round8
 from domain.order_status import OrderStatus
 
 
@@ -82,6 +83,18 @@ class FillReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilledTotal:
+    """What a broker says that an order has filled in all, at which average price.
+
+    `is_settled`: the broker has had the time to show each execution of it, and was asked for them by the order's name.
+    """
+
+    quantity: Decimal
+    average_price: Decimal
+    is_settled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
     """What the broker knows of one order, with all its fills so far.
 
@@ -101,6 +114,17 @@ class OrderReport:
     sent_at: datetime | None = None  # when the broker got it, UTC; None = it does not say
     replaces: str = ""
     replaced_by: str = ""
+    total: FilledTotal | None = None  # None = the broker says no more than the executions do
+
+    @property
+    def filled(self) -> Decimal:
+        """Return what is filled, at the decimals that are kept: by executions, or by a settled total that is more."""
+        shown = Decimal(0)
+        for fill in self.fills:
+            shown = EXACT.add(shown, fill.quantity)
+        if self.total is not None and self.total.is_settled:
+            shown = max(shown, self.total.quantity)
+        return round8(shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

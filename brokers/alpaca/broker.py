@@ -131,8 +131,8 @@ class AlpacaBroker:
             number=str(row.get("account_number") or ""),
         )
 
-    def list_assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
-        """Return what may be done with these symbols; one that Alpaca does not know is left out."""
+    def list_assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport | None]:
+        """Return what may be done with these symbols; None = Alpaca does not know it, left out = ask once more."""
         return self._market.assets(symbols)
 
     def list_quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:

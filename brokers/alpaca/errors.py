@@ -23,6 +23,15 @@ from brokers.http import never_left
 DUPLICATE = re.compile(r"client.order.id.*unique", re.IGNORECASE)
 LONGEST_TEXT = 300
 BACK_OFF = 5.0  # seconds
+LONGEST_CODE = 20
+# What Alpaca's codes mean, where an answer brings a code alone.
+MEANINGS = {
+    "40010001": "a field of the order is not valid",
+    "40310000": "money, holdings or permission do not allow the order",
+    "40410000": "there is no such order, position or symbol",
+    "42210000": "a rule of trading does not allow the order",
+    "42910000": "too many requests",
+}
 ABSENT = "40410000"  # Alpaca's own word; a 404 without it may come from something between
 
 
@@ -63,6 +72,10 @@ def of_sending(error: Exception, retry_after: float) -> BrokerError:
             return BrokerUnavailable(f"Alpaca cannot be reached ({_kind(error)})", BACK_OFF)
         return OutcomeUnknown(f"no answer from Alpaca ({_kind(error)})")
     said = _read(error)
+    return _of_refusal(said, retry_after).with_code(said.code)
+
+
+def _of_refusal(said: _Said, retry_after: float) -> BrokerError:
     if said.status == 429:
         return RateLimited(f"Alpaca asks to wait: {said.text}", retry_after)
     if said.is_access:
@@ -82,6 +95,10 @@ def of_reading(error: Exception, retry_after: float) -> BrokerUnavailable:
     if isinstance(error, requests.RequestException):
         return BrokerUnavailable(f"no answer from Alpaca ({_kind(error)})", BACK_OFF)
     said = _read(error)
+    return _of_refused_read(said, retry_after).with_code(said.code)
+
+
+def _of_refused_read(said: _Said, retry_after: float) -> BrokerUnavailable:
     if said.status == 429:
         return RateLimited(f"Alpaca asks to wait: {said.text}", retry_after)
     if said.is_access:
@@ -103,11 +120,12 @@ def _read(error: Exception) -> _Said:
         body = None
     is_own = isinstance(body, dict) and bool(body.get("message") or body.get("code"))
     body = body if isinstance(body, dict) else {}
+    code = str(body.get("code") or "")[:LONGEST_CODE]
     return _Said(
         error.status_code,
         is_own,
-        code=str(body.get("code") or ""),
-        text=_one_line(str(body.get("message") or raw or "no reason given")),
+        code=code,
+        text=_one_line(str(body.get("message") or (MEANINGS.get(code) if is_own else raw) or "no reason given")),
         existing_order_id=str(body.get("existing_order_id") or ""),
     )
 

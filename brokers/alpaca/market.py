@@ -19,7 +19,7 @@ from domain.messages import AssetReport, QuoteReport, SessionReport
 
 MOST_SINGLE = 20  # more assets than these are asked for as one list of all
 LIST_SECONDS = 30.0  # so long such a list answers for other assets too; a desk asks for what it trades in parts
-MOST_MISSING = 50  # of those that the list lacks are asked for singly
+MOST_MISSING = 10  # of those that the list lacks are asked for singly at a time: orders need the requests
 STEP, WHOLE = Decimal("0.00000001"), Decimal(1)
 MOST_QUOTES = 100  # of one request
 REFUSED_SECONDS = 600.0  # so long the data service is not asked again for a symbol that it does not know
@@ -33,13 +33,14 @@ class AlpacaMarket:
         self._lists: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {}  # by kind, and until when (monotonic)
         self._refused: dict[str, float] = {}  # symbols without quotes, and until when (monotonic) they are left out
 
-    def assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
-        """Return what may be done with these symbols; unknown ones are left out."""
+    def assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport | None]:
+        """Return what may be done with these symbols; None = unknown, left out = not asked for yet."""
         now, able = datetime.now(UTC), [symbol for symbol in symbols if can_exist(symbol)]
         self._lists = {kind: known for kind, known in self._lists.items() if known[0] > time.monotonic()}
         few = len(able) <= MOST_SINGLE and not (able and {_kind(symbol) for symbol in able} <= self._lists.keys())
         found = {symbol: self._asset(symbol) for symbol in able} if few else self._all_assets(able)
-        return {symbol: _report(symbol, asset, now) for symbol, asset in found.items() if asset is not None}
+        impossible = dict.fromkeys(symbol for symbol in symbols if not can_exist(symbol))
+        return impossible | {symbol: asset and _report(symbol, asset, now) for symbol, asset in found.items()}
 
     def quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         """Return the newest quotes; a symbol without one, or with an empty side, is left out."""
@@ -84,9 +85,8 @@ class AlpacaMarket:
         for kind in sorted({_kind(symbol) for symbol in symbols}):
             known |= self._list(kind)
         missing = [symbol for symbol in symbols if symbol not in known]
-        return {symbol: known.get(symbol) for symbol in symbols} | {
-            symbol: self._asset(symbol) for symbol in missing[:MOST_MISSING]
-        }
+        found: dict[str, dict[str, Any] | None] = {symbol: known[symbol] for symbol in symbols if symbol in known}
+        return found | {symbol: self._asset(symbol) for symbol in missing[:MOST_MISSING]}
 
     def _list(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return all assets of a kind that Alpaca trades, as heard a moment ago."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 PAGE = 500
 MOST_PAGES = 40
 MOST_REPLACED = 10  # times that one order was replaced
-SETTLE = timedelta(seconds=60)  # so long an order's end may wait for its executions before anybody is alarmed
 
 
 class OrderBook:
@@ -79,22 +78,26 @@ class OrderBook:
         """
         # What is begun is brought to its end: only the first request asks whether there are enough left.
         found = self._list("open", None, Priority.NEEDED) | self._list("all", since, Priority.OUTCOME)
-        orders = [order for order in found.values() if self._is_readable(order)]
-        if found and not orders:  # it is not one that is odd, it is how they are written
+        orders = [order for order in found.values() if self._is_readable(order) and _has_its_place(order, found)]
+        if found and not any(
+            map(self._is_readable, found.values())
+        ):  # it is not one that is odd, it is how they are written
             raise BrokerUnavailable("none of Alpaca's orders can be read")
         fills = self._executions.of(orders)
-        reports = [self._settled(self.translate(order, fills.get(str(order["id"]), ())), order) for order in orders]
+        reports = [self._report(order, fills.get(str(order["id"]), ())) for order in orders]
         return sorted(reports, key=lambda report: report.at)
 
     def report(self, order: Mapping[str, Any]) -> OrderReport:
         """Return the report of one order, with its executions. Raises BrokerUnavailable."""
         fills = self._executions.of([order])
-        return self._settled(self.translate(order, fills.get(str(order.get("id")), ())), order)
+        return self._report(order, fills.get(str(order.get("id")), ()))
 
-    def translate(self, order: Mapping[str, Any], fills: Sequence[FillReport]) -> OrderReport:
+    def translate(
+        self, order: Mapping[str, Any], fills: Sequence[FillReport], *, are_settled: bool = False
+    ) -> OrderReport:
         """Return the report of one order with these executions. Raises BrokerUnavailable."""
         try:
-            return order_report(order, fills)
+            return order_report(order, fills, are_settled=are_settled)
         except (KeyError, ValueError, TypeError) as e:
             raise BrokerUnavailable(f"an order of Alpaca cannot be read ({e})") from e
 
@@ -106,23 +109,16 @@ class OrderBook:
             return False
         return True
 
-    def _settled(self, report: OrderReport, order: Mapping[str, Any]) -> OrderReport:
-        """Return the report; an end that came after executions which are not shown yet waits for them.
+    def _report(self, order: Mapping[str, Any], fills: Sequence[FillReport]) -> OrderReport:
+        """Return the report of an order; an end that came after executions which are not shown yet waits for them.
 
         Nobody asks for an ended order again, and what it has filled would never be booked. One that is filled says by
-        its quantity that executions lack.
+        its quantity that executions lack. Those that never show are in the order's total.
         """
-        if report.status not in CLOSED - {OrderStatus.FILLED}:
-            return report
-        shown = sum((fill.quantity for fill in report.fills), Decimal(0))
+        report = self.translate(order, fills, are_settled=self._executions.are_settled(order))
         filled = round8(number(order.get("filled_qty")) or Decimal(0))
-        if shown >= filled:
+        if report.status not in CLOSED - {OrderStatus.FILLED} or report.filled >= filled:
             return report
-        if datetime.now(UTC) - report.at > SETTLE:
-            text = f"it ended as {report.status} with {filled} filled, and Alpaca shows executions of {shown} only"
-            self._tell_once(
-                logging.CRITICAL, report.broker_order_id, f"{text}; its end waits for the others: look there"
-            )
         return replace(report, status=OrderStatus.PARTIALLY_FILLED, reason="")
 
     def _tell_once(self, level: int, order_id: str, text: str) -> None:
@@ -153,6 +149,17 @@ class OrderBook:
         if not isinstance(page, list) or not all(isinstance(order, dict) and order.get("id") for order in page):
             raise BrokerUnavailable("Alpaca's list of orders cannot be read")
         return page
+
+
+def _has_its_place(order: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return False for an order that should take another one's place and has not yet, or never will.
+
+    A PATCH is answered before it is done. Until then the other one works, and is listed as such.
+    """
+    if not order.get("replaces"):
+        return True
+    old = found.get(str(order["replaces"]))
+    return order.get("status") != "rejected" if old is None else bool(old.get("replaced_by"))
 
 
 def _sent_at(order: Mapping[str, Any]) -> datetime | None:

@@ -7,7 +7,6 @@ unless the order's own times say that it has ended.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
@@ -16,7 +15,7 @@ from brokers.alpaca.symbols import from_alpaca, is_coin, to_alpaca
 from brokers.errors import OrderRejected
 from domain.enums import OrderType, Side, TimeInForce
 from domain.exact import EXACT, plain_text, round8
-from domain.messages import FillReport, OrderReport, OrderRequest, Replacement
+from domain.messages import FilledTotal, FillReport, OrderReport, OrderRequest, Replacement
 from domain.order_status import OrderStatus
 
 S = OrderStatus
@@ -141,8 +140,11 @@ def order_status(order: Mapping[str, Any]) -> OrderStatus:
     return next((ended for name, ended in ENDED_AT.items() if order.get(name)), S.ACCEPTED)
 
 
-def order_report(order: Mapping[str, Any], fills: Sequence[FillReport]) -> OrderReport:
-    """Return what Alpaca says of an order, with its executions, oldest first; ValueError when it makes no sense."""
+def order_report(order: Mapping[str, Any], fills: Sequence[FillReport], *, are_settled: bool = False) -> OrderReport:
+    """Return what Alpaca says of an order, with its executions, oldest first; ValueError when it makes no sense.
+
+    `are_settled`: no more executions are to be expected of what is filled now.
+    """
     status = order_status(order)
     filled = number(order.get("filled_qty")) or Decimal(0)
     return OrderReport(
@@ -158,7 +160,15 @@ def order_report(order: Mapping[str, Any], fills: Sequence[FillReport]) -> Order
         sent_at=moment(order.get("submitted_at")) or moment(order.get("created_at")),
         replaces=str(order.get("replaces") or ""),
         replaced_by=str(order.get("replaced_by") or ""),
+        total=_total(order, filled, are_settled=are_settled),
     )
+
+
+def _total(order: Mapping[str, Any], filled: Decimal, *, are_settled: bool) -> FilledTotal | None:
+    price = number(order.get("filled_avg_price"))
+    if filled <= 0 or price is None:
+        return None
+    return FilledTotal(quantity=filled, average_price=price, is_settled=are_settled)
 
 
 def _side(word: Any) -> Side:
@@ -183,23 +193,6 @@ def fill_report(activity: Mapping[str, Any]) -> FillReport:
     return FillReport(
         execution_id=str(activity["id"]), quantity=quantity, price=round8(price), commission=Decimal(0), at=at
     )
-
-
-def in_steps(executions: Sequence[FillReport]) -> list[FillReport]:
-    """Return all executions of an order so far, oldest first, in steps of the eight decimals that the desk keeps.
-
-    Coins trade in steps of nine. The sum is rounded, not each of them: so what was booked stays as it is when more
-    come, and they add up to what the order says. One too small for a step is in the next.
-    """
-    found: list[FillReport] = []
-    total = booked = Decimal(0)
-    for execution in executions:
-        total = EXACT.add(total, execution.quantity)
-        step = EXACT.subtract(round8(total), booked)
-        if step:
-            found.append(replace(execution, quantity=round8(step)))
-            booked = EXACT.add(booked, step)
-    return found
 
 
 def number(text: Any) -> Decimal | None:

@@ -94,9 +94,9 @@ class PaperBroker:
         """Return the account's money and whether it takes orders."""
         return self._venue.account(self._account)
 
-    def list_assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport]:
+    def list_assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport | None]:
         """Return what may be done with these symbols: here each is an asset unless it cannot be a symbol."""
-        return self._venue.assets(symbols)
+        return {**dict.fromkeys(symbols), **self._venue.assets(symbols)}
 
     def list_quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         """Return the quotes in force; a symbol without one is left out."""

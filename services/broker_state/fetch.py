@@ -13,6 +13,7 @@ from decimal import Decimal
 from brokers.base import Broker
 from brokers.errors import BrokerError
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
+from extensions import database_time, reading
 from services.broker_state import account_state
 from services.broker_state.reservations import Reservations, answered
 from services.timing import ASSET_REFRESH, QUOTES_PAUSE, QUOTES_QUIET, QUOTES_WANTED, SESSION_TTL, TURNED_TTL
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 # trades: megabytes, and a third of a second in which nothing is planned. Where very many are traded it is that list
 # all the same, for one by one they would take the requests that orders need.
 FEW, MANY = 10, 100
-MOST_SYMBOLS = 50  # asked for at a time: a broker may look no more up one by one, and must not leave any unasked
+MOST_SYMBOLS = 50  # asked for at a time; of these a broker may leave out what it had to look up one by one
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class BrokerState:
     quotes_at: dict[str, float] = field(default_factory=dict)
     holdings: dict[str, Decimal] = field(default_factory=dict)
     holdings_at: float = -1e9
+    holdings_as_of: datetime | None = None  # by the database's clock
     missed_at: dict[str, float] = field(default_factory=dict)  # when quotes could not be had
     quotes_trouble: str | None = None  # why they could not the last time
     quotes_told: bool = False  # the log says that they cannot be had
@@ -92,15 +94,23 @@ def ask_account(known: BrokerState) -> None:
 
 def ask_holdings(known: BrokerState) -> None:
     """Fetch what the account holds."""
+    with reading():
+        as_of = database_time()
     asked_at, holdings = time.monotonic(), dict[str, Decimal]()
     for report in known.broker.list_positions():
         holdings[report.symbol] = holdings.get(report.symbol, Decimal(0)) + report.quantity
     with known.lock:
-        known.holdings, known.holdings_at = holdings, asked_at
+        known.holdings, known.holdings_at, known.holdings_as_of = holdings, asked_at, as_of
 
 
-def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], oldest: float) -> None:
-    """Fetch what may be done with the symbols of which nothing was heard for `oldest` seconds."""
+def ask_assets(
+    account_id: int, known: BrokerState, symbols: Sequence[str], oldest: float, *, is_ahead: bool = False
+) -> None:
+    """Fetch what may be done with the symbols of which nothing was heard for `oldest` seconds.
+
+    Some may be left for the next time, where the broker looks up a few only. `is_ahead`: nothing waits for it, so that
+    it ends with the first that are left.
+    """
     now = time.monotonic()
     due = [symbol for symbol in symbols if now - known.assets_at.get(symbol, -1e9) > oldest]
     size = MOST_SYMBOLS if known.broker.capabilities.is_remote else len(due) or 1
@@ -108,15 +118,17 @@ def ask_assets(account_id: int, known: BrokerState, symbols: Sequence[str], olde
         part = due[start : start + size]
         found = known.broker.list_assets(part)
         changed = {
-            symbol: found.get(symbol)
-            for symbol in part
-            if symbol not in known.assets or known.assets[symbol] != found.get(symbol)
+            symbol: asset
+            for symbol, asset in found.items()
+            if symbol not in known.assets or known.assets[symbol] != asset
         }
         with known.lock:
-            for symbol in part:
-                known.assets[symbol], known.assets_at[symbol] = found.get(symbol), now
+            for symbol, asset in found.items():
+                known.assets[symbol], known.assets_at[symbol] = asset, now
         if changed:
             account_state.keep_assets(account_id, changed)
+        if is_ahead and len(found) < len(part):
+            return
 
 
 def ask_assets_again(account_id: int, known: BrokerState, symbols: Sequence[str]) -> None:
@@ -124,7 +136,7 @@ def ask_assets_again(account_id: int, known: BrokerState, symbols: Sequence[str]
     new = [symbol for symbol in symbols if symbol not in known.assets_at]
     if not new and len(symbols) <= MANY:
         symbols = sorted(symbols, key=lambda symbol: known.assets_at[symbol])[:FEW]
-    ask_assets(account_id, known, new or symbols, ASSET_REFRESH)
+    ask_assets(account_id, known, new or symbols, ASSET_REFRESH, is_ahead=True)
 
 
 def ask_ahead(account_id: int, known: BrokerState, symbols: Sequence[str]) -> Collection[QuoteReport]:

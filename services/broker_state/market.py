@@ -7,7 +7,8 @@ stored, so that the web can show it with its age without asking any broker itsel
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -115,6 +116,22 @@ class Market:
             holdings=dict(known.holdings) if coins else None,
             quotes={symbol: known.quotes[symbol] for symbol in symbols if symbol in known.quotes},
         )
+
+    def holdings_heard(self, accounts: Collection[int]) -> dict[int, datetime]:
+        """Return of which accounts the holdings are remembered, and since when, by the database's clock."""
+        known = {account_id: self._known[account_id] for account_id in accounts if account_id in self._known}
+        oldest = time.monotonic() - HOLDINGS_TTL
+        return {
+            account_id: each.holdings_as_of
+            for account_id, each in known.items()
+            if each.holdings_as_of is not None and each.holdings_at >= oldest
+        }
+
+    def drop_holdings(self, account_id: int) -> None:
+        """Forget what an account holds: a fill has changed it since."""
+        if (known := self._known.get(account_id)) is not None:
+            with known.lock:
+                known.holdings_at, known.holdings_as_of = -1e9, None
 
     def pass_over(self, account_id: int, seconds: float) -> None:
         """Plan nothing for an account for a while, because its broker cannot be asked."""

@@ -110,10 +110,10 @@ def cancel_next(brokers: Mapping[int, Broker], worker: str) -> bool:
     try:
         report = broker.cancel_order(due.ref)
     except OrderRejected as e:
-        _refused(broker, due, str(e), worker)
+        _refused(broker, due, e.in_words, worker)
         return True
     except (OutcomeUnknown, BrokerUnavailable) as e:
-        _try_again(due, str(e), worker)  # asking twice for the end of an order does no harm
+        _try_again(due, e.in_words, worker)  # asking twice for the end of an order does no harm
         return True
     _book_cancel(due, report, worker)
     return True
@@ -139,7 +139,7 @@ def _refused(broker: Broker, due: InHand, reason: str, worker: str) -> None:
     try:
         found = broker.find_order(due.ref)
     except BrokerError as e:
-        _try_again(due, str(e), worker)
+        _try_again(due, e.in_words, worker)
         return
     try:
         with transaction() as session:

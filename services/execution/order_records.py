@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, lazyload
 
 from domain.errors import IllegalTransition
 from domain.exact import plain_text
+from domain.executions import is_rest, may_book, to_book
 from domain.lanes.values import Kind
 from domain.messages import FillReport, OrderReport
 from domain.order_status import AT_BROKER, BY_EVIDENCE, FAILED, OrderStatus
@@ -204,20 +205,23 @@ def can_be_adopted(order: Order, report: OrderReport) -> bool:
 
 
 def _book_fills(session: Session, locked: Locked, report: OrderReport, actor: str) -> None:
-    if not report.fills:
+    may_come = may_book(report)
+    if not may_come:
         return
     order, ledger = locked.order, locked.ledger
     if ledger is None:
         ledger = Ledger(session, locked.now)
-        ledger.load([(order, report.fills)])
-    seen = {fill.execution_id for fill in ledger.booked(order)}
+        ledger.load([(order, may_come)])
+    new = to_book(ledger.booked(order), report)
     if report.replaced_by and order.broker_order_id != report.broker_order_id:
         # What was filled before an order was replaced comes on top of what is left of it.
-        order.quantity += sum((fill.quantity for fill in report.fills if fill.execution_id not in seen), Decimal(0))
-    for fill in report.fills:
-        if fill.execution_id not in seen and not ledger.book(order, fill):
+        order.quantity += sum((fill.quantity for fill in new), Decimal(0))
+    for fill in new:
+        if not ledger.book(order, fill):
             note(session, order, f"execution {fill.execution_id} belongs to another order; not booked", actor)
             logger.critical("order %s: execution %s was booked before", order.client_order_id, fill.execution_id)
+        elif is_rest(fill.execution_id):
+            _tell_of_rest(session, order, report, fill, actor)
     if locked.ledger is None:
         ledger.store()
     fills = [(fill.quantity, fill.price) for fill in ledger.booked(order)]
@@ -229,6 +233,16 @@ def _book_fills(session: Session, locked: Locked, report: OrderReport, actor: st
         order.reason = too_much
         logger.critical("order %s: %s", order.client_order_id, too_much)
         halt_symbol(session, order.symbol, f"{too_much} {order.symbol} of order {order.client_order_id}")
+
+
+def _tell_of_rest(session: Session, order: Order, report: OrderReport, fill: FillReport, actor: str) -> None:
+    """Say that a part of an order was booked by what its total says, as no execution shows it."""
+    text = (
+        f"the broker says that {plain_text(report.filled)} are filled and does not show all executions of them; "
+        f"{plain_text(fill.quantity)} at {plain_text(fill.price)} are booked by the order's total"
+    )
+    note(session, order, text, actor)
+    logger.critical("order %s: %s", order.client_order_id, text)
 
 
 def _overfill(order: Order) -> str | None:

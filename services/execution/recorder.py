@@ -18,7 +18,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from brokers.errors import BrokerUnavailable, Conflicts, OrderRejected, OutcomeUnknown, RateLimited
+from brokers.errors import BrokerError, BrokerUnavailable, Conflicts, OrderRejected, OutcomeUnknown, RateLimited
+from domain.executions import may_book
 from domain.messages import OrderReport
 from domain.order_status import OrderStatus
 from extensions import transaction
@@ -130,7 +131,7 @@ def _record_parts(answers: Sequence[Answered], worker: str, *, halves: bool) -> 
 
 def _record_all(answers: Sequence[Answered], worker: str) -> None:
     failpoints.reach("broker answered")
-    reports = {claim.order_id: answer.fills for claim, answer in answers if isinstance(answer, OrderReport)}
+    reports = {claim.order_id: may_book(answer) for claim, answer in answers if isinstance(answer, OrderReport)}
     with transaction() as session:
         accounts = {claim.account_id for claim, _ in answers}
         locked = lock_orders(session, [claim.order_id for claim, _ in answers], reports, accounts=accounts)
@@ -174,7 +175,7 @@ def _record_report(session: Session, locked: Locked, answer: Any, worker: str) -
 
 
 def _record_refusal(session: Session, locked: Locked, answer: Any, worker: str) -> None:
-    reason, attempts = str(answer) or "rejected by the broker", locked.order.send_attempts
+    reason, attempts = answer.in_words or "rejected by the broker", locked.order.send_attempts
     if attempts > 1 and _may_have_arrived(session, locked.order):
         # This refusal may speak of the repeat.
         _to_unknown(session, locked, f"refused on attempt {attempts}: {reason}", worker)
@@ -190,7 +191,8 @@ def _may_have_arrived(session: Session, order: Order) -> bool:
 
 
 def _record_unknown(session: Session, locked: Locked, answer: Any, worker: str) -> None:
-    _to_unknown(session, locked, str(answer) or f"no answer ({type(answer).__name__})", worker)
+    words = answer.in_words if isinstance(answer, BrokerError) else str(answer)
+    _to_unknown(session, locked, words or f"no answer ({type(answer).__name__})", worker)
 
 
 def _to_unknown(session: Session, locked: Locked, reason: str, worker: str) -> None:
@@ -212,15 +214,15 @@ def _record_unavailable(session: Session, locked: Locked, answer: Any, worker: s
     if order.cancel_requested_at is not None:
         fail_order(session, locked, S.DENIED, order.cancel_reason or "canceled before it was sent", worker)
     elif order.not_after is None and order.send_attempts >= MOST_ATTEMPTS:
-        text = f"not sent after {order.send_attempts} attempts: {answer}"
+        text = f"not sent after {order.send_attempts} attempts: {answer.in_words}"
         fail_order(session, locked, S.DENIED, text, worker)
     else:
         # Never before the time that the broker names: a request that is too early is one wasted.
         if isinstance(answer, RateLimited):
-            wait = answer.retry_after + (0.0 if order.is_exit else CHANCE.random())  # exits come first
+            wait = answer.seconds_left + (0.0 if order.is_exit else CHANCE.random())  # exits come first
         else:
             back_off = min(2.0**order.send_attempts, LONGEST_BACK_OFF)
             wait = max(answer.retry_after, back_off) * CHANCE.uniform(1.0, 1.2)  # spreads retries
         order.next_at = locked.now + timedelta(seconds=wait)
-        order.reason = f"not sent yet: {answer}"[:500]
-        move_order(session, order, S.QUEUED, f"broker unavailable: {answer}", worker)
+        order.reason = f"not sent yet: {answer.in_words}"[:500]
+        move_order(session, order, S.QUEUED, f"broker unavailable: {answer.in_words}", worker)

@@ -30,7 +30,7 @@ FILLS = cast(sa.Table, Fill.__table__)
 
 # Made once: to build a statement anew takes longer than to execute it.
 _BOOKED = (
-    sa.select(FILLS.c.order_id, FILLS.c.account_id, FILLS.c.execution_id, FILLS.c.quantity, FILLS.c.price)
+    sa.select(*(FILLS.c[name] for name in ("order_id", "account_id", "execution_id", "quantity", "price", "at")))
     .where(
         among(FILLS.c.order_id, "orders")
         | (among(FILLS.c.account_id, "accounts") & among(FILLS.c.execution_id, "executions"))
@@ -62,6 +62,7 @@ class Booked(NamedTuple):
     execution_id: str
     quantity: Decimal
     price: Decimal
+    at: datetime
 
 
 class Key(NamedTuple):
@@ -116,7 +117,7 @@ class Ledger:
         if identity in self._owners:
             return False
         self._owners[identity] = order.id
-        self._fills[order.id].append(Booked(fill.execution_id, fill.quantity, fill.price))
+        self._fills[order.id].append(Booked(fill.execution_id, fill.quantity, fill.price, fill.at))
         position, day = self._books_of(Key.of(order), _day(fill))
         held = Holding(position.quantity, position.average_price)
         after, realised = add_fill(held, Side(order.side), fill.quantity, fill.price)
@@ -158,7 +159,7 @@ class Ledger:
         }
         for row in self._session.connection().execute(_BOOKED, given):
             self._owners[row.account_id, row.execution_id] = row.order_id
-            self._fills[row.order_id].append(Booked(row.execution_id, row.quantity, row.price))
+            self._fills[row.order_id].append(Booked(row.execution_id, row.quantity, row.price, row.at))
 
     def _books_of(self, key: Key, day: str) -> tuple[Position, DailyResult]:
         position = self._positions.get(key)

@@ -111,7 +111,7 @@ def _ask_now(desk: WorkerContext, wanted: NotKnown) -> bool:
         # A limit that is reached is no trouble: alerts wait for the next minute as orders do.
         level = logging.INFO if isinstance(e, RateLimited) else logging.WARNING
         logger.log(level, "account %s: the broker cannot be asked before planning (%s)", wanted.account_id, e)
-        pause = min(e.retry_after, LONGEST_AWAY) if isinstance(e, RateLimited) else BROKER_AWAY
+        pause = min(e.seconds_left, LONGEST_AWAY) if isinstance(e, RateLimited) else BROKER_AWAY
         desk.market.pass_over(wanted.account_id, pause)
         expire_waiting(wanted.account_id, desk.lifetime, desk.worker)
         return False

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.exact import plain_text
 from domain.lanes.account_book import AccountBook
 from domain.planning.values import note
 from domain.preflight import BrokerFacts
-from models import Signal
+from models import Fill, Signal
+from services.broker_state.market import Market
 from services.ledger import crypto_fees
 from services.planning.contexts import symbols_of
+
+OLDEST = timedelta(days=1)  # an execution is booked within a day
+
+
+def drop_old_holdings(session: Session, market: Market, accounts: Collection[int]) -> None:
+    """Let holdings be asked for anew that were heard before the last fill was booked, by whichever worker.
+
+    By older ones a coin that was just bought lacks as if it were all a fee, and one that was sold is still there.
+    """
+    for account_id, heard in market.holdings_heard(accounts).items():
+        newer = sa.exists().where(Fill.account_id == account_id, Fill.at > heard - OLDEST, Fill.recorded_at >= heard)
+        if session.execute(sa.select(newer)).scalar_one():
+            market.drop_holdings(account_id)
 
 
 def settle_fees(

@@ -32,7 +32,7 @@ from services.ledger.books import read_books
 from services.planning.broker_needs import WorkerContext, ask_all, askable, facts_for
 from services.planning.claim import Batch, claim, is_any_due
 from services.planning.contexts import Contexts, symbols_of
-from services.planning.crypto_exits import fees_on_record, settle_fees
+from services.planning.crypto_exits import drop_old_holdings, fees_on_record, settle_fees
 from services.planning.held_elsewhere import name_other_accounts
 from services.planning.store import Decided, Made, apply_outcome, insert_orders, make_orders, must_queue, take_up
 
@@ -99,6 +99,7 @@ def _plan_batch(desk: WorkerContext, most: int) -> _Planned | None:
 def _decide_all(session: Session, desk: WorkerContext, batch: Batch, done: _Planned) -> Decided:
     known = snapshots.snapshot(version=batch.version)
     facts = {}
+    drop_old_holdings(session, desk.market, batch.accounts)
     for signal in batch.signals:
         try:
             facts[signal.id] = facts_for(desk, signal, known)

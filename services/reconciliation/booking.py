@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
+from domain.executions import may_book
 from domain.messages import FillReport, OrderReport
 from domain.order_identity import assign, is_like
 from domain.order_status import OrderStatus
@@ -102,7 +103,7 @@ def _by_likeness(
 
 
 def _is_news(known: Any, report: OrderReport) -> bool:
-    filled = sum(fill.quantity for fill in report.fills)
+    filled = report.filled
     if report.replaces and report.replaces == known.broker_order_id:
         return True
     if report.replaced_by:
@@ -137,7 +138,7 @@ def _book_all(account_id: int, news: Sequence[tuple[int, OrderReport]], worker: 
     with transaction() as session:
         fills: dict[int, tuple[FillReport, ...]] = {}
         for order_id, report in news:
-            fills[order_id] = (*fills.get(order_id, ()), *report.fills)
+            fills[order_id] = (*fills.get(order_id, ()), *may_book(report))
         found = lock_orders(session, sorted(fills), fills, accounts=[account_id])
         with session.no_autoflush:
             for order_id, report in news:

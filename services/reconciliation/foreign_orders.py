@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 def see_foreign(account_id: int, report: OrderReport) -> None:
     """Put an order on record that somebody else has placed; writes nothing when it has not changed."""
-    filled = sum((fill.quantity for fill in report.fills), Decimal(0))
+    filled = report.filled
     key = (ForeignOrder.account_id == account_id, ForeignOrder.broker_order_id == report.broker_order_id)
     with reading() as session:
         known = session.execute(sa.select(ForeignOrder.status, ForeignOrder.filled_quantity).where(*key)).one_or_none()

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -64,7 +63,7 @@ def poll_account(account_id: int, broker: Broker, since: datetime | None, worker
 
 def lacks_fills(report: OrderReport) -> bool:
     """Return True if a broker calls an order filled and has not shown all its executions yet."""
-    return report.status is S.FILLED and sum((fill.quantity for fill in report.fills), Decimal(0)) < report.quantity
+    return report.status is S.FILLED and report.filled < report.quantity
 
 
 def has_working_orders(account_id: int) -> bool:

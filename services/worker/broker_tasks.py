@@ -96,7 +96,7 @@ class BrokerTasks:
             ):
                 done += 1
         except RateLimited as e:  # nothing is wrong there
-            self._rests_until[account_id] = time.monotonic() + min(e.retry_after, LOOKUP_RESTS[-1])
+            self._rests_until[account_id] = time.monotonic() + min(e.seconds_left, LOOKUP_RESTS[-1])
         except BrokerUnavailable as e:
             times = self._failed.get(account_id, 0)
             if times == 0:

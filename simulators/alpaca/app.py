@@ -12,9 +12,10 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.alpaca import control, customers, data, session, store, trading
+from simulators.alpaca import control, data, session, store, trading
+from simulators.alpaca.broker_api import customers
 from simulators.alpaca.control import STREAMS
-from simulators.alpaca.faults import DONE_ALL_THE_SAME, NOT_DONE, OTHERS, Fault
+from simulators.alpaca.faults import DONE_ALL_THE_SAME, NOT_DONE, OTHERS, PAGES, Fault
 from simulators.alpaca.market import coin_name
 from simulators.alpaca.streams import Streams
 from simulators.alpaca.trading import ACCOUNT, HIDDEN, WORLD
@@ -23,7 +24,7 @@ from simulators.alpaca.world import Options
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LIMITS: web.RequestKey[dict[str, str]] = web.RequestKey("limits", dict)
-WIRE_KINDS = frozenset(NOT_DONE) | frozenset(DONE_ALL_THE_SAME) | OTHERS
+WIRE_KINDS = frozenset(NOT_DONE) | frozenset(PAGES) | frozenset(DONE_ALL_THE_SAME) | OTHERS
 STREAM = re.compile(r"/stream|/v2/(iex|sip|delayed_sip|otc)|/v1beta3/crypto/us")  # the keys come in a message
 TICK = 0.005
 QUOTES_EVERY = 1.0
@@ -152,6 +153,9 @@ async def _faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     if (status := NOT_DONE.get(fault.kind)) is not None:
         raise Refused(status, None, "internal server error occurred" if status == 500 else "please try again")
+    if (status := PAGES.get(fault.kind)) is not None:
+        page = f"<html><body><h1>{status}</h1></body></html>"
+        return web.Response(text=page, status=status, content_type="text/html")
     if fault.kind == "unauthorized":
         raise Refused(401, None, "unauthorized.")
     if fault.kind == "rate_limit":

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.alpaca import keys, session
+from simulators.alpaca import activities, keys, session
 from simulators.alpaca.account import Account, Order
 from simulators.alpaca.streams import Streams
 from simulators.alpaca.trading import WORLD, submit
@@ -17,6 +17,8 @@ from simulators.alpaca.world import World
 
 routes = web.RouteTableDef()
 STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
+# States that orders are in "on very rare occasions": Trading API, "Orders at Alpaca", order lifecycle.
+STATUSES = ("new", "stopped", "suspended", "calculated", "done_for_day", "accepted_for_bidding", "held")
 ASSET_RULES = {"tradable": bool, "shortable": bool, "fractionable": bool, "easy_to_borrow": bool, "status": str}
 
 
@@ -157,7 +159,7 @@ async def post_order(request: web.Request) -> web.Response:
     return answer(submit(request.app[WORLD], _account(request, body.pop("key", None)), usual | body).wire(), 201)
 
 
-@routes.post("/sim/orders/{client_order_id}/{deed:fill|cancel|expire}")
+@routes.post("/sim/orders/{client_order_id}/{deed:fill|cancel|expire|status}")
 async def order_deed(request: web.Request) -> web.Response:
     """Fill an order or a part of it, or end it, by the venue's own hand."""
     world, body = request.app[WORLD], await body_of(request) if request.can_read_body else {}
@@ -167,11 +169,16 @@ async def order_deed(request: web.Request) -> web.Response:
         engine.cancel_now(account, order)
     elif request.match_info["deed"] == "expire":
         engine.expire(account, order)
+    elif request.match_info["deed"] == "status":
+        if body.get("status") not in STATUSES or not order.is_open:
+            raise Refused(400, None, f"status must be one of {', '.join(STATUSES)}, of an order that is open")
+        engine.set_status(account, order, str(body["status"]))
     else:
         quantity = number(body.get("quantity"), "quantity") or order.remaining
         if not 0 < quantity <= order.remaining:
             raise Refused(400, None, "not so much is left to fill")
-        engine.fill(account, order, quantity, number(body.get("price"), "price"))
+        late = float(number(body.get("listed_after"), "listed_after") or 0)
+        engine.fill(account, order, quantity, number(body.get("price"), "price"), listed_after=late)
     world.dirty = True
     return answer(order.wire())
 
@@ -184,7 +191,7 @@ async def book(request: web.Request) -> web.Response:
     return answer(
         {
             "orders": [order.wire() for order in account.orders.values()],
-            "activities": account.activities,
+            "activities": activities.listed(account, world.clock.now()),
             "positions": {symbol: text(row.qty) for symbol, row in account.positions.items()},
             "resting": [order.client_order_id for order in account.orders.values() if order.is_open and order.rests],
             "requests": dict(world.requests),

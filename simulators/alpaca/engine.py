@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from simulators.alpaca.account import Account, Order, Position
+from simulators.alpaca.activities import LISTED_AT
 from simulators.alpaca.clock import Clock
 from simulators.alpaca.faults import Fault
 from simulators.alpaca.fees import take_fee
@@ -20,6 +21,8 @@ from simulators.alpaca.rules import make_order
 from simulators.alpaca.wire import BUSINESS, FORBIDDEN, Refused, iso, text
 
 ZERO = Decimal(0)
+# Not eligible for trading: Trading API, "Orders at Alpaca", order lifecycle.
+RESTING = frozenset({"pending_cancel", "suspended", "done_for_day", "calculated"})
 WITH_TIME = frozenset({"fill", "partial_fill", "canceled", "expired", "replaced", "rejected"})
 Tell = Callable[[Account, dict[str, Any]], None]
 
@@ -42,56 +45,44 @@ class Engine:
         order = make_order(body, account, self.market, self.clock)
         account.orders[order.id] = order
         self._prepare(order, told)
-        self._event(account, order, "pending_new")
+        self.event(account, order, "pending_new")
         if told is not None and told.kind == "reject_later":
-            self.later(self.fill_after, lambda: self._end(account, order, "rejected"))
+            self.later(self.fill_after, lambda: self.end(account, order, "rejected"))
         else:
-            self.later(0.0, lambda: self._begin(account, order))
+            self.later(0.0, lambda: self.begin(account, order))
         return order
 
     def cancel(self, account: Account, order: Order, told: Fault | None = None) -> None:
         """Take the wish to cancel; the order ends a moment later. Raises Refused."""
-        if not order.is_open or order.status == "pending_cancel":
+        # No cancel while it is being replaced: Trading API, "Orders at Alpaca", pending_replace.
+        if not order.is_open or order.status in ("pending_cancel", "pending_replace"):
             raise Refused(422, BUSINESS, f'order is already in "{order.status}" state')
         if told is not None and told.kind == "cancel_fills":
             self.fill(account, order, order.remaining)
             return
-        if told is not None:  # it is answered as if, and that is all
+        if told is not None and told.kind == "cancel_rejected":
+            before = order.status
+            self.later(self.fill_after / 2, lambda: self._reject_cancel(account, order, before))
+        elif told is not None:  # it is answered as if, and that is all
             return
-        self._move(order, "pending_cancel")
-        self._event(account, order, "pending_cancel")
-        self.later(self.fill_after / 2, lambda: self._end(account, order, "canceled"))
+        self.move(order, "pending_cancel")
+        self.event(account, order, "pending_cancel")
+        if told is None:
+            self.later(self.fill_after / 2, lambda: self.end(account, order, "canceled"))
 
-    def replace(self, account: Account, order: Order, changes: dict[str, Any]) -> Order:
-        """Put an order with other terms in the place of one that works. Raises Refused."""
-        if order.status not in ("new", "partially_filled", "held"):
-            raise Refused(422, BUSINESS, f'unable to replace order, order is in "{order.status}" state')
-        if order.notional is not None:
-            raise Refused(422, BUSINESS, "notional orders cannot be replaced")
-        body = {
-            "symbol": order.symbol, "qty": text(order.qty), "side": order.side, "type": order.type,
-            "time_in_force": order.time_in_force, "limit_price": text(order.limit_price),
-            "stop_price": text(order.stop_price), "extended_hours": order.extended_hours,
-        }  # fmt: skip
-        order.status = "replaced"  # while the new one is judged, the old one holds nothing
-        try:
-            new = make_order(body | changes, account, self.market, self.clock)
-            if (new.qty or ZERO) <= order.filled_qty:
-                raise Refused(422, BUSINESS, "qty must be greater than what is filled already")
-        except Refused:
-            order.status = "partially_filled" if order.filled_qty else "new"
-            raise
-        new.qty = (new.qty or ZERO) - order.filled_qty
-        new.replaces, new.rests = order.id, order.rests
-        account.orders[new.id] = new
-        order.replaced_by, order.replaced_at = new.id, self.clock.now()
-        self._move(order, "replaced")
-        self._event(account, order, "replaced")
-        self.later(0.0, lambda: self._begin(account, new))
-        return new
+    def fill(
+        self,
+        account: Account,
+        order: Order,
+        quantity: Decimal,
+        price: Decimal | None = None,
+        *,
+        listed_after: float = 0.0,
+    ) -> None:
+        """Execute a part of an order, also of one that was canceled meanwhile.
 
-    def fill(self, account: Account, order: Order, quantity: Decimal, price: Decimal | None = None) -> None:
-        """Execute a part of an order, also of one that was canceled meanwhile."""
+        `listed_after`: so many seconds later the execution is among the activities.
+        """
         bid, ask = self.market.quote(order.symbol)
         price = price if price is not None else ask if order.side == "buy" else bid
         now = self.clock.now()
@@ -99,7 +90,7 @@ class Engine:
         order.paid += quantity * price
         done = order.remaining <= 0
         if order.is_open or done:
-            self._move(order, "filled" if done else "partially_filled")
+            self.move(order, "filled" if done else "partially_filled")
         if done:
             order.filled_at = now
         row = account.positions.setdefault(order.symbol, Position())
@@ -108,7 +99,7 @@ class Engine:
             del account.positions[order.symbol]
         account.cash -= order.sign * quantity * price
         kind = "fill" if done else "partial_fill"
-        activity = {
+        activity: dict[str, Any] = {
             "id": f"{now:%Y%m%d%H%M%S}{now.microsecond // 1000:03d}::{uuid.uuid4()}",
             "activity_type": "FILL",
             "transaction_time": iso(now),
@@ -122,6 +113,8 @@ class Engine:
             "cum_qty": text(order.filled_qty),
             "order_status": order.status,
         }
+        if listed_after:
+            activity[LISTED_AT] = now + timedelta(seconds=listed_after)
         account.activities.append(activity)
         take_fee(account, order, quantity, price, now)
         executed = {
@@ -130,17 +123,27 @@ class Engine:
             "qty": text(quantity),
             "position_qty": text(account.held(order.symbol)),
         }
-        self._event(account, order, kind, **executed)
+        self.event(account, order, kind, **executed)
 
     def expire(self, account: Account, order: Order) -> None:
         """End an order whose time is over."""
         if order.is_open:
-            self._end(account, order, "expired")
+            self.end(account, order, "expired")
 
     def cancel_now(self, account: Account, order: Order) -> None:
         """End an order by the venue's own hand."""
         if order.is_open:
-            self._end(account, order, "canceled")
+            self.end(account, order, "canceled")
+
+    def set_status(self, account: Account, order: Order, status: str) -> None:
+        """Bring an order into a state of the venue's own, with its event."""
+        self.move(order, status)
+        self.event(account, order, status)
+
+    def _reject_cancel(self, account: Account, order: Order, before: str) -> None:
+        if order.status == "pending_cancel":
+            self.move(order, before)
+            self.event(account, order, "order_cancel_rejected")
 
     def later(self, seconds: float, deed: Callable[[], None]) -> None:
         """Let something happen so many seconds from now by the simulator's clock."""
@@ -189,9 +192,9 @@ class Engine:
         for account in accounts:
             for order in account.orders.values():
                 if order.status == "pending_cancel":
-                    self.later(0.0, lambda a=account, o=order: self._end(a, o, "canceled"))  # type: ignore[misc]
+                    self.later(0.0, lambda a=account, o=order: self.end(a, o, "canceled"))  # type: ignore[misc]
                 elif order.is_open:
-                    self.later(0.0, lambda a=account, o=order: self._begin(a, o))  # type: ignore[misc]
+                    self.later(0.0, lambda a=account, o=order: self.begin(a, o))  # type: ignore[misc]
 
     def _prepare(self, order: Order, told: Fault | None) -> None:
         if told is None:
@@ -204,30 +207,30 @@ class Engine:
         if told.kind == "hidden":
             order.visible_at = self.clock.now() + timedelta(seconds=told.seconds)
 
-    def _begin(self, account: Account, order: Order) -> None:
+    def begin(self, account: Account, order: Order) -> None:
         """Bring an order into the book: `new`, or `accepted` while its market is closed."""
         if not order.is_open or order.status == "pending_cancel":
             return
         status = "new" if self._trades_now(order) else "accepted"
         if order.status not in ("partially_filled", status):
-            self._move(order, status)
-            self._event(account, order, status)
+            self.move(order, status)
+            self.event(account, order, status)
         wait = self.fill_after
         if order.fill_at is not None:
             wait = max(wait, (order.fill_at - self.clock.now()).total_seconds())
         self.later(wait, lambda: self._try(account, order))
 
     def _try(self, account: Account, order: Order) -> None:
-        if not order.is_open or order.status == "pending_cancel" or not self._trades_now(order):
+        if not order.is_open or order.status in RESTING or not self._trades_now(order):
             return
         if order.fill_at is not None and order.fill_at > self.clock.now():
             return
         if order.status == "accepted":
-            self._move(order, "new")
-            self._event(account, order, "new")
+            self.move(order, "new")
+            self.event(account, order, "new")
         self._execute(account, order)
         if order.is_open and order.time_in_force in ("ioc", "fok"):
-            self._end(account, order, "canceled")
+            self.end(account, order, "canceled")
 
     def _execute(self, account: Account, order: Order) -> None:
         """Fill what may be filled at the quote."""
@@ -258,19 +261,22 @@ class Engine:
             return False  # it waits for its auction
         return is_open or (order.extended_hours and self.clock.is_extended())
 
-    def _end(self, account: Account, order: Order, status: str) -> None:
+    def end(self, account: Account, order: Order, status: str) -> None:
+        """End an order, unless it has ended."""
         if not order.is_open:
             return
         now = self.clock.now()
         field_name = {"canceled": "canceled_at", "expired": "expired_at", "rejected": "failed_at"}[status]
         setattr(order, field_name, now)
-        self._move(order, status)
-        self._event(account, order, status)
+        self.move(order, status)
+        self.event(account, order, status)
 
-    def _move(self, order: Order, status: str) -> None:
+    def move(self, order: Order, status: str) -> None:
+        """Give an order a status."""
         order.status, order.updated_at = status, self.clock.now()
 
-    def _event(self, account: Account, order: Order, event: str, **more: Any) -> None:
+    def event(self, account: Account, order: Order, event: str, **more: Any) -> None:
+        """Hand an event of an order to the streams."""
         body: dict[str, Any] = {"event": event, "order": order.wire(), **more}
         body.setdefault("execution_id", str(uuid.uuid4()))
         if event in WITH_TIME:

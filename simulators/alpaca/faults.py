@@ -12,6 +12,8 @@ from simulators.alpaca.wire import Refused, number
 
 # Instead of doing what is asked.
 NOT_DONE = {"status_500": 500, "status_503": 503, "status_504": 504}
+# Instead of doing it, the page of a proxy on the way; users have seen them at the clock, the calendar and at orders.
+PAGES = {"html_401": 401, "html_404": 404, "html_502": 502}
 # Done, and then answered so.
 DONE_ALL_THE_SAME = {"status_500_after": 500, "status_504_after": 504}
 OTHERS = frozenset(
@@ -30,10 +32,20 @@ OTHERS = frozenset(
 )
 # What becomes of an order, or of a cancel, that is answered as usual.
 ORDER_KINDS = frozenset({"reject", "reject_later", "partial", "work", "slow_fill"})
-CANCEL_KINDS = frozenset({"cancel_fills", "cancel_ignored"})
+CANCEL_KINDS = frozenset({"cancel_fills", "cancel_ignored", "cancel_rejected"})
+REPLACE_KINDS = frozenset({"replace_rejected", "replace_late"})  # of a PATCH that is answered as usual
 EVENT_KINDS = frozenset({"duplicate_event"})
-KINDS = frozenset(NOT_DONE) | frozenset(DONE_ALL_THE_SAME) | OTHERS | ORDER_KINDS | CANCEL_KINDS | EVENT_KINDS
-TIMED = frozenset({"delay", "late", "hidden", "slow_fill"})
+KINDS = (
+    frozenset(NOT_DONE)
+    | frozenset(PAGES)
+    | frozenset(DONE_ALL_THE_SAME)
+    | OTHERS
+    | ORDER_KINDS
+    | CANCEL_KINDS
+    | EVENT_KINDS
+    | REPLACE_KINDS
+)
+TIMED = frozenset({"delay", "late", "hidden", "slow_fill", "replace_late"})
 FOR_ORDERS = ORDER_KINDS | {"late", "hidden", "wrong_order"}
 PLACES = {"orders": ("POST", "/v2/orders"), "cancels": ("DELETE", "/v2/orders/")}
 LONGEST = 86_400
@@ -87,6 +99,7 @@ class Faults:
         if kind not in KINDS:
             raise Refused(400, None, f"kind must be one of: {', '.join(sorted(KINDS))}")
         usual = "cancels" if kind in CANCEL_KINDS else "events" if kind in EVENT_KINDS else "orders"
+        usual = "/v2/orders/" if kind in REPLACE_KINDS else usual
         where, times, seconds = body.get("where", usual), body.get("times", 1), body.get("seconds", 0)
         if not isinstance(where, str) or not (where in (*PLACES, "any", "reads", "events") or where.startswith("/")):
             raise Refused(400, None, "where must be orders, cancels, reads, any or a path")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from simulators.alpaca.account import Account, Order, Position
-from simulators.alpaca.customers import Customer
+from simulators.alpaca.broker_api.customers import Customer
 from simulators.alpaca.world import Options, World
 
 Row = TypeVar("Row")

@@ -8,9 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
+from simulators.alpaca import activities, replacing
 from simulators.alpaca.account import CLOSED, Account, Order
 from simulators.alpaca.clock import NEW_YORK, is_closed, session_of
-from simulators.alpaca.faults import CANCEL_KINDS, ORDER_KINDS, Fault
+from simulators.alpaca.faults import CANCEL_KINDS, ORDER_KINDS, REPLACE_KINDS, Fault
 from simulators.alpaca.market import coin_name
 from simulators.alpaca.wire import NOT_FOUND, VALIDATION, Refused, answer, body_of, iso, moment
 from simulators.alpaca.world import World
@@ -112,7 +113,9 @@ async def patch_order(request: web.Request) -> web.Response:
     changes = {name: body[name] for name in CHANGES if body.get(name) is not None}
     if unknown := set(body) - {*CHANGES, "trail", "advanced_instructions"}:
         raise Refused(422, VALIDATION, f"unknown field {sorted(unknown)[0]}")
-    return answer(request.app[WORLD].engine.replace(account_of(request), _order(request), changes).wire())
+    world, order = request.app[WORLD], _order(request)
+    told = world.faults.take(REPLACE_KINDS, "PATCH", request.path, order.symbol)
+    return answer(replacing.replace(world.engine, account_of(request), order, changes, told).wire())
 
 
 @routes.get("/v2/positions")
@@ -149,11 +152,11 @@ async def get_activities(request: web.Request) -> web.Response:
         raise Refused(422, VALIDATION, "invalid direction")
     size = _whole(query.get("page_size", "100"), "page_size", 100)
     after, until, day = (moment(query.get(name), name) for name in ("after", "until", "date"))
-    found = [row for row in account_of(request).activities if row["activity_type"] in kinds.split(",")]
-    found = [row for row in found if _within(row, after, until, day)]
-    found.sort(key=lambda row: row["id"], reverse=direction == "desc")
-    if token := query.get("page_token"):
-        found = [row for row in found if (row["id"] > token if direction == "asc" else row["id"] < token)]
+    found = activities.listed(account_of(request), request.app[WORLD].clock.now())
+    found = [row for row in found if row["activity_type"] in kinds.split(",") and _within(row, after, until, day)]
+    if order_id := query.get("order_id"):
+        found = [row for row in found if row.get("order_id") == order_id]
+    found = activities.after_token(found, query.get("page_token"), newest_first=direction == "desc")
     return answer(found[:size])
 
 

@@ -155,7 +155,7 @@ class Desk:
 
 
 def filled(report: OrderReport) -> Decimal:
-    return sum((fill.quantity for fill in report.fills), Decimal(0))
+    return report.filled
 
 
 def change_reads(monkeypatch: pytest.MonkeyPatch, path: str, change: Any) -> None:

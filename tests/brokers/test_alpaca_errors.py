@@ -132,10 +132,11 @@ class TestMeaning:
         assert str(caught.value).startswith("line  feed  [31mxxx")
         assert len(str(caught.value)) == 300
 
-    def test_an_answer_without_a_text_says_so(self, answers: Answers, client: AlpacaClient):
+    def test_an_answer_without_a_text_is_told_by_what_its_code_means(self, answers: Answers, client: AlpacaClient):
         answers.give(422, {"code": 42210000})
-        with pytest.raises(OrderRejected, match="42210000"):
+        with pytest.raises(OrderRejected, match="a rule of trading does not allow the order") as caught:
             send(client)
+        assert caught.value.in_words.endswith("(code 42210000)")
 
 
 class TestWhatComesNext:

@@ -91,8 +91,10 @@ class TestAssets:
         answers.give(200, asset)
         assert bare.list_assets(["SHIBUSD"])["SHIBUSD"].quantity_step == Decimal("0.001")
 
-    def test_unknown_ones_are_left_out(self, simulator: Simulator, broker: AlpacaBroker):
-        assert list(broker.list_assets(["ZZZZA", "AAPL", "EURUSD", "ES1!"])) == ["AAPL"]
+    def test_unknown_ones_are_none(self, simulator: Simulator, broker: AlpacaBroker):
+        found = broker.list_assets(["ZZZZA", "AAPL", "EURUSD", "ES1!"])
+        assert {symbol for symbol, asset in found.items() if asset is None} == {"ZZZZA", "EURUSD", "ES1!"}
+        assert found["AAPL"] is not None
         assert asked(simulator, SINGLE) == 3  # one of them could not exist
         assert broker.list_assets([]) == {}
 
@@ -102,8 +104,18 @@ class TestAssets:
         assert (asked(simulator, SINGLE), simulator.count(LIST)) == (len(few), 0)
         many = ["AAPL", "BTCUSD", "ZZZZA", "AZZ", *MANY]  # AZZ is not in the list, and exists all the same
         found = broker.list_assets(many)
-        assert sorted(found) == sorted(set(many) - {"ZZZZA"})
+        assert sorted(symbol for symbol, asset in found.items() if asset) == sorted(set(many) - {"ZZZZA"})
         assert simulator.count(LIST) == 2  # one of shares, one of coins
+
+    def test_what_the_list_lacks_is_looked_up_a_few_at_a_time(self, simulator: Simulator, broker: AlpacaBroker):
+        unlisted = [f"Q{chr(65 + number // 26)}{chr(65 + number % 26)}" for number in range(45)]
+        left = list(unlisted)
+        for count in range(1, 4):
+            found = broker.list_assets(left)
+            assert all(found.values())
+            assert len(found) == market.MOST_MISSING
+            assert (asked(simulator, SINGLE), simulator.count(LIST)) == (count * market.MOST_MISSING, 1)
+            left = [symbol for symbol in left if symbol not in found]
 
     @pytest.mark.parametrize("others", [[], MANY])
     @pytest.mark.parametrize("body", [None, [], [7], "x", {"class": "crypto", "min_trade_increment": "some"}], ids=repr)

@@ -140,6 +140,7 @@ class TestReplace:
         terms = Replacement(client_order_id=f"{old}-b", quantity=Decimal(7), limit_price=Decimal("10.059"))
         report = desk.broker.replace_order(ref(old), terms)
         assert (report.client_order_id, report.quantity, report.status) == (f"{old}-b", 7, S.ACCEPTED)
+        desk.simulator.advance(0.001)  # it is answered before it is done
         assert desk.at_alpaca(f"{old}-b")["limit_price"] == "10.05"
         ended = next(order for order in desk.broker.list_orders(LONG_AGO) if order.client_order_id == old)
         assert (ended.status, ended.reason) == (S.REPLACED, f"replaced by {report.broker_order_id}")

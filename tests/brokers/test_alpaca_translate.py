@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import brokers.alpaca.sdk  # noqa: F401 - first, else the warnings of the SDK's own modules are errors here
 from brokers.alpaca.translate import (
@@ -16,14 +14,12 @@ from brokers.alpaca.translate import (
     TIF_TO_ALPACA,
     TYPE_TO_ALPACA,
     fill_report,
-    in_steps,
     moment,
     number,
     order_report,
     order_status,
 )
 from domain.enums import Side, TimeInForce
-from domain.exact import EXACT, round8
 from domain.messages import FillReport
 from domain.order_status import CLOSED, OrderStatus
 from tests.brokers.alpaca_support import make_order
@@ -33,7 +29,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 REFUSED_ON_PURPOSE = {"trailing_stop"}  # the desk has no such orders
 
 
-def make_fill(quantity: str | Decimal, at: datetime = NOON) -> FillReport:
+def make_fill(quantity: str, at: datetime = NOON) -> FillReport:
     return FillReport(
         execution_id=f"{at}-{quantity}", quantity=Decimal(quantity), price=Decimal(5), commission=Decimal(0), at=at
     )
@@ -184,36 +180,3 @@ class TestReading:
         activity = {"id": "e1", "qty": "1", "price": "2", "transaction_time": "2026-11-25T12:00:00Z", field: None}
         with pytest.raises(ValueError):
             fill_report(activity)
-
-
-def make_executions(billionths: list[int]) -> list[FillReport]:
-    """Return executions of a coin, which trades in steps of nine decimals."""
-    return [make_fill(Decimal(n).scaleb(-9, EXACT), NOON + timedelta(seconds=at)) for at, n in enumerate(billionths)]
-
-
-class TestInSteps:
-    @given(st.lists(st.integers(min_value=1, max_value=10**24), max_size=20))
-    def test_the_executions_of_a_coin_add_up_to_what_its_order_says(self, billionths: list[int]):
-        executions = make_executions(billionths)
-        steps = in_steps(executions)
-        assert sum_of([fill.quantity for fill in steps]) == round8(sum_of([fill.quantity for fill in executions]))
-        assert all(0 < fill.quantity == round8(fill.quantity) for fill in steps)
-
-    @given(st.lists(st.integers(min_value=1, max_value=40), min_size=1, max_size=20))
-    def test_what_was_booked_stays_as_it_is_when_more_come(self, billionths: list[int]):
-        executions = make_executions(billionths)
-        for some_of_them in range(len(executions)):
-            some = in_steps(executions[:some_of_them])
-            assert in_steps(executions)[: len(some)] == some
-
-    def test_shares_are_what_they_are(self):
-        fills = [make_fill("0.5"), make_fill("100")]
-        assert in_steps(fills) == fills
-
-
-def sum_of(numbers: list[Decimal]) -> Decimal:
-    """Return the sum, not rounded."""
-    total = Decimal(0)
-    for value in numbers:
-        total = EXACT.add(total, value)
-    return total

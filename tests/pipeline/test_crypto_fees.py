@@ -164,3 +164,40 @@ def test_shares_lack_no_fee(desk: AlpacaDesk, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(desk.broker, "list_positions", lambda: [less])
     assert compare(desk) == 1
     assert fees() == []
+
+
+def trade_coin(desk: AlpacaDesk, ticker: str, side: Side, quantity: str, **more: MarketPosition) -> int:
+    rowid = desk.alert(ticker, side, quantity, price="8", **more)
+    desk.work()
+    desk.wait(lambda: desk.poll() or desk.signal(rowid).status == "filled")
+    return rowid
+
+
+def test_holdings_are_read_anew_after_a_fill(desk: AlpacaDesk):
+    make_stock(desk.app, "LTCUSD", asset_class="CRYPTO")
+    trade_coin(desk, "LTCUSD", Side.BUY, "1")
+    trade_coin(desk, "LTCUSD", Side.SELL, "1", position=MarketPosition.FLAT)
+    trade_coin(desk, "LTCUSD", Side.BUY, "0.5")
+    rowid = trade_coin(desk, "LTCUSD", Side.SELL, "0.5", position=MarketPosition.FLAT)
+    assert [order.quantity for order in desk.orders(rowid)] == [LEFT]
+    assert (at_broker(desk), fees()) == ([], [Decimal("0.0025"), FEE])
+
+
+def test_no_fee_is_booked_that_never_was(desk: AlpacaDesk):
+    make_stock(desk.app, "UNIUSD", asset_class="CRYPTO")
+    trade_coin(desk, "UNIUSD", Side.BUY, "1000")
+    trade_coin(desk, "UNIUSD", Side.SELL, "1")
+    trade_coin(desk, "UNIUSD", Side.BUY, "1.4")
+    trade_coin(desk, "UNIUSD", Side.SELL, "1")
+    assert fees() == [Decimal("2.5"), Decimal("0.0035")]
+    assert compare(desk) == 0
+
+
+def test_holdings_that_no_fill_has_changed_are_not_asked_for_again(desk: AlpacaDesk):
+    trade(desk, Side.BUY)
+    desk.alert("BTCUSD", Side.SELL, "0.1", price="60000")
+    desk.plan()
+    asked = desk.simulator.count("GET /v2/positions")
+    desk.alert("BTCUSD", Side.SELL, "0.1", price="60000")
+    desk.plan()
+    assert desk.simulator.count("GET /v2/positions") == asked

@@ -26,7 +26,9 @@ def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
 def replace_there(simulator: Simulator, **terms: str) -> str:
     """Replace the one order that works at the venue; returns the venue's id of the new one."""
     open_there = [order for order in simulator.control("GET", "book")["orders"] if order["status"] != "replaced"]
-    return str(simulator.by_hand("PATCH", f"orders/{open_there[-1]['id']}", terms)["id"])
+    new = str(simulator.by_hand("PATCH", f"orders/{open_there[-1]['id']}", terms)["id"])
+    simulator.advance(0.001)  # it is answered before it is done
+    return new
 
 
 def fill_there(simulator: Simulator, broker_order_id: str, quantity: str) -> None:
@@ -149,3 +151,59 @@ def test_a_cancel_ends_the_one_that_took_its_place(desk: AlpacaDesk, simulator: 
         desk.poll()
     assert order_of(desk, rowid) == ("CANCELED", 12, 0)
     assert {order["status"] for order in simulator.control("GET", "book")["orders"]} == {"replaced", "canceled"}
+
+
+def test_one_that_fills_before_its_replacement_arrives_stays_the_one_that_is_followed(
+    desk: AlpacaDesk, simulator: Simulator
+):
+    simulator.tell("work")
+    rowid = desk.alert("AAPL")
+    desk.work()
+    simulator.advance(1)
+    desk.poll()
+    old = str(desk.orders(rowid)[0].broker_order_id)
+    simulator.tell("replace_late", seconds=60)
+    new = replace_there(simulator, qty="12")
+    desk.poll()
+    assert order_of(desk, rowid) == ("ACCEPTED", 10, 0)
+    fill_there(simulator, old, "10")
+    simulator.advance(61)
+    orders = {order["id"]: order["status"] for order in simulator.control("GET", "book")["orders"]}
+    assert orders == {old: "filled", new: "rejected"}
+    desk.poll()
+    assert order_of(desk, rowid) == ("FILLED", 10, 10)
+    assert desk.orders(rowid)[0].broker_order_id == old
+    assert held_and_foreign() == (10, 0)
+
+
+def test_one_whose_replacement_is_refused_after_the_answer_works_on(desk: AlpacaDesk, simulator: Simulator):
+    simulator.tell("work")
+    rowid = desk.alert("AAPL")
+    desk.work()
+    simulator.advance(1)
+    desk.poll()
+    old = str(desk.orders(rowid)[0].broker_order_id)
+    simulator.tell("replace_rejected")
+    replace_there(simulator, qty="12")
+    desk.poll()
+    assert order_of(desk, rowid) == ("ACCEPTED", 10, 0)
+    fill_there(simulator, old, "10")
+    desk.poll()
+    assert order_of(desk, rowid) == ("FILLED", 10, 10)
+    assert held_and_foreign() == (10, 0)
+
+
+@pytest.mark.parametrize("status", ["stopped", "suspended", "calculated", "done_for_day", "accepted_for_bidding"])
+def test_one_in_a_rare_state_works_on(desk: AlpacaDesk, simulator: Simulator, status: str):
+    simulator.tell("work")
+    rowid = desk.alert("AAPL")
+    desk.work()
+    simulator.advance(1)
+    desk.poll()
+    (order,) = desk.orders(rowid)
+    simulator.control("POST", f"orders/{order.client_order_id}/status", {"status": status})
+    desk.poll()
+    assert order_of(desk, rowid) == ("ACCEPTED", 10, 0)
+    fill_there(simulator, str(order.broker_order_id), "10")
+    desk.poll()
+    assert order_of(desk, rowid) == ("FILLED", 10, 10)

@@ -188,9 +188,9 @@ def test_several_orders_that_ended_since_the_last_poll_are_read_by_one_list(
 
 
 def leave(desk: AlpacaDesk, requests: int) -> None:
-    """Let so many requests be left of a minute that lasts."""
+    """Let so many requests be left of the minute that runs."""
     budget = desk.broker._client._trading_budget  # type: ignore[attr-defined]
-    budget._remaining, budget._resets_at = requests, time.monotonic() + 40
+    budget._remaining = requests
 
 
 def test_the_last_requests_of_a_minute_are_for_exits(desk: AlpacaDesk, simulator: Simulator) -> None:

@@ -189,6 +189,23 @@ def test_a_cancel_is_ignored(alpaca: Alpaca, control: Control):
     assert alpaca.status(order) == "filled"  # nothing came of the cancel
 
 
+@pytest.mark.parametrize("kind", ["html_401", "html_404", "html_502"])
+def test_a_page_of_a_proxy_is_answered_and_nothing_is_done(alpaca: Alpaca, control: Control, kind: str):
+    control.fault(kind)
+    answer = alpaca.submit()
+    assert (answer.status_code, answer.headers["Content-Type"]) == (int(kind[-3:]), "text/html; charset=utf-8")
+    assert control.book()["orders"] == []
+
+
+def test_a_replacement_that_is_late_finds_the_order_filled(alpaca: Alpaca, control: Control):
+    order = alpaca.order(type="limit", limit_price="90")
+    control.fault("replace_late", seconds=60)
+    new = alpaca.replace(order, limit_price="91").json()
+    control.quote("AAPL", 89, 90)
+    control.advance(61)
+    assert (alpaca.status(order), alpaca.status(new)) == ("filled", "rejected")
+
+
 def test_a_fault_of_cancels_does_not_touch_orders(alpaca: Alpaca, control: Control):
     control.fault("status_503", where="cancels")
     order = alpaca.order()
@@ -263,5 +280,5 @@ def test_more_requests_than_a_minute_allows_are_answered_429():
 
 def test_every_kind_of_fault_has_a_test():
     source = Path(__file__).read_text()
-    elsewhere = {"duplicate_event"}  # of streams
+    elsewhere = {"duplicate_event", "cancel_rejected", "replace_rejected"}  # of streams
     assert {kind for kind in KINDS - elsewhere if f'"{kind}"' not in source} == set()

@@ -103,9 +103,13 @@ def test_all_open_orders_are_canceled_at_once(alpaca: Alpaca, control: Control):
     assert [alpaca.status(order) for order in (done, *open_orders)] == ["filled", "canceled", "canceled"]
 
 
-def test_another_price_makes_another_order(alpaca: Alpaca):
+def test_another_price_makes_another_order(alpaca: Alpaca, control: Control):
     old = alpaca.order(type="limit", limit_price="90", client_order_id="old")
+    control.fault("replace_late", seconds=60)
     new = alpaca.replace(old, limit_price="91", client_order_id="new").json()
+    assert alpaca.status(old) == "pending_replace"  # it is answered before it is done
+    assert alpaca.cancel(old).status_code == 422
+    control.advance(61)
     assert new["id"] != old["id"]
     assert (new["replaces"], new["limit_price"], new["qty"], new["client_order_id"]) == (old["id"], "91", "10", "new")
     replaced = alpaca.again(old)
@@ -118,6 +122,7 @@ def test_a_replacement_is_for_what_is_not_filled_yet(alpaca: Alpaca, control: Co
     control.do("POST", "/orders/old/fill", {"quantity": "4"})
     new = alpaca.replace(old, qty="12").json()
     assert new["qty"] == "8"
+    control.advance(0.001)
     control.quote("AAPL", 89, 90)
     control.advance(FILL_AFTER)
     assert alpaca.status(new) == "filled"

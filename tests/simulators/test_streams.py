@@ -160,7 +160,7 @@ def test_a_live_key_is_told_in_text_frames(open_socket: Open, alpaca: Alpaca, co
     ("deed", "told"),
     [
         ("cancel", ["pending_cancel", "canceled"]),
-        ("replace", ["replaced", "new"]),
+        ("replace", ["pending_replace", "replaced", "new"]),
         ("expire", ["expired"]),
     ],
 )
@@ -175,6 +175,36 @@ def test_each_end_of_an_order_is_told(updates: Socket, alpaca: Alpaca, control: 
         control.do("POST", "/orders/mine/expire")
     control.advance(FILL_AFTER)
     assert [event["event"] for event in events_of(updates, len(told))] == told
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("cancel_rejected", ["pending_cancel", "order_cancel_rejected"]),
+        ("replace_rejected", ["pending_replace", "rejected", "order_replace_rejected"]),
+    ],
+)
+def test_what_is_refused_after_its_answer_is_told(
+    updates: Socket, alpaca: Alpaca, control: Control, kind: str, told: list[str]
+):
+    order = alpaca.order(type="limit", limit_price="90")
+    events_of(updates, 2)
+    control.fault(kind)
+    answer = alpaca.cancel(order) if kind == "cancel_rejected" else alpaca.replace(order, limit_price="91")
+    assert answer.ok
+    control.advance(FILL_AFTER)
+    assert [event["event"] for event in events_of(updates, len(told))] == told
+    assert alpaca.status(order) == "new"
+
+
+@pytest.mark.parametrize("status", ["stopped", "suspended", "calculated", "done_for_day"])
+def test_a_rare_state_is_told(updates: Socket, alpaca: Alpaca, control: Control, status: str):
+    order = alpaca.order(type="limit", limit_price="90", client_order_id="mine")
+    events_of(updates, 2)
+    control.do("POST", "/orders/mine/status", {"status": status})
+    assert [event["event"] for event in events_of(updates, 1)] == [status]
+    control.quote("AAPL", 89, 90)
+    assert alpaca.status(order) == ("filled" if status == "stopped" else status)
 
 
 def test_a_rejection_after_the_fact_is_told(updates: Socket, alpaca: Alpaca, control: Control):

@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import BrokerAway
 from services.account_opening.open_account import EmailRegistered, sign_up
-from simulators.alpaca import customers
+from simulators.alpaca.broker_api import customers
 from tests.services.account_opening.desk import OWNER, Alpaca, application
 
 

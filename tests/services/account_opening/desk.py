@@ -19,7 +19,7 @@ from extensions import db, transaction
 from models import BrokerageAccount
 from services.account_opening import follow_accounts
 from services.account_opening.open_account import sign_up
-from simulators.alpaca import customers
+from simulators.alpaca.broker_api import customers
 from simulators.alpaca.keys import BROKER_KEY, BROKER_SECRET
 from simulators.alpaca.server import Running, run_in_thread
 from simulators.alpaca.trading import WORLD

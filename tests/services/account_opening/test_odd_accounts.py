@@ -10,7 +10,7 @@ from brokers.errors import AccessRefused, BrokerUnavailable
 from domain.errors import BrokerAway
 from services.account_opening.open_account import sign_up
 from services.worker.account_follower import AccountFollower
-from simulators.alpaca.customers import Customer
+from simulators.alpaca.broker_api.customers import Customer
 from tests.services.account_opening.attempts import die_in, open_elsewhere
 from tests.services.account_opening.desk import OWNER, WORKER, application, follow, let_pass, open_one, rows, statuses
 

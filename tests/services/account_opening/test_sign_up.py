@@ -9,7 +9,7 @@ from brokers.alpaca import settings as alpaca_settings
 from brokers.alpaca.accounts import BrokerageClient
 from domain.errors import InvalidInput, NotConfigured, TooMany
 from services.account_opening.open_account import sign_up
-from simulators.alpaca import customers
+from simulators.alpaca.broker_api import customers
 from simulators.alpaca.keys import BROKER_KEY, BROKER_SECRET
 from simulators.alpaca.wire import Refused
 from tests.conftest import free_port

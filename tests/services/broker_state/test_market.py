@@ -101,6 +101,8 @@ def test_known_assets_are_asked_for_again_a_few_at_a_time(
         make_stock(simulated, f"A{second}")
     with open_alpaca_desk(simulated, simulator) as desk:
         desk.market.refresh(desk.account_id)
+        assert (simulator.count(LIST), simulator.count(SINGLE)) == (1, alpaca_market.MOST_MISSING)
+        desk.market.refresh(desk.account_id)
         assert (simulator.count(LIST), simulator.count(SINGLE)) == (1, 26)  # the simulator lists what it was asked
         monkeypatch.setattr(fetch, "ASSET_REFRESH", 0.0)
         for turn in range(1, 4):
@@ -123,7 +125,8 @@ def test_of_many_shares_that_the_broker_does_not_list_none_is_taken_for_unknown_
     for symbol in symbols:
         make_stock(simulated, symbol)
     with open_alpaca_desk(simulated, simulator) as desk:
-        desk.market.refresh(desk.account_id)
-        desk.market.refresh(desk.account_id)
+        for turn in range(1, 9):
+            desk.market.refresh(desk.account_id)
+            assert simulator.count(SINGLE) <= turn * alpaca_market.MOST_SINGLE
         known = desk.market._known[desk.account_id].assets
         assert [symbol for symbol in symbols if known.get(symbol) is None] == []

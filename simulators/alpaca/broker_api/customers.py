@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from simulators.alpaca.account import Account
-from simulators.alpaca.applications import check
+from simulators.alpaca.broker_api.applications import check
 from simulators.alpaca.trading import WORLD
 from simulators.alpaca.wire import Refused, answer, body_of, iso, moment, number, text
 from simulators.alpaca.world import World
