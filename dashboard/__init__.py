@@ -24,7 +24,7 @@ from dashboard import (
 from extensions import db
 
 # These answer programs, or serve files that are the same for all: no session, no user, no form token.
-NO_SESSION = ("/v3", "/healthz", "/readyz", "/static")
+NO_SESSION = ("/v3", "/v4", "/healthz", "/readyz", "/static")
 
 
 def init_app(app: Flask) -> None:

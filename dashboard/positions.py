@@ -13,12 +13,14 @@ from dashboard.forms import Form, sent_form
 from dashboard.viewer import actor, admins_only, members_only
 from dashboard.views.positions import account_block, proposals
 from dashboard.views.results import result_lines, slip_lines
+from dashboard.views.told_positions import told_lines
 from domain.errors import NotFound
 from domain.order_status import CLOSED
 from extensions import database_time
 from services.catalog.orphaned_positions import list_stranded
 from services.interventions.heal import heal
 from services.reports.account_views import AccountView
+from services.reports.executor_figures import told_by_account
 from services.reports.holdings import read_holdings
 
 bp = Blueprint("positions", __name__)
@@ -76,6 +78,7 @@ def _page(form: Form) -> str:
         warnings=[*_stranded(), *(warning for held in holdings for warning in _warnings(held.view, now))],
         proposals=offered,
         accounts=[account_block(held, now) for held in holdings],
+        told={f"account-{account_id}": told_lines(account_id, rows) for account_id, rows in told_by_account().items()},
         results=result_lines(now),
         slips=slip_lines(now),
         form=form,

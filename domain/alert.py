@@ -35,6 +35,8 @@ class Alert:
     signal_id: str | None = None  # the sender's own name of the event
     body_sha256: str = ""
     ignored: tuple[str, ...] = ()  # names of what the sender wrote beside, and the desk has no use for
+    as_leg: bool = False  # an outside executor trades a leg of its pair by itself, to bring it in step
+    reason: str | None = None  # why the sender made it, in a few words
 
 
 @dataclass(frozen=True, slots=True)

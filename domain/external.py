@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from domain.enums import Side
 from domain.exact import EXACT, round8
@@ -35,7 +35,7 @@ class ExternalLeg:
 def leg_quantity(leg: int, quantity: Decimal, hedge_ratio: Decimal | None, *, whole_shares: bool) -> Decimal | None:
     """Return how many shares of a leg a signal asks for; None where that is no quantity an order can have.
 
-    Executors do not say how many shares of leg 2 they trade. It is in whole shares where leg 1 is.
+    Executors do not say how many shares of leg 2 they order, so it is estimated; in whole shares where leg 1 is.
     """
     if leg == 1:
         return quantity
@@ -43,6 +43,17 @@ def leg_quantity(leg: int, quantity: Decimal, hedge_ratio: Decimal | None, *, wh
         return None
     step = ONE if whole_shares and quantity == quantity.to_integral_value() else SMALLEST
     return leg2_quantity(quantity, hedge_ratio, step) or leg2_quantity(quantity, hedge_ratio, SMALLEST) or None
+
+
+def is_all_of_leg2(told: Decimal, estimate: Decimal, quantity: Decimal, hedge_ratio: Decimal) -> bool:
+    """Return True if the shares that are told of leg 2 are all of it.
+
+    Where the hedge ratio asks for a part of a share, the executor may have rounded down what the desk rounds up.
+    """
+    if told >= estimate:
+        return True
+    fewest = EXACT.multiply(quantity, hedge_ratio).to_integral_value(ROUND_DOWN)
+    return estimate == estimate.to_integral_value() and 0 < fewest <= told
 
 
 def price_of_rest(booked: Sequence[tuple[Decimal, Decimal]], total: Decimal, average: Decimal) -> Decimal:
@@ -68,6 +79,15 @@ def status_after_fill(legs: Sequence[ExternalLeg], *, is_partial: bool) -> Signa
         return SignalStatus.PART_FILLED
     done = len(legs) == 1 or all(leg.is_done for leg in legs)
     return SignalStatus.FILLED if done else SignalStatus.LEG_FILLED
+
+
+def status_of_told(legs: Sequence[ExternalLeg]) -> SignalStatus:
+    """Return what a signal is where each leg's filled quantity is told."""
+    if all(leg.is_done for leg in legs):
+        return SignalStatus.FILLED
+    touched = [leg for leg in legs if leg.filled > 0 or leg.has_price]
+    only_one = len(legs) == 2 and len(touched) == 1 and touched[0].is_done
+    return SignalStatus.LEG_FILLED if only_one else SignalStatus.PART_FILLED
 
 
 def how_it_stands(side: Side, hedge_ratio: Decimal | None, legs: Sequence[ExternalLeg]) -> RollUp:

@@ -28,6 +28,7 @@ class Tradable:
     external: bool
     hedge_ratio: Decimal | None = None
     account: str = ""  # the account's name
+    leg_of: str = ""  # the active pair whose executor may trade it by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,12 @@ def _check_active(result: Decision, found: Tradable, mode: CheckMode, arrival: A
         if mode is not CheckMode.OFF:
             text = f"The {what} {found.name} is active."
             result.trace.append(step("active", True, text, activity=found.activity))
+        return
+    if found.leg_of:
+        text = (
+            f"The {what} {found.name} is a leg of the active pair {found.leg_of}, whose executor trades it by itself."
+        )
+        result.trace.append(step("active", True, text, activity=found.activity, pair=found.leg_of))
         return
     state = "on the watch-list" if found.activity is Activity.WATCH else "passive"
     text = f"The {what} {found.name} is registered but {state}."

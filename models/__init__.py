@@ -3,6 +3,7 @@
 from models.brokerage_account import BrokerageAccount
 from models.control import CheckRule, JournalEntry, Stop
 from models.counter import Counter, RateLimit
+from models.executor_report import AccountRecord, ToldPosition
 from models.order import Fill, Order, OrderEvent
 from models.position import CoinFee, DailyResult, Position
 from models.refused import RefusedCount, RefusedDelivery
@@ -17,6 +18,7 @@ from models.webhook_secret import WebhookSecret
 from models.worker import Worker
 
 __all__ = [
+    "AccountRecord",
     "AccountState",
     "AssetState",
     "BrokerAccount",
@@ -44,6 +46,7 @@ __all__ = [
     "Signal",
     "SignalEvent",
     "Stop",
+    "ToldPosition",
     "User",
     "WebSession",
     "WebhookSecret",

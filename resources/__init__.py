@@ -22,6 +22,7 @@ from resources import (
     stocks,
     tokens,
     users,
+    v4,
     webhook,
 )
 
@@ -91,6 +92,8 @@ def init_app(app: Flask) -> None:
     api.add_resource(tokens.UserLogin, "/v3/login")
     api.add_resource(tokens.UserLogout, "/v3/logout")
     api.add_resource(tokens.TokenRefresh, "/v3/refresh")
+
+    v4.add_resources(api)
 
     api.add_resource(health.OpenApi, "/v3/openapi.json")
     api.add_resource(health.Healthz, "/healthz")

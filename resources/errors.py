@@ -68,7 +68,7 @@ def _to_json(data: Any, code: int, headers: Any = None) -> Response:
 
 def wants_json() -> bool:
     """Return True if the caller is a program: the API's paths and the health checks."""
-    return request.path.startswith(("/v3", "/healthz", "/readyz"))
+    return request.path.startswith(("/v3", "/v4", "/healthz", "/readyz"))
 
 
 def error_body(message: Any, code: str, **more: Any) -> dict[str, Any]:

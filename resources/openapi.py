@@ -17,7 +17,7 @@ from resources.schemas.fields import V3Body
 
 TAGS = (
     "signals", "orders", "fills", "positions", "reports", "stops", "checks", "stocks", "pairs", "broker accounts",
-    "brokerage accounts", "users", "tokens", "health",
+    "brokerage accounts", "users", "tokens", "executor", "health",
 )  # fmt: skip
 REF = "#/components/schemas/{model}"
 ERROR_SCHEMA = {

@@ -14,7 +14,7 @@ from resources.schemas.refused import RefusedPage
 from services.intake import refused
 from services.reports.refused_queries import count_refused, list_refused
 
-WEBHOOK = "/v3/webhook"
+WEBHOOKS = ("/v3/webhook", "/v4/webhook")
 _PASSPHRASE = re.compile(r'"passphrase"\s*:\s*"([^"\\]{1,128})"')
 
 
@@ -31,7 +31,7 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def keep(response: Response) -> Response:
-        if request.path.rstrip("/") != WEBHOOK or request.method != "POST":
+        if request.path.rstrip("/") not in WEBHOOKS or request.method != "POST":
             return response
         if response.status_code >= 400:
             refused.note(_refusal(response))

@@ -25,12 +25,12 @@ class Signal(ApiResource):
     @endpoint(Access.READ, "signals", answers={200: SignalOut}, errors=(401, 404))
     def get(self, rowid: str) -> SignalOut:
         """Show a signal with its orders and every check that was made."""
-        return SignalOut.of(get_signal(_rowid(rowid)))
+        return SignalOut.of(get_signal(rowid_in_path(rowid)))
 
     @endpoint(Access.ADMIN, "signals", answers={200: Message}, errors=(401, 403, 404, 409))
     def delete(self, rowid: str) -> Message:
         """Delete a signal for which nothing was traded; 409 names an order that works."""
-        delete_signal(_rowid(rowid), editor().name)
+        delete_signal(rowid_in_path(rowid), editor().name)
         return Message(message="Item deleted")
 
 
@@ -97,7 +97,8 @@ def _dump(rows: Sequence[SignalRow]) -> list[SignalRowOut]:
     return [SignalRowOut(**SignalRowOut.fields_of(row)) for row in rows]
 
 
-def _rowid(text: str) -> int:
+def rowid_in_path(text: str) -> int:
+    """Return the number of a signal from a URL; raises NotFound for what is none."""
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise NotFound("item not found.")
     return int(text)

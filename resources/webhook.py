@@ -33,15 +33,7 @@ class SignalWebhook(ApiResource):
     def post(self, body: AlertIn) -> tuple[AlertOut, int]:
         """Take an alert; 201 means it is stored, 200 that it was stored before."""
         require_passphrase(body.passphrase, client_address(), remembered=True)
-        received = receive_signal(body.alert(body_hash(json_body())), body.passphrase)
-        out = AlertOut(
-            message=_message(received),
-            rowid=received.rowid,
-            order_status=received.status,
-            status_msg=received.reason,
-            duplicate=received.duplicate,
-        )
-        return out, 200 if received.duplicate else 201
+        return alert_answer(receive_signal(body.alert(body_hash(json_body())), body.passphrase))
 
     @endpoint(
         Access.OPEN,
@@ -80,6 +72,18 @@ class SignalPrice(ApiResource):
 def _report(body: FillIn) -> UpdatedSignalOut:
     require_passphrase(body.passphrase, client_address())
     return UpdatedSignalOut.of(apply_external_fill(body.fill()))
+
+
+def alert_answer(received: Received) -> tuple[AlertOut, int]:
+    """Return what the sender of an alert is answered."""
+    out = AlertOut(
+        message=_message(received),
+        rowid=received.rowid,
+        order_status=received.status,
+        status_msg=received.reason,
+        duplicate=received.duplicate,
+    )
+    return out, 200 if received.duplicate else 201
 
 
 def _message(received: Received) -> str:

@@ -43,7 +43,7 @@ def _plain_ticker(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def _no_yes(value: Any) -> Any:
+def no_yes(value: Any) -> Any:
     """Return the value; raises ValueError for true and false, which would count as 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("must be a whole number")
@@ -67,7 +67,7 @@ OptionalNumber = Annotated[Number | None, Blank]
 OptionalText = Annotated[Text | None, BeforeValidator(_cut), Blank]  # no alert is lost for a long comment
 
 Lifetime = Annotated[
-    Annotated[int, BeforeValidator(_no_yes), Field(ge=1, le=86400)] | None,
+    Annotated[int, BeforeValidator(no_yes), Field(ge=1, le=86400)] | None,
     Blank,
 ]
 ClosedMarket = Annotated[WhenClosed | None, BeforeValidator(_lower), Blank]
@@ -75,6 +75,8 @@ ClosedMarket = Annotated[WhenClosed | None, BeforeValidator(_lower), Blank]
 
 class AlertIn(V3Body):
     """An alert as the webhook takes it."""
+
+    OURS: ClassVar[tuple[str, ...]] = OF_THE_DESK  # names of what the desk alone sets
 
     passphrase: Secret = Field(repr=False)
     ticker: Ticker
@@ -105,7 +107,7 @@ class AlertIn(V3Body):
     @model_validator(mode="before")
     @classmethod
     def _refuse_what_is_ours(cls, data: dict[str, Any]) -> dict[str, Any]:
-        ours = {name: "is set by the desk, not by an alert" for name in OF_THE_DESK if data.get(name) is not None}
+        ours = {name: "is set by the desk, not by an alert" for name in cls.OURS if data.get(name) is not None}
         if ours:
             raise InvalidInput(ours)
         return data
@@ -163,7 +165,7 @@ class SignalUpdateIn(V3Body):
     KNOWN_BESIDES: ClassVar[frozenset[str]] = frozenset(SignalOut.model_fields)
 
     passphrase: Secret | None = Field(None, repr=False)
-    rowid: Annotated[int, BeforeValidator(_no_yes)] = Field(gt=0, le=2**53)
+    rowid: Annotated[int, BeforeValidator(no_yes)] = Field(gt=0, le=2**53)
     ticker: Ticker | None = None
     order_action: Action | None = None
     order_contracts: Annotated[Positive | None, Blank] = None

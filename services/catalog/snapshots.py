@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
@@ -95,6 +95,19 @@ class Snapshot:
         row = db.session.execute(sa.select(Pair).where(Pair.name == name)).scalar_one_or_none()
         found = self._tradable(row.name, row.activity, row.account, row.hedge_ratio) if row else None
         return self._keep(self.pairs, name, found)
+
+    def find_leg(self, symbol: str) -> Tradable | None:
+        """Return the instrument; one that is not active as a leg of an active pair that an outside executor trades."""
+        found = self.find_instrument(symbol)
+        if found is None or found.activity is Activity.ACTIVE:
+            return found
+        legs = sa.select(Instrument.id).where(Instrument.symbol == symbol).scalar_subquery()
+        query = sa.select(Pair).where((Pair.leg1_id == legs) | (Pair.leg2_id == legs), Pair.activity == Activity.ACTIVE)
+        for row in db.session.execute(query.order_by(Pair.id)).scalars():
+            pair = self._tradable(row.name, row.activity, row.account)
+            if pair.external:
+                return replace(found, account_id=pair.account_id, account=pair.account, external=True, leg_of=pair.name)
+        return found
 
     def terms_of(self, symbol: str) -> InstrumentTerms:
         """Return how an instrument is traded; one that is not registered, or not any more, as a stock at the market."""

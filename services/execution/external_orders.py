@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from domain.enums import AssetClass, MarketPosition, Side
 from domain.errors import InvalidInput
 from domain.exact import plain_text, round8
-from domain.external import ExternalLeg, can_be_booked, how_it_stands, leg_quantity, price_of_rest
+from domain.external import ExternalLeg, can_be_booked, how_it_stands, is_all_of_leg2, leg_quantity, price_of_rest
 from domain.lanes.roll_up import RollUp
 from domain.messages import FillReport, OrderReport
 from domain.order_status import CLOSED, OrderStatus, SignalStatus
@@ -73,15 +73,18 @@ class ExternalOrders:
         order = self.latest(leg)
         return order is not None and order.filled_quantity < order.quantity
 
-    def name(self, leg: int, order_id: str | None) -> Order | None:
+    def name(self, leg: int, order_id: str | None, told: Decimal | None = None) -> Order | None:
         """Return the order of a leg with that id, made when it is named first; None where the desk cannot book one.
 
-        An executor that names another one has replaced the order before it, which keeps what it has filled.
+        An executor that names another one has replaced the order before it, which keeps what it has filled. `told` is
+        how many shares of it the executor says are filled: no estimate is needed then.
         """
         last = self.latest(leg)
         if last is not None and (order_id is None or last.broker_order_id in (order_id, _own_id(last, order_id))):
             return last
         quantity = self._quantities[leg]
+        if quantity is None and told is not None:
+            quantity = self._quantities[leg] = self.filled(leg) + told
         symbol = self._signal.symbol1 if leg == 1 else self._signal.symbol2
         if quantity is None or symbol is None or self._signal.name is None or self._signal.account_id is None:
             return last
@@ -111,7 +114,7 @@ class ExternalOrders:
         at = price_of_rest(booked, total, price) if booked else round8(price)
         if not can_be_booked(new, at):
             raise InvalidInput({"stk_price": f"makes a fill of {new:f} at {at:f}, which cannot be"})
-        order.quantity = max(order.quantity, total)  # of leg 2 the desk knows no more than what the hedge ratio says
+        order.quantity = max(order.quantity, total)  # of leg 2 it is an estimate
         self._report(
             order,
             S.FILLED if total >= order.quantity else S.PARTIALLY_FILLED,
@@ -125,6 +128,24 @@ class ExternalOrders:
             ),
         )
         return True
+
+    def tell(self, order: Order, total: Decimal) -> None:
+        """Let an order of leg 2 be no larger than what is told of it, where that is all that the leg comes to."""
+        ratio = self._signal.hedge_ratio
+        if order.leg != 2 or ratio is None or total >= order.quantity:
+            return
+        of_leg = self.filled(2) - order.filled_quantity + total
+        if is_all_of_leg2(of_leg, self.quantity(2), self._signal.quantity, ratio):
+            order.quantity = total
+
+    def remaining(self) -> str | None:
+        """Return how many shares are still to come, in the words that v4 clients know; None when all are filled."""
+        if self._signal.symbol2 is None:
+            rest = self.quantity(1) - self.filled(1)
+            return f"remained: {plain_text(rest)}" if rest > 0 else None
+        symbols = (self._signal.symbol1, self._signal.symbol2)
+        rests = [(symbol, leg.quantity - leg.filled) for symbol, leg in zip(symbols, self.legs, strict=True)]
+        return "; ".join(f"remained({symbol}): {plain_text(rest)}" for symbol, rest in rests if rest > 0) or None
 
     def note_price(self, order: Order, price: Decimal) -> None:
         """Put on record that another price was reported of shares that are booked: a fill is never changed."""
@@ -174,11 +195,11 @@ class ExternalOrders:
         return leg_quantity(leg, signal.quantity, signal.hedge_ratio, whole_shares=whole)
 
     def _leg(self, number: int) -> ExternalLeg:
-        own = [order for order in self._orders if order.leg == number]
+        last, filled = self.latest(number), self.filled(number)
         return ExternalLeg(
-            quantity=self.quantity(number),
-            filled=self.filled(number),
-            last=S(own[-1].status) if own else None,
+            quantity=filled if last is not None and last.status == S.FILLED else self.quantity(number),
+            filled=filled,
+            last=S(last.status) if last is not None else None,
             has_price=getattr(self._signal, f"leg_price{number}") is not None,
         )
 

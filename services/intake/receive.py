@@ -58,7 +58,8 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
         if passphrase is not None and not known.accepts(passphrase):
             raise NotAuthenticated("incorrect passphrase.", "wrong_passphrase")
         arrival = Arrival(alert.alert_at, now, is_lane_busy, alert.ignored)
-        decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms, arrival)
+        find = known.find_leg if alert.as_leg else known.find_instrument
+        decision = decide(alert.ticker, find, known.find_pair, known.terms, arrival)
         values = _values(alert, decision, key, known)
         values["unjudged_at"] = alert.alert_at if now is None else None
         rowid = insert_signal(values, key.weak)
@@ -131,7 +132,7 @@ def _values(alert: Alert, decision: Decision, key: RepeatKey, known: snapshots.S
         "source": SOURCE,
         "dedupe_key": key.key,
         "weak_key": key.weak,
-        "status_reason": decision.reason,
+        "status_reason": decision.reason or alert.reason,
         "known_version": known.version,
         "registered_as": name if name and find(name) is not None else None,
     }

@@ -32,7 +32,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalEdit:
-    """A change; None leaves a field as it is. `said` repeats what the alert said and must be unchanged."""
+    """A change; None leaves a field as it is. `said` repeats what the alert said and must be unchanged.
+
+    `side` and `quantity` are what an executor trades instead of what the alert said; `reason` says in a few words why
+    the signal stands so.
+    """
 
     said: Mapping[str, Any]
     status: SignalStatus | None = None
@@ -41,6 +45,9 @@ class SignalEdit:
     leg_price1: Decimal | None = None
     leg_price2: Decimal | None = None
     error_text: str | None = None
+    side: Side | None = None
+    quantity: Decimal | None = None
+    reason: str | None = None
 
 
 MOST = Decimal(10) ** 12  # in size, of any price
@@ -62,15 +69,16 @@ def edit_signal(rowid: int, edit: SignalEdit, actor: str) -> Signal:
         changes = {
             name: getattr(edit, name) for name in FIELDS if getattr(edit, name) not in (None, getattr(signal, name))
         }
+        changes |= _other_terms(session, signal, edit)
         status = edit.status or SignalStatus(signal.status)
-        if not changes and status == signal.status:
+        if not changes and status == signal.status and edit.reason in (None, signal.status_reason):
             return signal  # what executors do: read, change nothing, put back
         if not signal.external:
             _edit_desk_signal(session, signal, status, changes, actor)
             return signal
         if signal.status == SignalStatus.FILLED:
             raise IllegalTransition("signal", signal.status, status)
-        record_move(session, signal, status, actor, **changes)
+        record_move(session, signal, status, actor, edit.reason, **changes)
         for name, value in changes.items():
             setattr(signal, name, value)
         reprice(signal)
@@ -157,13 +165,27 @@ def locked_signal(session: Session, rowid: int) -> Signal:
     return row
 
 
+def _other_terms(session: Session, signal: Signal, edit: SignalEdit) -> dict[str, Any]:
+    """Return what an executor trades otherwise than the alert said; raises Conflict where it is too late for that."""
+    terms: dict[str, Any] = {}
+    if edit.quantity is not None and edit.quantity not in (signal.quantity, signal.filled_quantity):
+        terms["quantity"] = edit.quantity
+    if edit.side is not None and edit.side != signal.side:
+        terms["side"] = edit.side
+    ordered = sa.select(sa.exists().where(Order.signal_id == signal.id))
+    if terms and (not signal.external or session.execute(ordered).scalar()):
+        names = " and ".join(sorted(terms))
+        raise Conflict(f"The {names} of the signal is on record, and does not change once it is ordered.")
+    return terms
+
+
 def record_move(
     session: Session, signal: Signal, status: SignalStatus, actor: str, why: str | None = None, **values: Any
 ) -> None:
     """Move the signal, and put the move with its values on the trace; raises IllegalTransition."""
     moves = status != signal.status
     text = f"{actor} set '{signal.status}' to '{status}'." if moves else f"{actor} changed the signal."
-    move_signal(session, signal, status, why if moves else signal.status_reason, actor)
+    move_signal(session, signal, status, why if moves or why is not None else signal.status_reason, actor)
     signal.trace = [*signal.trace, step("edit", True, text, **values)]
 
 

@@ -27,12 +27,16 @@ CRITICAL_HOURS = 24  # how long a signal that needs a person is pointed out
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalFilter:
-    """What to list: a stock's or pair's name, a status, times of receipt (UTC, `until` excluded)."""
+    """What to list: a stock's or pair's name, a status, times of receipt (UTC, `until` excluded).
+
+    `external`: those alone that an outside executor trades.
+    """
 
     name: str | None = None
     status: SignalStatus | None = None
     since: datetime | None = None
     until: datetime | None = None
+    external: bool = False
 
 
 def get_signal(rowid: int) -> Signal:
@@ -58,6 +62,8 @@ def list_signals(wanted: SignalFilter, limit: int | None, after: int | None = No
         query = query.where(Signal.name == wanted.name)
     if wanted.status is not None:
         query = query.where(Signal.status == wanted.status)
+    if wanted.external:
+        query = query.where(Signal.external)
     if wanted.since is not None:
         query = query.where(Signal.received_at >= wanted.since)
     if wanted.until is not None:

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from extensions import transaction
-from models import BrokerAccount, ForeignOrder, Position, PositionDifference, Signal
+from models import BrokerAccount, ForeignOrder, Position, PositionDifference, Signal, ToldPosition
 from tests.dashboard.support import plain_text, scalars
 from tests.dashboard.trading import account_said, add_drifted_pair, add_orphan, drift_state, journal, send
 from tests.support import book_rows
@@ -33,6 +33,24 @@ def test_what_the_broker_said_stands_above_the_books(app, member):
     text = plain_text(member.get("/positions"))
     for part in ("Cash 84,210.50 USD", "Buying power 168,421.00 USD", "Equity 101,733.12 USD", "Market open until"):
         assert part in text
+
+
+def told_position(app, symbol, quantity, **more):
+    account = book_rows.account_id(app, "external")
+    book_rows.add(app, ToldPosition(account_id=account, symbol=symbol, quantity=Decimal(quantity), **more))
+    return account
+
+
+def test_what_an_executor_tells_stands_under_its_account(app, member):
+    account = told_position(app, "LNT", "-131", average_cost=Decimal("46.021"), unrealised=Decimal(-117))
+    told_position(app, "AAPL", "10")
+    told_position(app, "GONE", "0")
+    make_stock(app, "AAPL", account="external")
+    book_rows.add(app, book_rows.position("AAPL", "10", "50", account_id=account))
+    text = plain_text(member.get("/positions"))
+    assert "LNT short 131 46.021 -117.00 flat 0" in text
+    assert "AAPL long 10 – not known its executor did not tell – not known its executor did not tell agree" in text
+    assert "GONE" not in text
 
 
 def test_trouble_at_the_broker_is_told(app, member):

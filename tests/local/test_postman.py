@@ -67,6 +67,7 @@ def test_it_is_a_collection_of_version_2_1():
         "What if",
         "Signals",
         "Outside executor",
+        "Version 4",
         "Execution",
         "By hand",
         "Brokerage accounts",

@@ -84,10 +84,45 @@ TABLE = {
     "GET /v3/users/<string:number_of_users>": ADMIN,
     "GET /v3/user/<string:username>": ADMIN,
     "DELETE /v3/user/<string:username>": ADMIN,
+    "POST /v4/webhook": OPEN,  # asks for the passphrase
+    "PUT /v4/webhook": FRESH,  # or the passphrase
+    "PUT /v4/signal/updateorder": OPEN,  # asks for the passphrase
+    "GET /v4/signal/<string:rowid>": READ,
+    "DELETE /v4/signal/<string:rowid>": ADMIN,
+    "GET /v4/signals/<string:number_of_items>": LIST,
+    "GET /v4/signals/status/<string:order_status>/<string:number_of_items>": LIST,
+    "GET /v4/signals/ticker/<string:ticker_name>/<string:number_of_items>": LIST,
+    "POST /v4/regticker": FRESH,
+    "PUT /v4/regticker": FRESH,
+    "GET /v4/tickers/<string:number_of_items>": LIST,  # what is held with a token only
+    "GET /v4/ticker/<string:symbol>": LIST,
+    "DELETE /v4/ticker/<string:symbol>": ADMIN,
+    "PUT /v4/ticker/updatepnl": OPEN,  # asks for the passphrase
+    "POST /v4/regpnl": OPEN,
+    "PUT /v4/regpnl": OPEN,
+    "GET /v4/pnl/<string:number_of_items>": LIST,  # money with a token only
+    "GET /v4/pnls/<string:number_of_items>": LIST,
+    "POST /v4/regpair": FRESH,
+    "PUT /v4/regpair": FRESH,
+    "GET /v4/pairs/<string:number_of_items>": READ,
+    "GET /v4/pair/<string:name>": READ,
+    "DELETE /v4/pair/<string:name>": ADMIN,
+    "POST /v4/reguser": ADMIN,
+    "PUT /v4/reguser": ADMIN,
+    "GET /v4/users/<string:number_of_users>": ADMIN,
+    "GET /v4/user/<string:username>": ADMIN,
+    "DELETE /v4/user/<string:username>": ADMIN,
+    "POST /v4/login": OPEN,
+    "POST /v4/logout": TOKEN,
+    "POST /v4/refresh": REFRESH,
 }
 
-BODIES = {"PUT /v3/webhook": {"rowid": 999999}}  # elsewhere an empty object: refused only once the caller may call
-ENDS_TOKENS = ("POST /v3/logout", "POST /v3/refresh")  # called last
+BODIES = {
+    f"PUT /{version}/webhook": {"rowid": 999999} for version in ("v3", "v4")
+}  # elsewhere an empty object: refused only once the caller may call
+# Called last, each kind once only: the second one's token would be dead.
+ENDS_TOKENS = ("POST /v3/logout", "POST /v3/refresh")
+AS_IN_V3 = ("POST /v4/logout", "POST /v4/refresh")
 
 NO_TOKEN = (401, {"message": "Request does not contain an access token.", "error": "authorization_required"})
 INVALID = (401, {"message": "The token is invalid.", "error": "token_invalid"})
@@ -143,7 +178,7 @@ def test_every_route_has_a_row(app):
         f"{verb} {rule}"
         for rule in app.url_map.iter_rules()
         for verb in rule.methods - {"HEAD", "OPTIONS"}
-        if str(rule).startswith(("/v3", "/healthz", "/readyz"))
+        if str(rule).startswith(("/v3", "/v4", "/healthz", "/readyz"))
     }
     assert served == set(TABLE)
 
@@ -151,9 +186,15 @@ def test_every_route_has_a_row(app):
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_is_let_in_and_refused_as_the_table_says(app, client, role):
     headers = headers_of(role, app, client)
-    routes = sorted(TABLE, key=lambda route: route in ENDS_TOKENS)
+    routes = sorted(TABLE.keys() - set(AS_IN_V3), key=lambda route: (route in ENDS_TOKENS, route))
     answers = {route: call(client, route, headers) for route in routes}
     assert answers == {route: expected(TABLE[route], role, open_reads=True) for route in routes}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("route", AS_IN_V3)
+def test_each_role_may_end_its_tokens_by_v4_as_by_v3(app, client, role, route):
+    assert call(client, route, headers_of(role, app, client)) == expected(TABLE[route], role, open_reads=True)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -26,6 +26,25 @@ BASES = {
     "PUT /v3/signal/updateorder": {
         "passphrase": PASSPHRASE, "order_id": 1, "stk_price": 1, "cancel": False, "partial": False, "order_contracts": 0,
     },
+    "POST /v4/webhook": {
+        "passphrase": PASSPHRASE, "ticker": "V", "order_action": "buy", "order_contracts": 100, "mar_pos": "long", "mar_pos_size": 1,
+        "bypass_ticker_status": True, "status_msg": "created due to sync",
+    },
+    "PUT /v4/webhook": {
+        "passphrase": PASSPHRASE, "rowid": 1, "order_status": ["created"], "order_id1": 1, "order_id2": 2, "price1": 1, "price2": 2,
+        "error_msg": "", "status_msg": "+synced(100->-5)", "order_contracts": 5, "ticker": "MA-3*V", "timestamp": "2025-11-20 14:30:00",
+    },
+    "PUT /v4/signal/updateorder": {
+        "passphrase": PASSPHRASE, "order_id": 1, "symbol": "MA", "price": 1, "filled_qty": 1, "cancel": False, "partial": False,
+        "order_contracts": 0,
+    },
+    "PUT /v4/ticker/updatepnl": {"passphrase": PASSPHRASE, "symbol": "LNT", "active_pos": 1, "active_cost": 1, "active_pnl": 1},
+    "POST /v4/regpnl": {"passphrase": PASSPHRASE, "timestamp": "2025-11-20 14:30:00", "NetLiquidation": 1, "DailyPnL": -1},
+    "PUT /v4/regpnl": {"passphrase": PASSPHRASE, "rowid": 1, "NetLiquidation": 1, "DailyPnL": -1},
+    "POST /v4/regticker": {
+        "symbol": "X", "sectype": "STK", "xch": "SMART", "prixch": "NYSE", "currency": "USD", "order_type": "MARKET", "active": 0,
+    },
+    "PUT /v4/regticker": {"symbol": "LNT", "xch": "SMART", "active": 1},
     "POST /v3/login": {"username": "admin", "password": "a wrong password", "expire": 10},
     "POST /v3/regstock": {
         "symbol": "X", "prixch": "SMART", "secxch": "ISLAND", "active": 0, "sectype": "STK", "currency": "USD", "order_type": "MARKET",
@@ -76,7 +95,10 @@ def test_no_body_breaks_anything(app, client, front_door, route):
         add("bert", keys=OTHER_KEYS)
     make_stock(app, "LNT", account="external")
     make_pair(app, "MA-V", "3", account="external")
-    store_alert(client, ticker="MA-3*V")
+    rowid = store_alert(client, ticker="MA-3*V")
+    if route == "PUT /v4/signal/updateorder":
+        sent = {"passphrase": PASSPHRASE, "rowid": rowid, "order_status": "created", "order_id1": 1, "order_id2": 2}
+        assert client.put("/v4/webhook", json=sent).status_code == 200
     headers = log_in(client)["headers"]
     verb, _, path = route.partition(" ")
 
