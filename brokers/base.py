@@ -1,14 +1,10 @@
-"""What the desk asks of a broker: one Protocol, and flags that are asked before anything is sent."""
+"""What the desk asks of a broker: one Protocol. What an account can do is asked before anything is sent."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from enum import Enum
 from typing import Protocol
 
 from brokers.errors import BrokerError
-from domain.enums import OrderType, TimeInForce
 from domain.messages import (
     AccountReport,
     AssetReport,
@@ -21,40 +17,9 @@ from domain.messages import (
     Replacement,
     SessionReport,
 )
+from domain.venue.capabilities import AccountCapabilities
 
 OrderAnswer = OrderReport | BrokerError  # what becomes of one order of several that are sent together
-
-
-class Identity(Enum):
-    """What a venue does with the id that the desk gives an order."""
-
-    UNIQUE = "unique"  # it finds orders by it and refuses a second one: what it does not know never arrived
-    ECHOED = "echoed"  # it tells it with the order, and would take a second one of the same id
-    LIKENESS = "likeness"  # it never tells it: an order is known by what it is, until the venue's own id is known
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a broker can do; an order beyond it is denied here and never sent."""
-
-    order_types: frozenset[OrderType]
-    times_in_force: frozenset[TimeInForce]
-    short_selling: bool
-    quantity_step: Decimal  # the smallest part of a share it trades; 1 = whole shares
-    identity: Identity  # only with UNIQUE ones may an order that is surely absent be sent again
-    attached_pair_hedge: bool  # leg 2 can be an order that follows the fills of leg 1
-    reverses_in_one_order: bool = True  # a long position can become a short one by one sale
-    coin_fee: Decimal = Decimal(0)  # at most this part of a coin that is bought is kept by the broker as its fee
-    # How long an order for parts of a share may live; coins are no shares.
-    fraction_times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
-    extended_hours: bool = False  # takes orders that trade before the opening and after the close
-    replaces_orders: bool = False  # a working order can be given other terms
-    settle_seconds: float  # how long an order may stay invisible after it was sent
-    poll_seconds: float  # how often working orders are asked for
-    is_remote: bool = False  # its calls cross a network, and are made in threads of their own
-    state_seconds: float = 5.0  # how often money, session and quotes are asked for
-    # How many orders one call of `submit_orders` takes; 1 = each has a call of its own, made beside the others.
-    batch_size: int = 1
 
 
 class StreamListener(Protocol):
@@ -90,7 +55,7 @@ class Broker(Protocol):
     """
 
     name: str
-    capabilities: Capabilities
+    capabilities: AccountCapabilities
 
     def submit_order(self, request: OrderRequest) -> OrderReport:
         """Send one order; the report carries the fills it already has."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from domain.enums import Environment
+from domain.venue.capabilities import AccountCapabilities
 
 if TYPE_CHECKING:
-    from brokers.base import Broker, Capabilities
+    from brokers.base import Broker
 
 HINT = 4  # characters of a credential by which people tell one from another
 
@@ -55,14 +56,15 @@ class BrokerSpec:
     """An adapter: its names, what its accounts are opened with, what it can do, and how to connect.
 
     `connect` takes the desk's settings and what the account is opened with; nothing is sent yet. Adapters are imported
-    by `connect` and `capabilities` only: their libraries may be large, or missing.
+    by `connect` only: their libraries may be large, or missing. `capabilities` asks nobody, so that what an account can
+    do is known where it is not connected: when a stock is registered, and in a what-if.
     """
 
     name: str
     title: str
     environments: tuple[EnvironmentSpec, ...]
     connect: Callable[[Any, Opening], Broker]
-    capabilities: Callable[[], Capabilities]
+    capabilities: Callable[[Environment], AccountCapabilities]
     credentials: tuple[CredentialField, ...] = ()
     where_from: str = ""  # where its credentials are made, for the page
 

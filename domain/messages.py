@@ -152,7 +152,10 @@ class PositionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReport:
-    """Money at the broker, in the account's currency; `blocked` says why it takes no orders, empty = it does."""
+    """Money at the broker, in the account's currency; `blocked` says why it takes no orders, empty = it does.
+
+    `cash_power` is what may be spent on things that are not bought on margin, `coins_blocked` why no coins are traded.
+    """
 
     account: str
     cash: Decimal
@@ -160,6 +163,9 @@ class AccountReport:
     at: datetime
     buying_power: Decimal
     equity: Decimal
+    cash_power: Decimal
+    may_short: bool
+    coins_blocked: str
     blocked: str = ""
     number: str = ""  # what the broker calls the account
 
@@ -169,7 +175,8 @@ class AssetReport:
     """What may be done with a symbol at the broker; steps in shares, 1 = whole shares only.
 
     `short_step` is the step of orders that open or enlarge a short position; None = as all others.
-    `always_open`: it trades day and night, whatever the session of the account says.
+    `always_open`: it trades day and night, whatever the session of the account says. `not_bought` says why nothing is
+    opened by a buy, empty = it may be. What is None is as for all of its class, and the class itself as registered.
     """
 
     symbol: str
@@ -179,6 +186,13 @@ class AssetReport:
     at: datetime
     short_step: Decimal | None = None
     always_open: bool = False
+    asset_class: AssetClass | None = None
+    price_step: Decimal | None = None
+    least_value: Decimal | None = None
+    least_quantity: Decimal | None = None
+    extended_fractions: bool = False  # parts of a share before the opening and after the close
+    overnight: bool = False  # it trades between the late and the early session too
+    not_bought: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,12 +213,16 @@ class QuoteReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionReport:
-    """Whether the market of this account takes orders now, and when that changes (None = never, or not known)."""
+    """Whether the market of this account takes orders now, and when that changes (None = never, or not known).
+
+    `is_overnight`: it is closed, and what trades overnight is traded now.
+    """
 
     is_open: bool
     at: datetime
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+    is_overnight: bool = False
 
     def has_turned(self, now: datetime) -> bool:
         """Return True if the market was to open, or to close, since this was said; then it says nothing of now."""

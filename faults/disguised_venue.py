@@ -25,8 +25,10 @@ from brokers.paper import tables
 from brokers.paper.spec import paper_settings
 from brokers.paper.venue import PaperVenue
 from brokers.spec import Opening
+from domain.enums import Environment
 from domain.errors import Conflict
 from domain.order_status import OrderStatus
+from domain.venue.capabilities import AccountCapabilities
 from extensions import db, reading, utc_now
 from faults.venues import DISGUISE, PaperSide, VenueOrder
 from models import Order
@@ -42,13 +44,16 @@ def put_on_disguise() -> None:
     name = os.environ.get(DISGUISE)
     if name is None:
         return
-    kind = DISGUISES[name]
+    kind: type[EchoingBroker | NamelessBroker] = DISGUISES[name]
+
+    def capabilities(_: Environment) -> AccountCapabilities:
+        return kind.capabilities
 
     def connect(config: Any, opening: Opening) -> EchoingBroker | NamelessBroker:
         return kind(PaperVenue(paper_settings(config)), opening.account)
 
     spec = registry.SPECS[PAPER]
-    registry.SPECS[PAPER] = replace(spec, connect=connect, capabilities=lambda: kind.capabilities)
+    registry.SPECS[PAPER] = replace(spec, connect=connect, capabilities=capabilities)
 
 
 class DisguisedSide(PaperSide):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +19,6 @@ from flask import Flask
 
 import app
 import worker
-from brokers.alpaca.broker import AlpacaBroker
-from brokers.alpaca.capabilities import CAPABILITIES
 from faults.disguised_venue import put_on_disguise
 from faults.tickets import Tickets
 from services import failpoints
@@ -46,7 +43,6 @@ def listen() -> None:
         if not hasattr(module, name):
             raise SystemExit(f"faults.launch: {module.__name__}.{name} is no more; tell SHORTER what took its place")
         setattr(module, name, value)
-    AlpacaBroker.capabilities = replace(CAPABILITIES, settle_seconds=8.0, poll_seconds=1.0, state_seconds=3.0)
     put_on_disguise()
     failpoints.install(Tickets(Path(os.environ[FOLDER])).reach)
 

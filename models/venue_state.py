@@ -22,10 +22,14 @@ class AccountState(Model):
     currency: Mapped[str | None] = mapped_column(sa.String(8))
     buying_power: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     equity: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    cash_power: Mapped[Decimal | None] = mapped_column(ExactDecimal)  # for what is not bought on margin
+    may_short: Mapped[bool | None]
+    coins_blocked: Mapped[str | None] = mapped_column(sa.String(255))
     blocked: Mapped[str | None] = mapped_column(sa.String(255))
     is_open: Mapped[bool | None]
     opens_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    is_overnight: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     polled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # one worker at a time polls
     synced_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # changes at the broker before it are booked
@@ -50,6 +54,13 @@ class AssetState(Model):
     quantity_step: Mapped[Decimal] = mapped_column(ExactDecimal)
     short_step: Mapped[Decimal | None] = mapped_column(ExactDecimal)  # of short sales; None = as all others
     always_open: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    asset_class: Mapped[str | None] = mapped_column(sa.String(16))  # as the broker says; None = as registered
+    price_step: Mapped[Decimal | None] = mapped_column(ExactDecimal)  # None, here and below: as all of its class
+    least_value: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    least_quantity: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    extended_fractions: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    overnight: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    not_bought: Mapped[str | None] = mapped_column(sa.String(255))  # why nothing is opened by a buy
     heard_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now())
 
 

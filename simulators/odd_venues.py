@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from brokers.base import Identity, OrderAnswer
+from brokers.base import OrderAnswer
 from brokers.errors import OrderRejected
 from brokers.paper.broker import PaperBroker
 from domain.messages import Found, OrderRef, OrderReport, OrderRequest
+from domain.venue.capabilities import Identity
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 SHOWN = timedelta(hours=24)

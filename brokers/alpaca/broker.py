@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import ROUND_DOWN
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from brokers.alpaca.capabilities import CAPABILITIES
+from brokers.alpaca.capabilities import capabilities
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.market import AlpacaMarket
 from brokers.alpaca.order_book import OrderBook
@@ -47,10 +47,10 @@ class AlpacaBroker:
     """The Broker of one account; calls make one attempt and end within ten seconds."""
 
     name = "alpaca"
-    capabilities = CAPABILITIES
 
     def __init__(self, settings: AlpacaSettings, account: str, clock: Clock = time) -> None:
         self._settings, self._account = settings, account
+        self.capabilities = capabilities(settings.environment)
         self._client = AlpacaClient(settings, clock, account)
         self._orders = OrderBook(self._client)
         self._market = AlpacaMarket(self._client, settings.feed)
@@ -118,6 +118,8 @@ class AlpacaBroker:
                 blocked.append(f"its status is {row.get('status')}")
             if cash is None or power is None or equity is None:
                 raise ValueError("no money is stated")
+            own = number(row.get("non_marginable_buying_power"))
+            coins = row.get("crypto_status")
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise BrokerUnavailable(f"Alpaca's account cannot be read ({e})") from e
         return AccountReport(
@@ -127,6 +129,9 @@ class AlpacaBroker:
             at=datetime.now(UTC),
             buying_power=power,
             equity=equity,
+            cash_power=max(cash, Decimal(0)) if own is None else own,
+            may_short=row.get("shorting_enabled") is True,
+            coins_blocked="" if coins == "ACTIVE" else f"its crypto_status is {coins}",
             blocked=", ".join(blocked),
             number=str(row.get("account_number") or ""),
         )

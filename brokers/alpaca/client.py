@@ -43,10 +43,19 @@ class AlpacaClient:
         self._refused_until = 0.0
         self._was_refused = False
 
-    def read(self, path: str, params: dict[str, Any] | None = None, *, priority: Priority = Priority.READ) -> Any:
+    def read(
+        self,
+        path: str,
+        params: dict[str, Any] | None = None,
+        *,
+        priority: Priority = Priority.READ,
+        version: str = "v2",
+    ) -> Any:
         """Return the answer to a GET of the trading API."""
         try:
-            answer = self._read(self._trading_budget, lambda: self._trading.get(path, params), priority)
+            answer = self._read(
+                self._trading_budget, lambda: self._trading.get(path, params, api_version=version), priority
+            )
         except AccessRefused as e:
             self._note_access(e)
             raise

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote as quoted
 
+from brokers.alpaca.asset_reports import asset_report, is_ptp, session_report
 from brokers.alpaca.client import AlpacaClient
 from brokers.alpaca.errors import BadRequest, NotFound
 from brokers.alpaca.rate_budget import Priority
@@ -20,7 +20,7 @@ from domain.messages import AssetReport, QuoteReport, SessionReport
 MOST_SINGLE = 20  # more assets than these are asked for as one list of all
 LIST_SECONDS = 30.0  # so long such a list answers for other assets too; a desk asks for what it trades in parts
 MOST_MISSING = 10  # of those that the list lacks are asked for singly at a time: orders need the requests
-STEP, WHOLE = Decimal("0.00000001"), Decimal(1)
+CLOCKS = "NYSE,BOATS"
 MOST_QUOTES = 100  # of one request
 REFUSED_SECONDS = 600.0  # so long the data service is not asked again for a symbol that it does not know
 
@@ -31,6 +31,8 @@ class AlpacaMarket:
     def __init__(self, client: AlpacaClient, feed: str) -> None:
         self._client, self._feed = client, feed
         self._lists: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {}  # by kind, and until when (monotonic)
+        self._has_phases = True
+        self._ptp: bool | None = None  # as the account is configured; None = not asked yet
         self._refused: dict[str, float] = {}  # symbols without quotes, and until when (monotonic) they are left out
 
     def assets(self, symbols: Sequence[str]) -> Mapping[str, AssetReport | None]:
@@ -40,7 +42,10 @@ class AlpacaMarket:
         few = len(able) <= MOST_SINGLE and not (able and {_kind(symbol) for symbol in able} <= self._lists.keys())
         found = {symbol: self._asset(symbol) for symbol in able} if few else self._all_assets(able)
         impossible = dict.fromkeys(symbol for symbol in symbols if not can_exist(symbol))
-        return impossible | {symbol: asset and _report(symbol, asset, now) for symbol, asset in found.items()}
+        return impossible | {
+            symbol: asset and asset_report(symbol, asset, now, takes_ptp=is_ptp(asset) and self._takes_ptp())
+            for symbol, asset in found.items()
+        }
 
     def quotes(self, symbols: Sequence[str]) -> Mapping[str, QuoteReport]:
         """Return the newest quotes; a symbol without one, or with an empty side, is left out."""
@@ -55,21 +60,21 @@ class AlpacaMarket:
         return found
 
     def session(self) -> SessionReport:
-        """Return whether the exchange is open."""
-        now = datetime.now(UTC)
-        clock = self._client.read("/clock", priority=Priority.NEEDED)
-        try:
-            is_open = clock["is_open"]
-            opens_at, closes_at = moment(clock.get("next_open")), moment(clock.get("next_close"))
-            at = moment(clock.get("timestamp")) or now
-        except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise BrokerUnavailable(f"Alpaca's clock cannot be read ({e})") from e
-        return SessionReport(
-            is_open=is_open is True,
-            at=at,
-            opens_at=None if is_open else opens_at,
-            closes_at=closes_at if is_open else None,
-        )
+        """Return whether the exchange is open, and whether the overnight session is on."""
+        if self._has_phases:
+            try:
+                answer = self._client.read("/clock", {"markets": CLOCKS}, priority=Priority.NEEDED, version="v3")
+                return session_report(answer)
+            except (NotFound, BadRequest):
+                self._has_phases = False  # the older clock does not know the night
+        return session_report(self._client.read("/clock", priority=Priority.NEEDED))
+
+    def _takes_ptp(self) -> bool:
+        """Return True if the account's owner has allowed partnerships whose sale is taxed, as most never do."""
+        if self._ptp is None:
+            told = self._client.read("/account/configurations", priority=Priority.NEEDED)
+            self._ptp = isinstance(told, dict) and told.get("ptp_no_exception_entry") is True
+        return self._ptp
 
     def _asset(self, symbol: str) -> dict[str, Any] | None:
         try:
@@ -125,26 +130,6 @@ class AlpacaMarket:
 
 def _kind(symbol: str) -> str:
     return "crypto" if is_coin(symbol) else "us_equity"
-
-
-def _report(symbol: str, asset: Mapping[str, Any], now: datetime) -> AssetReport:
-    coin = asset.get("class") == "crypto"
-    step = STEP if coin or asset.get("fractionable") else WHOLE
-    try:
-        increment = number(asset.get("min_trade_increment")) if coin else None
-    except ValueError as e:
-        raise BrokerUnavailable(f"Alpaca's word on {symbol} cannot be read ({e})") from e
-    # What is hard to borrow needs a locate first, which the desk does not arrange.
-    easy = asset.get("borrow_status", "easy_to_borrow") == "easy_to_borrow" and asset.get("easy_to_borrow") is not False
-    return AssetReport(
-        symbol=symbol,
-        tradable=asset.get("tradable") is True and asset.get("status") == "active",
-        shortable=asset.get("shortable") is True and easy and not coin,
-        quantity_step=max(step, increment or step),
-        at=now,
-        short_step=None if coin else WHOLE,  # fractions of a share cannot be sold short
-        always_open=coin,
-    )
 
 
 def _quote(symbol: str, raw: Any, source: str) -> QuoteReport | None:

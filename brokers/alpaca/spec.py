@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from brokers.alpaca.capabilities import capabilities
 from brokers.alpaca.settings import AlpacaSettings
 from brokers.spec import BrokerSpec, CredentialField, EnvironmentSpec, Opening
 from domain.enums import Environment
 
 if TYPE_CHECKING:
-    from brokers.base import Broker, Capabilities
+    from brokers.base import Broker
 
 
 def _connect(config: Any, opening: Opening) -> Broker:
@@ -25,12 +26,6 @@ def _connect(config: Any, opening: Opening) -> Broker:
         on_trial=opening.on_trial,
     )
     return AlpacaBroker(settings, opening.account)
-
-
-def _capabilities() -> Capabilities:
-    from brokers.alpaca.capabilities import CAPABILITIES
-
-    return CAPABILITIES
 
 
 ALPACA = BrokerSpec(
@@ -61,5 +56,5 @@ ALPACA = BrokerSpec(
     where_from="The keys are made at alpaca.markets: log in, choose the paper or the live account, then “API Keys”. "
     "The secret key is shown there only once. The keys of paper do not open live, nor those of live paper.",
     connect=_connect,
-    capabilities=_capabilities,
+    capabilities=capabilities,
 )

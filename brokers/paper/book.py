@@ -40,20 +40,24 @@ class Book:
     def meet(self, symbol: str, quote: Quote) -> None:
         """Fill the working orders of `symbol` that a new quote crosses."""
         for order in self._each(order_rows.WAITING, symbol=symbol):
-            before = len(order.fills), order.held, order.closed_at
+            before = len(order.fills), order.held, order.closed_at, order.triggered
             order.enter(quote, control_rows.session(self.connection), self.settings, self.now)
-            if (len(order.fills), order.held, order.closed_at) != before:
+            if (len(order.fills), order.held, order.closed_at, order.triggered) != before:
                 self.save(order, new_fills=len(order.fills) - before[0])
 
-    def reopen(self, session: Session) -> None:
-        """Let the orders that wait for the market wait for its new opening, or trade if it is open now."""
+    def reopen(self, session: Session, was: Session) -> None:
+        """Let the orders that wait for the market wait for its new opening, or trade if it is open now.
+
+        Those for the opening or the close trade if it `was` closed, or open, until now.
+        """
         for order in self._each(order_rows.HELD):
-            order.due_at = self.now if session.is_open_at(self.now) else session.opens_after(self.now)
+            order.due_at = order.waits_until(session, self.now, was)
             order_rows.save(self.connection, order)
         self.catch_up()
 
     def force(self, order: Order, quantity: Decimal) -> None:
         """Fill `quantity` now at the quote, the alert's price or the limit; OrderRejected without any."""
+        order.triggered = order.stop_price is not None
         price = order.price(control_rows.quote(self.connection, order.symbol), self.settings.slippage_bps)
         if price is None and order.limit_price is not None:
             price = Price(order.limit_price, synthetic=True)

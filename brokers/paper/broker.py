@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from brokers.base import Capabilities, Identity, OrderAnswer, Stream, StreamListener
+from brokers.base import OrderAnswer, Stream, StreamListener
 from brokers.errors import BrokerError, OrderRejected, OutcomeUnknown
-from brokers.paper.orders import ORDER_TYPES, TIMES_IN_FORCE, is_text
 from brokers.paper.placing.context import DuplicateOrderId
-from brokers.paper.pricing import STEP
+from brokers.paper.rules.capabilities import BATCH_SIZE, CAPABILITIES
+from brokers.paper.rules.requests import is_text
 from brokers.paper.venue import PaperVenue
 from domain.messages import (
     AccountReport,
@@ -22,24 +22,12 @@ from domain.messages import (
     SessionReport,
 )
 
-BATCH_SIZE = 64
-
 
 class PaperBroker:
     """The Broker of one account; the venue makes single attempts with time-outs of its own."""
 
     name = "paper"
-    capabilities = Capabilities(
-        order_types=ORDER_TYPES,
-        times_in_force=TIMES_IN_FORCE,
-        short_selling=True,
-        quantity_step=STEP,
-        identity=Identity.UNIQUE,
-        attached_pair_hedge=True,
-        settle_seconds=2.0,
-        poll_seconds=1.0,
-        batch_size=BATCH_SIZE,
-    )
+    capabilities = CAPABILITIES
 
     def __init__(self, venue: PaperVenue, account: str) -> None:
         if not is_text(account):

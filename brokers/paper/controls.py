@@ -7,8 +7,8 @@ from brokers.paper import control_rows, holding_rows
 from brokers.paper.access import Access
 from brokers.paper.instructions import Instruction
 from brokers.paper.market import Asset, Session
-from brokers.paper.orders import MAX_TEXT, is_text
 from brokers.paper.pricing import LARGEST, STEP, Quote, is_exact
+from brokers.paper.rules.requests import MAX_TEXT, is_text
 
 
 class Controls(Access):
@@ -72,16 +72,18 @@ class Controls(Access):
         new = Session(is_open=is_open, opens_at=opens_at, closes_at=closes_at)
         new.check(self._clock())
         with self._all_locked() as (connection, books):
+            was = control_rows.session(connection)
             control_rows.save_session(connection, new)
             for book in books:
-                book.reopen(new)
+                book.reopen(new, was)
 
     def forget_session(self) -> None:
         """Let the market be open always, and the orders that wait for it trade."""
         with self._all_locked() as (connection, books):
+            was = control_rows.session(connection)
             control_rows.delete_session(connection)
             for book in books:
-                book.reopen(Session())
+                book.reopen(Session(), was)
 
     def block(self, account: str, reason: str) -> None:
         """Refuse the account's orders from now on, for `reason`; what works goes on, cancels are taken."""

@@ -7,8 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 
 from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OutcomeUnknown
-from brokers.paper.orders import Order, is_text
+from brokers.paper.orders import Order
 from brokers.paper.pricing import LARGEST, is_exact
+from brokers.paper.rules.requests import is_text
 from domain.messages import OrderReport
 
 

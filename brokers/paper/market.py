@@ -67,6 +67,15 @@ class Session:
         ]
         return max(changes)[1] if changes else self.is_open
 
+    @property
+    def is_always_open(self) -> bool:
+        """Return True if it never closes, so that it has no opening and no close either."""
+        return self.is_open and self.opens_at is None and self.closes_at is None
+
+    def closes_after(self, moment: datetime) -> datetime | None:
+        """Return when it closes next; None = nobody knows."""
+        return _ahead(self.closes_at, moment)
+
     def opens_after(self, moment: datetime) -> datetime | None:
         """Return when it opens next; None = nobody knows."""
         return _ahead(self.opens_at, moment)

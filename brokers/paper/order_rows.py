@@ -37,7 +37,7 @@ FOLLOWERS = ALL.where(OF_ACCOUNT, WORKS, orders.c.attached_to == bindparam("clie
 ANY_DUE = select(orders.c.id).where(OF_ACCOUNT, WORKS, IS_DUE).limit(1)
 _INSERT = orders.insert().returning(orders.c.client_order_id, orders.c.id)
 _SAVE = update(orders).where(orders.c.id == bindparam("order_id"))
-_CHANGING = ("status", "reason", "next_fill", "changed_at", "due_at", "expires_at", "closed_at", "held")
+_CHANGING = ("status", "reason", "next_fill", "changed_at", "due_at", "expires_at", "closed_at", "held", "triggered")
 
 
 def is_any_due(connection: Connection, account: str, now: datetime) -> bool:
@@ -91,6 +91,8 @@ def _row(order: Order) -> dict[str, Any]:
         "visible_at": order.visible_at,
         "attached_to": order.attached_to,
         "hedge_ratio": order.hedge_ratio,
+        "stop_price": order.stop_price,
+        "extended_hours": order.extended_hours,
         **_changing(order),
     }
 
@@ -123,4 +125,7 @@ def _order(row: RowMapping) -> Order:
         held=bool(row["held"]),
         attached_to=row["attached_to"],
         hedge_ratio=row["hedge_ratio"],
+        stop_price=row["stop_price"],
+        triggered=bool(row["triggered"]),
+        extended_hours=bool(row["extended_hours"]),
     )

@@ -1,7 +1,7 @@
 """The life of one paper order. Pure: the moment is passed in."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, localcontext
 
 from brokers.errors import OrderRejected
@@ -10,22 +10,17 @@ from brokers.paper.market import Session
 from brokers.paper.positions import commission_of
 from brokers.paper.pricing import (
     EXACT,
-    LARGEST,
     Price,
     Quote,
     alert_leg_price,
-    is_exact,
     limit_price,
     market_price,
 )
+from brokers.paper.rules.requests import AT_ONCE, AUCTIONS, check_request, end_of_day
 from brokers.paper.settings import PaperSettings
 from domain.enums import OrderType, Side, TimeInForce
 from domain.messages import FillReport, OrderReport, OrderRequest
 from domain.order_status import OrderStatus
-
-ORDER_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
-TIMES_IN_FORCE = frozenset({TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC})
-MAX_TEXT = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +63,9 @@ class Order:
     held: bool = False  # it waits for the market to open; due_at says when, None = nobody knows
     attached_to: str | None = None  # client order id of leg 1
     hedge_ratio: Decimal | None = None
+    stop_price: Decimal | None = None
+    triggered: bool = False  # a quote has come to its stop
+    extended_hours: bool = False  # it trades while the market is closed too
     lead: Lead | None = None  # not stored: whoever lets it trade looks it up first
     fills: list[Fill] = field(default_factory=list)
 
@@ -91,6 +89,11 @@ class Order:
             return Decimal(0)
         return self.lead.owes(self.hedge_ratio, self.quantity, self.filled)
 
+    @property
+    def worst_price(self) -> Decimal | None:
+        """Return what a share of it counts for as long as it works: its limit, else its stop; None = the market."""
+        return self.stop_price if self.limit_price is None else self.limit_price
+
     def as_lead(self, step: Decimal) -> Lead:
         """Return what an order that is attached to this one needs to know; `step` of its own symbol."""
         is_complete = self.status is OrderStatus.FILLED
@@ -99,13 +102,17 @@ class Order:
 
     def price(self, quote: Quote | None, slippage_bps: Decimal) -> Price | None:
         """Return what it trades at now, None = it has to wait."""
+        if self.stop_price is not None and not self.triggered:
+            return None
         if self.limit_price is not None:
             return limit_price(self.side, self.limit_price, quote, self.alert_price)
         return market_price(self.side, quote, self.alert_price, slippage_bps)
 
     def enter(self, quote: Quote | None, session: Session, settings: PaperSettings, at: datetime) -> None:
-        """Trade at `at` if the market is open then, else wait for its opening."""
-        if session.is_open_at(at):
+        """Trade at `at` if the market is open then, else wait for its opening; one for an auction waits for that."""
+        if self.time_in_force in AUCTIONS and not session.is_always_open:
+            self.held, self.due_at = True, self.waits_until(session, at)
+        elif session.is_open_at(at) or self.extended_hours:
             self.held = False
             if self.time_in_force is TimeInForce.DAY and self.expires_at is None:
                 self.expires_at = end_of_day(at)  # its day is the one on which the market opens
@@ -119,7 +126,17 @@ class Order:
         if not self.wanted:
             self.settle_attached(at)
         if self.closed_at is None:
-            self.held, self.due_at = True, session.opens_after(at)
+            self.held, self.due_at = True, self.waits_until(session, at)
+
+    def waits_until(self, session: Session, at: datetime, was: Session | None = None) -> datetime | None:
+        """Return when one that waits for the market trades, None = nobody knows; `was` is the session up to now."""
+        if session.is_always_open:
+            return at
+        is_open, was_open = session.is_open_at(at), was is not None and was.is_open_at(at)
+        if self.time_in_force is TimeInForce.CLS:
+            return at if was_open and not is_open else session.closes_after(at)
+        opens = is_open and (self.time_in_force is not TimeInForce.OPG or (was is not None and not was_open))
+        return at if opens else session.opens_after(at)
 
     def follow(self, quote: Quote | None, session: Session, settings: PaperSettings, at: datetime) -> None:
         """Do what a change of leg 1 at `at` calls for, unless it trades only later."""
@@ -130,17 +147,26 @@ class Order:
 
     def trade(self, quote: Quote | None, settings: PaperSettings, at: datetime) -> None:
         """Fill what can be filled at `at`; what an IOC order, or leg 2 of an ended leg 1, has left then ends."""
+        self.look_at_stop(quote)
         wanted = self.wanted
+        if self.time_in_force is TimeInForce.FOK and self.next_fill is not None and self.next_fill < wanted:
+            wanted = Decimal(0)
         if wanted and (price := self.price(quote, settings.slippage_bps)) is not None:
             self.fill(min(wanted, self.next_fill or wanted), price, settings.commission, at)
             self.next_fill = None
         self.settle_ioc(at)
         self.settle_attached(at)
 
+    def look_at_stop(self, quote: Quote | None) -> None:
+        """Let a quote that has come to the stop price trigger the order; without a quote it waits."""
+        if self.stop_price is not None and quote is not None and not self.triggered:
+            touch = quote.touch(self.side)
+            self.triggered = touch >= self.stop_price if self.side is Side.BUY else touch <= self.stop_price
+
     def settle_ioc(self, at: datetime) -> None:
-        """Let an IOC order that still works expire; leg 2 may wait as long as leg 1 does."""
-        if self.time_in_force is TimeInForce.IOC and self.attached_to is None and self.closed_at is None:
-            self.close(OrderStatus.EXPIRED, at, "immediate or cancel")
+        """Let an order that trades at once or never expire; leg 2 may wait as long as leg 1 does."""
+        if self.time_in_force in AT_ONCE and self.attached_to is None and self.closed_at is None:
+            self.close(OrderStatus.EXPIRED, at, AT_ONCE[self.time_in_force])
 
     def settle_attached(self, at: datetime) -> None:
         """Cancel what leg 2 has left once leg 1 ended without being filled."""
@@ -173,7 +199,10 @@ class Order:
             and (self.expires_at is None or self.due_at < self.expires_at)
         ):
             due_at, self.due_at = self.due_at, None
-            self.enter(quote, session, settings, due_at)
+            if self.held and self.time_in_force in AUCTIONS:
+                self.trade(quote, settings, due_at)
+            else:
+                self.enter(quote, session, settings, due_at)
         if self.closed_at is None and self.expires_at is not None and self.expires_at <= now:
             self.close(OrderStatus.EXPIRED, self.expires_at, "end of the day")
         self.changed_at = now  # those who ask for changes since an earlier answer must see it
@@ -221,7 +250,7 @@ def new_order(
 
     A market order trades at the quote, else at the alert's price, else at `last_price`, that of the last fill.
     """
-    _check(request)
+    check_request(request)
     needs_price = request.order_type is OrderType.MARKET and quote is None
     try:
         alert_price = alert_leg_price(request.alert_price, settings.reference_price)
@@ -233,6 +262,7 @@ def new_order(
         if last_price is None:
             raise OrderRejected("no price")
         alert_price = Price(last_price, synthetic=True)
+    trades_now = session.is_open_at(at) or request.extended_hours
     return Order(
         account=request.account,
         client_order_id=request.client_order_id,
@@ -241,11 +271,13 @@ def new_order(
         quantity=request.quantity,
         order_type=request.order_type,
         time_in_force=request.time_in_force,
-        limit_price=request.limit_price if request.order_type is OrderType.LIMIT else None,
+        limit_price=request.limit_price if request.order_type.has_limit else None,
+        stop_price=request.stop_price if request.order_type.has_stop else None,
+        extended_hours=request.extended_hours,
         alert_price=alert_price,
         status=OrderStatus.ACCEPTED,
         changed_at=at,
-        expires_at=end_of_day(at) if request.time_in_force is TimeInForce.DAY and session.is_open_at(at) else None,
+        expires_at=end_of_day(at) if request.time_in_force is TimeInForce.DAY and trades_now else None,
         attached_to=request.attached_to,
         hedge_ratio=None if request.attached_to is None else request.hedge_ratio,
     )
@@ -258,33 +290,3 @@ def lead_of(leg1: Order | None, step: Decimal) -> Lead:
     if leg1.attached_to is not None:
         raise OrderRejected("attached to an order that is attached itself")
     return leg1.as_lead(step)
-
-
-def end_of_day(at: datetime) -> datetime:
-    """Return the next midnight UTC, when DAY orders end: this venue is open all day."""
-    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-
-
-def is_text(text: str) -> bool:
-    """Return True if `text` can be an id or a symbol: 1 to 128 printable characters."""
-    return 0 < len(text) <= MAX_TEXT and text.isprintable()
-
-
-def is_amount(value: Decimal) -> bool:
-    """Return True if `value` can be a quantity or a price: above 0, not too large, with at most 8 decimals."""
-    return is_exact(value) and 0 < value < LARGEST
-
-
-def _check(request: OrderRequest) -> None:
-    if request.order_type not in ORDER_TYPES:
-        raise OrderRejected(f"order type {request.order_type} is not supported")
-    if request.time_in_force not in TIMES_IN_FORCE or request.extended_hours:
-        raise OrderRejected(
-            "extended hours are not supported" if request.extended_hours else "time in force is not supported"
-        )
-    if not is_amount(request.quantity):
-        raise OrderRejected("quantity must be above 0 and below 1000000000000, with at most 8 decimals")
-    if request.order_type is OrderType.LIMIT and (request.limit_price is None or not is_amount(request.limit_price)):
-        raise OrderRejected("limit price must be above 0 and below 1000000000000, with at most 8 decimals")
-    if request.attached_to is not None and (request.hedge_ratio is None or not is_amount(request.hedge_ratio)):
-        raise OrderRejected("hedge ratio must be above 0 and below 1000000000000, with at most 8 decimals")

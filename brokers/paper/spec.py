@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from brokers.paper.rules.capabilities import CAPABILITIES
 from brokers.paper.settings import PaperSettings
 from brokers.spec import BrokerSpec, EnvironmentSpec, Opening
 from domain.enums import Environment
 
 if TYPE_CHECKING:
-    from brokers.base import Broker, Capabilities
+    from brokers.base import Broker
 
 
 def paper_settings(config: Any) -> PaperSettings:
@@ -31,16 +32,10 @@ def _connect(config: Any, opening: Opening) -> Broker:
     return PaperBroker(PaperVenue(paper_settings(config)), opening.account)
 
 
-def _capabilities() -> Capabilities:
-    from brokers.paper.broker import PaperBroker
-
-    return PaperBroker.capabilities
-
-
 PAPER = BrokerSpec(
     name="paper",
     title="The built-in paper broker",
     environments=(EnvironmentSpec(value=Environment.PAPER, label="Paper", text="Play money, on this machine."),),
     connect=_connect,
-    capabilities=_capabilities,
+    capabilities=lambda _: CAPABILITIES,
 )

@@ -66,6 +66,9 @@ orders = Table(
     Column("held", Boolean),  # it waits for the market to open
     Column("attached_to", Text),  # client order id of leg 1
     Column("hedge_ratio", Amount),
+    Column("stop_price", Amount),
+    Column("triggered", Boolean),  # a quote has come to its stop
+    Column("extended_hours", Boolean),
     UniqueConstraint("account", "client_order_id"),  # for ever: rows are never deleted
     Index("orders_changed", "account", "changed_at"),
     Index("orders_working", "account", sqlite_where=STILL_WORKING, postgresql_where=STILL_WORKING),

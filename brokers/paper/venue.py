@@ -14,10 +14,11 @@ from brokers.paper.controls import Controls
 from brokers.paper.instructions import Answer, Kind
 from brokers.paper.margin import worth_of
 from brokers.paper.market import Asset
-from brokers.paper.orders import MAX_TEXT, Order, is_text
+from brokers.paper.orders import Order
 from brokers.paper.placing.reads import read_context
 from brokers.paper.placing.writes import store
 from brokers.paper.pricing import is_exact
+from brokers.paper.rules.requests import MAX_TEXT, is_text
 from brokers.paper.store import RowRefused
 from brokers.paper.worth_rows import worth
 from domain.messages import (
@@ -123,6 +124,9 @@ class PaperVenue(Controls):
             at=now,
             buying_power=money.buying_power(self._settings.leverage),
             equity=money.equity,
+            cash_power=money.buying_power(self._settings.leverage),
+            may_short=True,
+            coins_blocked="",
             blocked=blocked,
         )
 

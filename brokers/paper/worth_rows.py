@@ -24,6 +24,7 @@ _WORKING = """
         o.quantity - coalesce((SELECT sum(f.quantity) FROM paper.fills f WHERE f.order_id = o.id), 0) AS quantity,
         coalesce(
             o.limit_price,
+            o.stop_price,
             coalesce(CASE o.side WHEN 'buy' THEN q.ask ELSE q.bid END, o.alert_price)
                 * CASE o.side WHEN 'buy' THEN CAST(:buying AS numeric) ELSE CAST(:selling AS numeric) END,
             0
@@ -89,6 +90,7 @@ _ORDERS = (
         orders.c.side,
         orders.c.quantity,
         orders.c.limit_price,
+        orders.c.stop_price,
         orders.c.alert_price,
         quotes.c.bid,
         quotes.c.ask,
@@ -184,5 +186,6 @@ def _working(
     for key, row in rows.items():
         side = Side(row.side)
         quote = None if row.bid is None else Quote(row.bid, row.ask)
-        price = resting_price(side, row.limit_price, quote, row.alert_price, settings.slippage_bps)
+        worst = row.stop_price if row.limit_price is None else row.limit_price
+        price = resting_price(side, worst, quote, row.alert_price, settings.slippage_bps)
         yield row.symbol, side, left[key], price

@@ -105,13 +105,13 @@ def _sellable(request: Request, context: PlanContext) -> Decimal:
     held = context.lane.legs[0].held
     if (
         request.side is not Side.SELL
-        or not broker.coin_fee
+        or not broker.able.coin_fee
         or not 0 < held < asked
         or not broker.is_always_open(symbol)
     ):
         return asked
     left = held - held % broker.step_of(symbol)
-    return left if left > 0 and asked - held <= max(context.fees_on_record, asked * broker.coin_fee) else asked
+    return left if left > 0 and asked - held <= max(context.fees_on_record, asked * broker.able.coin_fee) else asked
 
 
 def _wait(

@@ -25,8 +25,9 @@ from domain.intake import Decision
 from domain.lanes.position_reversal import AccountHolding
 from domain.lanes.values import Kind, Lane
 from domain.order_status import SignalStatus
-from domain.preflight import BrokerFacts
 from domain.trace import step
+from domain.venue.costs import NO_COSTS, Costs
+from domain.venue.order_plans import BrokerFacts
 
 ZERO = Decimal(0)
 Steps = list[dict[str, Any]]
@@ -170,7 +171,7 @@ class Planned:
     timeout: int | None = None
     lead: int = 1
     not_after: datetime | None = None
-    cost: Decimal = ZERO
+    cost: Costs = NO_COSTS
     waits: bool = False  # for orders of others, which are about to trade what it would close
     left_out: str | None = None
     passes: tuple[int, ...] = ()

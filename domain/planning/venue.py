@@ -12,7 +12,10 @@ from domain.lanes.leg import LegPlan
 from domain.lanes.position_reversal import AccountHolding, Parts, replanned, split
 from domain.order_status import SignalStatus
 from domain.planning.values import ZERO, Held, PlanContext, PlanLeg, Planned, Refused, Request, Steps, note
-from domain.preflight import LegOrderPlan, cost, preflight
+from domain.preflight import preflight
+from domain.venue.money import costs
+from domain.venue.order_plans import LegOrderPlan
+from domain.venue.prices import aligned
 
 LOOK_AGAIN = timedelta(seconds=1)  # a held signal whose market was to be open by now, for clocks differ
 
@@ -24,11 +27,12 @@ def check_venue(request: Request, context: PlanContext, plan: Planned) -> Planne
         text = f"Live trading is not switched on for the account {request.account}; an admin does that on Accounts."
         steps.append(note("live trading", False, text, account=request.account))
         return Refused(status=SignalStatus.ERROR, reason="live trading is off", text=text, steps=steps)
+    plan = _in_price_steps(context, plan, steps)
     orders = [_order_plan(request, context, leg) for leg in plan.legs]
     answer = preflight(orders, context.broker, context.now)
     steps += answer.steps
     if answer.refusal is None:
-        return _in_parts(context, replace(plan, steps=steps, cost=cost(orders)))
+        return _in_parts(context, replace(plan, steps=steps, cost=costs(orders, context.broker)))
     reason, text = answer.refusal
     if not answer.is_closed:
         return Refused(status=SignalStatus.ERROR, reason=reason, text=text, steps=steps)
@@ -37,6 +41,23 @@ def check_venue(request: Request, context: PlanContext, plan: Planned) -> Planne
         until = max(answer.opens_at, context.now + LOOK_AGAIN)
         return Held(until=until, reason=reason, kind=plan.kind, steps=steps)
     return Refused(status=SignalStatus.CANCELED, reason=reason, text=text, steps=steps)
+
+
+def _in_price_steps(context: PlanContext, plan: Planned, steps: Steps) -> Planned:
+    """Return the plan with limits and stops as the venue takes them; the trace says what was rounded."""
+    legs = []
+    for leg in plan.legs:
+        broker, symbol, side, asked = context.broker, leg.symbol, leg.side, leg.terms
+        limit = aligned(broker, symbol, side, asked.limit_price, stop=False)
+        stop = aligned(broker, symbol, side, asked.stop_price, stop=True)
+        terms = replace(asked, limit_price=limit, stop_price=stop)
+        for was, price in ((asked.limit_price, limit), (asked.stop_price, stop)):
+            if was is not None and price is not None and was != price:
+                said = f"The price {plain_text(was)} of {symbol} is sent as {plain_text(price)}"
+                text = f"{said}: the broker takes no finer one."
+                steps.append(note("price step", True, text, asked=was, price=price))
+        legs.append(replace(leg, terms=terms))
+    return replace(plan, legs=tuple(legs))
 
 
 def _order_plan(request: Request, context: PlanContext, leg: PlanLeg) -> LegOrderPlan:
@@ -65,7 +86,7 @@ def _price(request: Request, context: PlanContext, leg: PlanLeg) -> Decimal | No
 
 def _in_parts(context: PlanContext, plan: Planned) -> Planned | Refused:
     """Let a leg that turns the account's position round be traded by two orders, where the venue asks for that."""
-    if context.broker.reverses_in_one_order:
+    if context.broker.able.reverses_in_one_order:
         return plan
     for leg in plan.legs:
         holding = context.holdings.get(leg.symbol, AccountHolding(ZERO))

@@ -7,13 +7,16 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from domain.enums import Activity
+from domain.enums import Activity, AssetClass
 from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
 from extensions import insert_or_update, reading, transaction, utc_now
 from models import AccountState, AssetState, Instrument, Order, Pair, Position, Quote
 from models.order import OPEN
 
-ASSET_COLUMNS = ("tradable", "shortable", "quantity_step", "short_step", "always_open", "heard_at")
+ASSET_COLUMNS = (
+    "tradable", "shortable", "quantity_step", "short_step", "always_open", "asset_class", "price_step", "least_value",
+    "least_quantity", "extended_fractions", "overnight", "not_bought", "heard_at",
+)  # fmt: skip
 QUOTE_COLUMNS = ("bid", "ask", "source", "at", "heard_at")
 
 
@@ -44,10 +47,14 @@ def keep_account(
             "currency": account.currency,
             "buying_power": account.buying_power,
             "equity": account.equity,
+            "cash_power": account.cash_power,
+            "may_short": account.may_short,
+            "coins_blocked": account.coins_blocked[:255],
             "blocked": account.blocked[:255],
             "is_open": state.is_open,
             "opens_at": state.opens_at,
             "closes_at": state.closes_at,
+            "is_overnight": state.is_overnight,
             "heard_at": utc_now(),
         }
     set_state(account_id, **values)
@@ -71,10 +78,68 @@ def keep_assets(account_id: int, assets: Mapping[str, AssetReport | None]) -> No
             "quantity_step": asset.quantity_step if asset else Decimal(1),
             "short_step": asset.short_step if asset else None,
             "always_open": asset is not None and asset.always_open,
+            "asset_class": asset.asset_class if asset else None,
+            "price_step": asset.price_step if asset else None,
+            "least_value": asset.least_value if asset else None,
+            "least_quantity": asset.least_quantity if asset else None,
+            "extended_fractions": asset is not None and asset.extended_fractions,
+            "overnight": asset is not None and asset.overnight,
+            "not_bought": asset.not_bought[:255] if asset else None,
         }
         for symbol, asset in sorted(assets.items())
     ]
     _keep(AssetState, rows, ASSET_COLUMNS)
+
+
+def account_of(state: AccountState | None) -> AccountReport | None:
+    """Return what was kept of an account; None = its broker has said nothing yet."""
+    if state is None or state.heard_at is None or state.cash is None:
+        return None
+    return AccountReport(
+        account="",
+        cash=state.cash,
+        currency=state.currency or "",
+        at=state.heard_at,
+        buying_power=state.buying_power or Decimal(0),
+        equity=state.equity or Decimal(0),
+        cash_power=state.cash_power or Decimal(0),
+        may_short=state.may_short is True,
+        coins_blocked=state.coins_blocked or "",
+        blocked=state.blocked or "",
+    )
+
+
+def session_of(state: AccountState | None) -> SessionReport | None:
+    """Return what was kept of the market's session; None = the broker has said nothing yet."""
+    if state is None or state.heard_at is None or state.is_open is None:
+        return None
+    return SessionReport(
+        is_open=state.is_open,
+        at=state.heard_at,
+        opens_at=state.opens_at,
+        closes_at=state.closes_at,
+        is_overnight=state.is_overnight,
+    )
+
+
+def asset_of(row: AssetState) -> AssetReport:
+    """Return what was kept of an asset."""
+    return AssetReport(
+        symbol=row.symbol,
+        tradable=row.tradable,
+        shortable=row.shortable,
+        quantity_step=row.quantity_step,
+        at=row.heard_at,
+        short_step=row.short_step,
+        always_open=row.always_open,
+        asset_class=AssetClass(row.asset_class) if row.asset_class else None,
+        price_step=row.price_step,
+        least_value=row.least_value,
+        least_quantity=row.least_quantity,
+        extended_fractions=row.extended_fractions,
+        overnight=row.overnight,
+        not_bought=row.not_bought or "",
+    )
 
 
 def keep_quotes(account_id: int, quotes: Iterable[QuoteReport]) -> None:

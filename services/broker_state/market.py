@@ -9,13 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from enum import Enum
-from typing import Any
 
-from brokers.base import Broker, Capabilities
+from brokers.base import Broker
 from brokers.errors import BrokerError, BrokerUnavailable, RateLimited
-from domain.preflight import BrokerFacts
+from domain.venue.costs import Costs
+from domain.venue.order_plans import BrokerFacts
 from services.broker_state import account_state
 from services.broker_state.fetch import (
     BrokerState,
@@ -50,21 +49,6 @@ class NotKnown(Exception):
     def __init__(self, account_id: int, symbols: Sequence[str], quotes: Need, *, holdings: bool = False) -> None:
         super().__init__(f"account {account_id}: {', '.join(symbols)}")
         self.account_id, self.symbols, self.quotes, self.holdings = account_id, symbols, quotes, holdings
-
-
-def broker_facts(able: Capabilities, **heard: Any) -> BrokerFacts:
-    """Return what a broker can do together with what it has said lately."""
-    return BrokerFacts(
-        order_types=able.order_types,
-        times_in_force=able.times_in_force,
-        fraction_times_in_force=able.fraction_times_in_force,
-        short_selling=able.short_selling,
-        extended_hours=able.extended_hours,
-        reverses_in_one_order=able.reverses_in_one_order,
-        quantity_step=able.quantity_step,
-        coin_fee=able.coin_fee,
-        **heard,
-    )
 
 
 class Market:
@@ -107,8 +91,8 @@ class Market:
         coins = sells and known.broker.capabilities.coin_fee > 0 and any(map(known.is_always_open, symbols))
         if coins and now - known.holdings_at > HOLDINGS_TTL:
             raise NotKnown(account_id, symbols, quotes, holdings=True)
-        return broker_facts(
-            known.broker.capabilities,
+        return BrokerFacts(
+            able=known.broker.capabilities,
             assets={symbol: known.assets.get(symbol) for symbol in symbols},
             account=known.account,
             session=known.session,
@@ -143,7 +127,7 @@ class Market:
         now = time.monotonic()
         return tuple(account_id for account_id, known in list(self._known.items()) if known.away_until <= now)
 
-    def reserve(self, account_id: int, signal_id: int, amount: Decimal) -> None:
+    def reserve(self, account_id: int, signal_id: int, amount: Costs) -> None:
         """Count money as spent until the account is asked after the broker has answered the signal's orders.
 
         To be called once the orders are committed, for by them it is seen what is still to be answered.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 import sqlalchemy as sa
 
+from domain.venue.costs import NO_COSTS, Costs
 from extensions import reading
 from models import Order
 from models.order import PENDING
@@ -16,11 +16,11 @@ class Reservations:
     """What was set aside for the signals of one account, in its currency. The caller keeps threads apart."""
 
     def __init__(self) -> None:
-        self._amounts: dict[int, Decimal] = {}
-        self._total = Decimal(0)
+        self._amounts: dict[int, Costs] = {}
+        self._total = NO_COSTS
 
     @property
-    def total(self) -> Decimal:
+    def total(self) -> Costs:
         """Return what is set aside in all."""
         return self._total
 
@@ -29,16 +29,16 @@ class Reservations:
         """Return the signals for which something is set aside."""
         return frozenset(self._amounts)
 
-    def add(self, signal_id: int, amount: Decimal) -> None:
+    def add(self, signal_id: int, amount: Costs) -> None:
         """Set money aside for the orders of a signal."""
-        if amount:
-            self._amounts[signal_id] = self._amounts.get(signal_id, Decimal(0)) + amount
-            self._total += amount
+        if amount.all:
+            self._amounts[signal_id] = self._amounts.get(signal_id, NO_COSTS).plus(amount)
+            self._total = self._total.plus(amount)
 
     def release(self, signals: Iterable[int]) -> None:
         """Give back what was set aside for signals."""
         for signal_id in signals:
-            self._total -= self._amounts.pop(signal_id, Decimal(0))
+            self._total = self._total.minus(self._amounts.pop(signal_id, NO_COSTS))
 
 
 def answered(signals: frozenset[int]) -> frozenset[int]:

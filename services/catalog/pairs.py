@@ -15,7 +15,7 @@ from domain.enums import Activity, FailurePolicy, LegPolicy, Scope
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from extensions import db, transaction
 from models import Instrument, Pair
-from services.catalog import check_limits
+from services.catalog import broker_terms, check_limits
 from services.catalog.orphaned_positions import refuse_to_strand
 from services.catalog.registry_changes import (
     Changes,
@@ -153,6 +153,7 @@ def _add(session: Session, form: PairForm, editor: Editor) -> Pair:
     pair = Pair(name=form.name, leg1=leg1, leg2=leg2)
     session.add(pair)
     set_values(session, pair, {field: getattr(form, field) for field in FIELDS})
+    broker_terms.refuse_legs(session, (leg1, leg2), pair.account_id)
     record_values(session, editor, "pair registered", f"pair {form.name}", values_of(pair))
     bump_version(session)
     return pair
@@ -171,6 +172,8 @@ def _change(session: Session, pair: Pair, form: PairForm, wanted: Mapping[str, o
     if changes.get("activity", ("", ""))[1] is Activity.ACTIVE:
         _refuse_active_legs(pair.name, (pair.leg1, pair.leg2))
     set_values(session, pair, {field: new for field, (_, new) in changes.items()})
+    if broker_terms.is_to_be_judged(changes, pair.activity):
+        broker_terms.refuse_legs(session, (pair.leg1, pair.leg2), pair.account_id)
     record_change(session, editor, "pair changed", f"pair {pair.name}", changes)
     bump_version(session)
 

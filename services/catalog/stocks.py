@@ -18,7 +18,7 @@ from domain.enums import Activity, AssetClass, OrderType, Scope, TimeInForce
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from extensions import db, transaction
 from models import Instrument, Pair
-from services.catalog import check_limits
+from services.catalog import broker_terms, check_limits
 from services.catalog.orphaned_positions import refuse_to_strand
 from services.catalog.registry_changes import (
     Changes,
@@ -160,6 +160,7 @@ def _add(session: Session, form: StockForm, editor: Editor, field: str = "symbol
     stock = Instrument(symbol=form.symbol)
     session.add(stock)
     set_values(session, stock, {name: getattr(form, name) for name in FIELDS})
+    broker_terms.refuse_terms(session, stock)
     record_values(session, editor, "stock registered", f"stock {form.symbol}", values_of(stock))
     bump_version(session)
     return stock
@@ -178,6 +179,8 @@ def _change(session: Session, stock: Instrument, wanted: Mapping[str, object], e
     if changes.get("activity", ("", ""))[1] is Activity.ACTIVE:
         _refuse_active_leg(session, stock)
     set_values(session, stock, {field: new for field, (_, new) in changes.items()})
+    if broker_terms.is_to_be_judged(changes, stock.activity):
+        broker_terms.refuse_terms(session, stock)
     record_change(session, editor, "stock changed", f"stock {stock.symbol}", changes)
     bump_version(session)
 

@@ -16,7 +16,7 @@ from domain.checks.alert_rules import not_after
 from domain.enums import MarketPosition, Side
 from domain.order_status import SignalStatus
 from domain.planning.values import Refused
-from domain.preflight import BrokerFacts
+from domain.venue.order_plans import BrokerFacts
 from extensions import announce, database_time, transaction
 from models import Signal
 from models.signal import WAITING

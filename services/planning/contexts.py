@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from domain.checks.facts import Money, signed
 from domain.checks.rules import Subject
-from domain.enums import MarketPosition, Side, Source, TickerType, WhenClosed
+from domain.enums import AssetClass, MarketPosition, Side, Source, TickerType, WhenClosed
 from domain.intake import decide
 from domain.lanes.account_book import AccountBook
 from domain.lanes.values import Ahead
 from domain.planning.values import PairTerms, PlanContext, PlanLeg, Request
-from domain.preflight import BrokerFacts
+from domain.venue.order_plans import BrokerFacts
 from models import Signal
 from services.catalog.snapshots import AccountRef, Snapshot
 from services.planning.check_inputs import gather
@@ -98,7 +98,7 @@ class Contexts:
             ),
             facts=facts,
             rules=known.rules,
-            broker=broker,
+            broker=replace(broker, classes={s: AssetClass(known.terms_of(s).asset_class) for s in request.symbols}),
             registered=registered,
             instruments={symbol: known.terms_of(symbol) for symbol in request.symbols},
             pair=known.terms_of_pair(name) if request.kind is TickerType.PAIR else PairTerms(),

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from domain.exact import plain_text
 from domain.lanes.account_book import AccountBook
 from domain.planning.values import note
-from domain.preflight import BrokerFacts
+from domain.venue.order_plans import BrokerFacts
 from models import Fill, Signal
 from services.broker_state.market import Market
 from services.ledger import crypto_fees
@@ -56,7 +56,7 @@ def settle_fees(
                 ours=book.account_position(symbol),
                 theirs=broker.holdings.get(symbol, Decimal(0)),
             )
-            fee = crypto_fees.book_fee(session, found, broker.coin_fee)
+            fee = crypto_fees.book_fee(session, found, broker.able.coin_fee)
             if fee:
                 left = plain_text(found.theirs)
                 text = f"The broker has kept {plain_text(fee)} {symbol} as its fee; the account holds {left}."
@@ -68,6 +68,6 @@ def settle_fees(
 def fees_on_record(session: Session, signal: Signal, broker: BrokerFacts) -> Decimal:
     """Return what was kept of a signal's coin so far; 0 for all that are no coins."""
     symbol = str(signal.symbol1)
-    if not broker.coin_fee or not broker.is_always_open(symbol):
+    if not broker.able.coin_fee or not broker.is_always_open(symbol):
         return Decimal(0)
     return crypto_fees.on_record(session, signal.account_id or 0, str(signal.name), symbol)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
@@ -19,7 +18,8 @@ from sqlalchemy.orm import Session
 from domain.order_status import OrderStatus, SignalStatus
 from domain.planning.plan import plan
 from domain.planning.values import Outcome, Planned, Refused, Waits, note
-from domain.preflight import BrokerFacts
+from domain.venue.costs import NO_COSTS, Costs
+from domain.venue.order_plans import BrokerFacts
 from extensions import announce, is_postgresql, transaction
 from models import Signal
 from services import failpoints
@@ -68,7 +68,7 @@ class _Planned:
     def __init__(self) -> None:
         self.claims: list[Claim] = []
         self.wanted: list[NotKnown] = []
-        self.costs: list[tuple[int, int, Decimal]] = []
+        self.costs: list[tuple[int, int, Costs]] = []
         self.was_any = False
 
 
@@ -136,13 +136,13 @@ class _Turn:
     contexts: Contexts
     decided: Decided
     room: dict[int, int]
-    reserved: dict[int, Decimal] = field(default_factory=dict)
+    reserved: dict[int, Costs] = field(default_factory=dict)
 
     def decide(self, signal: Signal, broker: BrokerFacts) -> Outcome:
         """Decide a signal and put on it what was decided."""
         account_id = signal.account_id or 0
         if reserved := self.reserved.get(account_id):
-            broker = replace(broker, reserved=broker.reserved + reserved)
+            broker = broker.less(reserved)
         try:
             request, context = self.contexts.of(
                 signal,
@@ -177,7 +177,7 @@ class _Turn:
             self.room[account_id] -= len(orders)
         self.decided.made.append(Made(signal, self.known.account_name(account_id), orders, at_once))
         take_up(book, orders, plan)
-        self.reserved[account_id] = self.reserved.get(account_id, Decimal(0)) + plan.cost
+        self.reserved[account_id] = self.reserved.get(account_id, NO_COSTS).plus(plan.cost)
         self.contexts.count(signal, plan.legs)
 
     def _note_others(self, signal: Signal, outcome: Outcome) -> None:

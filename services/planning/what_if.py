@@ -14,18 +14,19 @@ from sqlalchemy.orm import Session, make_transient
 
 from brokers.registry import spec_of
 from domain.alert import Alert
-from domain.enums import Source
+from domain.enums import Environment, Source
 from domain.intake import Arrival, Decision, decide
 from domain.lanes.account_book import AccountBook
-from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
+from domain.messages import QuoteReport
 from domain.order_status import SignalStatus
 from domain.planning.plan import plan
 from domain.planning.values import Held, PlanLeg, Planned, Refused, Request, Waits
-from domain.preflight import BrokerFacts
 from domain.trace import step
+from domain.venue.capabilities import AccountCapabilities
+from domain.venue.order_plans import BrokerFacts
 from extensions import database_time, reading
 from models import AccountState, AssetState, BrokerAccount, Quote, Signal
-from services.broker_state.market import broker_facts
+from services.broker_state.account_state import account_of, asset_of, session_of
 from services.catalog import snapshots
 from services.intake.lane_state import is_lane_busy
 from services.ledger.books import read_books
@@ -167,53 +168,26 @@ def _signal(alert: Alert, decision: Decision, now: datetime) -> Signal:
     return signal
 
 
-def _capabilities(session: Session, signal: Signal) -> Any:
-    kind = session.execute(sa.select(BrokerAccount.broker).where(BrokerAccount.id == signal.account_id)).scalar_one()
-    return spec_of(kind).capabilities()
+def _capabilities(session: Session, signal: Signal) -> AccountCapabilities:
+    account = session.get_one(BrokerAccount, signal.account_id)
+    return spec_of(account.broker).capabilities(Environment(account.environment))
 
 
 def _broker_facts(session: Session, signal: Signal) -> BrokerFacts:
     """Return what the worker has last heard from the account's broker."""
-    able = _capabilities(session, signal)
     symbols = [symbol for symbol in (signal.symbol1, signal.symbol2) if symbol]
     state = session.get(AccountState, signal.account_id)
     asset_rows = sa.select(AssetState).where(AssetState.account_id == signal.account_id, AssetState.symbol.in_(symbols))
     quote_rows = sa.select(Quote).where(Quote.account_id == signal.account_id, Quote.symbol.in_(symbols))
-    account = None
-    if state is not None and state.heard_at is not None and state.cash is not None:
-        account = AccountReport(
-            account="",
-            cash=state.cash,
-            currency=state.currency or "",
-            at=state.heard_at,
-            buying_power=state.buying_power or Decimal(0),
-            equity=state.equity or Decimal(0),
-            blocked=state.blocked or "",
-        )
-    market = None
-    if state is not None and state.heard_at is not None and state.is_open is not None:
-        market = SessionReport(
-            is_open=state.is_open, at=state.heard_at, opens_at=state.opens_at, closes_at=state.closes_at
-        )
+    account, market = account_of(state), session_of(state)
     signal.trace = [*signal.trace, _heard(state)]
     if market is not None and market.has_turned(signal.received_at):
         text = f"The market was {'open' if market.is_open else 'closed'} then and was to change since; not judged."
         signal.trace = [*signal.trace, step("market", True, text)]
         market = None
-    return broker_facts(
-        able,
-        assets={
-            row.symbol: AssetReport(
-                symbol=row.symbol,
-                tradable=row.tradable,
-                shortable=row.shortable,
-                quantity_step=row.quantity_step,
-                at=row.heard_at,
-                short_step=row.short_step,
-                always_open=row.always_open,
-            )
-            for row in session.execute(asset_rows).scalars()
-        },
+    return BrokerFacts(
+        able=_capabilities(session, signal),
+        assets={row.symbol: asset_of(row) for row in session.execute(asset_rows).scalars()},
         account=account,
         session=market,
         quotes={

@@ -9,10 +9,11 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from brokers.base import Broker, Capabilities, Identity
+from brokers.base import Broker
 from domain.messages import Found, OrderReport
 from domain.order_identity import as_ours, is_like
 from domain.order_status import OrderStatus
+from domain.venue.capabilities import AccountCapabilities, Identity
 from extensions import reading, transaction, utc_now
 from models import ForeignOrder, Order
 from models.order import OPEN
@@ -74,7 +75,7 @@ class _Looked:
     session: Session
     locked: Locked
     due: InHand
-    able: Capabilities
+    able: AccountCapabilities
     worker: str
 
     def book(self, found: Found) -> None:
@@ -101,7 +102,7 @@ class _Looked:
         """Count one 'not found'. Only several of them, after the broker had time to show it, prove absence."""
         order, now = self.locked.order, self.locked.now
         order.lookups += 1
-        settled = order.sent_at is not None and now >= order.sent_at + timedelta(seconds=self.able.settle_seconds)
+        settled = order.sent_at is not None and now >= order.sent_at + timedelta(seconds=self.able.pace.settle)
         note(self.session, order, f"not found at the broker, look-up {order.lookups}", self.worker)
         if order.lookups < MIN_LOOKUPS or not settled:
             return

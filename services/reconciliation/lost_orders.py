@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from brokers.base import Broker, Identity
+from brokers.base import Broker
 from domain.messages import OrderRef
 from domain.order_status import OrderStatus
+from domain.venue.capabilities import Identity
 from extensions import database_time, reading, transaction
 from models import Order
 from services.execution.claims import ref_of

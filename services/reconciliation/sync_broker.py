@@ -50,7 +50,7 @@ def poll_account(account_id: int, broker: Broker, since: datetime | None, worker
     failpoints.reach("poll answered")
     soon = book_reports(account_id, reports, worker) or any(map(lacks_fills, reports))
     able = broker.capabilities
-    settled = now - timedelta(seconds=able.settle_seconds if able.is_remote else 0)
+    settled = now - timedelta(seconds=able.pace.settle if able.is_remote else 0)
     missed = _working_before(account_id, reports, settled)
     listed = list_these(broker, missed)
     if listed:

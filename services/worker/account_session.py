@@ -92,7 +92,7 @@ class AccountSession:
             self._open()
             return
         self._tend_stream()
-        if self._is_due("state", self.broker.capabilities.state_seconds):
+        if self._is_due("state", self.broker.capabilities.pace.state):
             if self._pace.may_read("state"):
                 self._guarded("state", self._refresh)
             else:
@@ -118,7 +118,7 @@ class AccountSession:
                 account_state.keep_account(self.account_id, None, None, str(e))
                 self._tell("open", f"{self.broker.name} cannot be read ({e}); it stays closed")
             return
-        self._is_due("state", self.broker.capabilities.state_seconds)
+        self._is_due("state", self.broker.capabilities.pace.state)
         self._is_due("compare", timing.COMPARE_EVERY)
         self._tries, self.is_open, self._limited_since = 0, True, None
         self._told.clear()
@@ -142,7 +142,7 @@ class AccountSession:
         compare = not self._pace.is_scarce and self._is_due("compare", timing.COMPARE_EVERY)
         if not (news or again or compare or self._is_turn()):
             return False
-        if compare and not reconcile.take_turn(self.account_id, self.broker.capabilities.poll_seconds):
+        if compare and not reconcile.take_turn(self.account_id, self.broker.capabilities.pace.poll):
             self._due["compare"] = time.monotonic() + timing.LONGEST_REST  # another worker has the turn now
             compare = False
             if not (news or again):
@@ -186,7 +186,7 @@ class AccountSession:
 
     def _is_turn(self) -> bool:
         """Return True if working orders are to be asked for, by this worker and not by another one."""
-        seconds = self.broker.capabilities.poll_seconds
+        seconds = self.broker.capabilities.pace.poll
         if not self._is_due("poll", seconds):
             return False
         if "poll" not in self._told and not sync_broker.has_working_orders(self.account_id):

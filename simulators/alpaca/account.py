@@ -12,7 +12,7 @@ from typing import Any
 from simulators.alpaca.wire import iso, text
 
 CLOSED = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
-ZERO = Decimal(0)
+ZERO, SHORT_MARKUP = Decimal(0), Decimal("1.03")
 Price = Callable[[str], tuple[Decimal, Decimal]]
 
 
@@ -145,6 +145,8 @@ class Account:
     blocked: str = ""
     suspended: bool = False
     shorting: bool = True
+    crypto_status: str = "ACTIVE"
+    takes_ptp: bool = False  # it is configured to buy partnerships whose sale is taxed
     revoked: bool = False
     multiplier: int = 2
 
@@ -183,9 +185,18 @@ class Account:
         """Return what buying power an order takes: what it adds to the size of the holding."""
         held = self.held(order.symbol)
         added = max(ZERO, abs(held + order.sign * quantity) - abs(held))
-        bid, ask = price(order.symbol)
-        each = order.limit_price or (ask if order.side == "buy" else bid)
+        ask = price(order.symbol)[1]
+        each = order.limit_price or ask
+        if order.side == "sell":
+            # https://docs.alpaca.markets/docs/orders-at-alpaca, "Buying Power": an opening sale is valued at its limit,
+            # or at 3 % above the ask where that is more.
+            each = max(order.limit_price or ZERO, ask * SHORT_MARKUP)
         return added * each
+
+    def cash_power(self, price: Price) -> Decimal:
+        """Return for how much may be bought of what is not bought on margin: the cash that no open order will need."""
+        coins = [o for o in self.orders.values() if o.is_open and o.asset_class == "crypto" and o.side == "buy"]
+        return max(ZERO, self.cash - sum((self.needs(o, o.remaining, price) for o in coins), ZERO))
 
     def wire(self, price: Price) -> dict[str, Any]:
         """Return the account as Alpaca writes it."""
@@ -196,14 +207,14 @@ class Account:
             "id": self.id,
             "account_number": self.number,
             "status": "ACTIVE",
-            "crypto_status": "ACTIVE",
+            "crypto_status": self.crypto_status,
             "options_approved_level": 0,
             "options_trading_level": 0,
             "currency": "USD",
             "buying_power": power,
             "regt_buying_power": power,
             "options_buying_power": zero,
-            "non_marginable_buying_power": text(max(ZERO, self.cash)),
+            "non_marginable_buying_power": text(round(self.cash_power(price), 2)),
             "cash": text(self.cash),
             "accrued_fees": zero,
             "portfolio_value": equity,

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.alpaca import control, data, session, store, trading
+from simulators.alpaca import clock_api, control, data, session, store, trading
 from simulators.alpaca.broker_api import customers
 from simulators.alpaca.control import STREAMS
 from simulators.alpaca.faults import DONE_ALL_THE_SAME, NOT_DONE, OTHERS, PAGES, Fault
@@ -37,7 +37,7 @@ def make_app(options: Options) -> web.Application:
     app = web.Application(middlewares=[_refusals, _count, _keys, _faults])
     app[WORLD], app[STREAMS], app[_WINDOWS] = world, Streams(world), {}
     world.listener = app[STREAMS].tell
-    for part in (trading, data, control, customers):
+    for part in (trading, clock_api, data, control, customers):
         app.router.add_routes(part.routes)
     app.router.add_get("/stream", app[STREAMS].trade_updates)
     app.router.add_get("/v2/{feed:iex|sip|delayed_sip|otc}", app[STREAMS].data)
@@ -98,7 +98,7 @@ async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not request.path.startswith("/sim"):
         route = request.match_info.route.resource
         world.requests[f"{request.method} {route.canonical if route else request.path}"] += 1
-    if not request.path.startswith("/v2/") or STREAM.fullmatch(request.path):
+    if not request.path.startswith(("/v2/", "/v3/")) or STREAM.fullmatch(request.path):
         return await handler(request)
     windows: dict[str, tuple[float, int]] = request.app[_WINDOWS]
     key = request.headers.get("APCA-API-KEY-ID", "")
@@ -134,7 +134,7 @@ async def _keys(request: web.Request, handler: Handler) -> web.StreamResponse:
     elif path.startswith("/v1/"):
         if not world.is_broker(request.headers.get("Authorization")):
             raise Refused(401, None, "unauthorized.")
-    elif path.startswith(("/v2/", "/v1beta3/")) and not STREAM.fullmatch(path):
+    elif path.startswith(("/v2/", "/v3/", "/v1beta3/")) and not STREAM.fullmatch(path):
         account = world.find(request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY"))
         if account is None:
             raise Refused(401, None, "unauthorized.")

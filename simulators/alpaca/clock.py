@@ -24,6 +24,7 @@ class Clock:
     manual_open: bool = True
     turn_at: datetime | None = None  # when a manual session changes by itself
     was_open: bool = True  # when somebody looked last
+    manual_overnight: bool = False  # a manual session that is closed is that of the night
 
     def now(self) -> datetime:
         """Return the simulator's time, aware UTC."""
@@ -50,6 +51,29 @@ class Clock:
         day = self.now().astimezone(NEW_YORK)
         begin = day.replace(hour=0, minute=0, second=0, microsecond=0)
         return not is_closed(day.date()) and begin + EARLY <= day < begin + LATE
+
+    def is_overnight(self) -> bool:
+        """Return True between the late and the early session, on nights before a trading day.
+
+        https://docs.alpaca.markets/us/docs/245-trading.md: 20:00 to 4:00 New York, not before a holiday.
+        """
+        if self.mode != "real":
+            return self.manual_overnight and not self.is_open()
+        day = self.now().astimezone(NEW_YORK)
+        begin = day.replace(hour=0, minute=0, second=0, microsecond=0)
+        if day < begin + EARLY:
+            return not is_closed(day.date())
+        return day >= begin + LATE and not is_closed(day.date() + timedelta(days=1))
+
+    def extended_phase(self) -> str:
+        """Return the phase of an exchange that is not open, as the clocks of /v3 name it."""
+        if self.mode != "real" or not self.is_extended():
+            return "closed"
+        return "pre" if self.now() < session_of(self.now().astimezone(NEW_YORK).date())[0] else "post"
+
+    def is_market_day(self) -> bool:
+        """Return True if the exchange has a session today."""
+        return self.mode != "real" or not is_closed(self.now().astimezone(NEW_YORK).date())
 
     def next_open(self) -> datetime:
         """Return when the exchange opens next."""

@@ -19,7 +19,10 @@ routes = web.RouteTableDef()
 STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
 # States that orders are in "on very rare occasions": Trading API, "Orders at Alpaca", order lifecycle.
 STATUSES = ("new", "stopped", "suspended", "calculated", "done_for_day", "accepted_for_bidding", "held")
-ASSET_RULES = {"tradable": bool, "shortable": bool, "fractionable": bool, "easy_to_borrow": bool, "status": str}
+ASSET_RULES = {
+    "tradable": bool, "shortable": bool, "fractionable": bool, "easy_to_borrow": bool, "status": str,
+    "attributes": list, "price_increment": str, "min_order_size": str,
+}  # fmt: skip
 
 
 @routes.get("/sim/health")
@@ -62,7 +65,9 @@ async def put_asset(request: web.Request) -> web.Response:
     world, symbol, body = request.app[WORLD], _symbol(request), await body_of(request)
     for name, value in body.items():
         if name not in ASSET_RULES or not isinstance(value, ASSET_RULES[name]):
-            raise Refused(400, None, f"{name} must be one of {', '.join(ASSET_RULES)}, and true, false or a word")
+            raise Refused(
+                400, None, f"{name} must be one of {', '.join(ASSET_RULES)}, and true, false, a word or a list"
+            )
     world.market.rules[symbol] = world.market.rules.get(symbol, {}) | body
     world.dirty = True
     return answer(world.market.asset(symbol))
@@ -86,6 +91,7 @@ async def put_clock(request: web.Request) -> web.Response:
     clock.mode = mode
     if mode == "manual":
         clock.manual_open = body["is_open"]
+        clock.manual_overnight = body.get("overnight") is True
         turn = "next_close" if clock.manual_open else "next_open"
         clock.turn_at = moment(body.get(turn), turn)
     world.dirty = True
@@ -125,6 +131,8 @@ async def put_account(request: web.Request) -> web.Response:
         account.blocked = str(body["blocked"] or "")
     account.suspended = bool(body.get("trade_suspended", account.suspended))
     account.shorting = bool(body.get("shorting_enabled", account.shorting))
+    account.crypto_status = str(body.get("crypto_status", account.crypto_status))
+    account.takes_ptp = bool(body.get("takes_ptp", account.takes_ptp))
     account.revoked = bool(body.get("revoke", account.revoked))
     cash = number(body.get("cash"), "cash")
     account.cash = account.cash if cash is None else cash

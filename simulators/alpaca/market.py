@@ -18,6 +18,8 @@ COINS = {
     "BTC": "60000", "ETH": "3000", "SOL": "150", "LTC": "80", "AVAX": "30", "DOGE": "0.15", "LINK": "15", "UNI": "8",
 }  # fmt: skip
 CURRENCIES = ("USD", "USDT", "USDC")
+# https://docs.alpaca.markets/docs/crypto-trading, "Supported Coins": the sample of BTC/USD.
+PRICE_STEPS, LEAST_SIZES = {"BTC/USD": "1"}, {"BTC/USD": "0.0001"}
 NAMESPACE = uuid.UUID("7a3c9b8e-1a52-4a3e-9a39-2d1d0f3f5c11")
 
 
@@ -57,9 +59,9 @@ class Market:
         }
         if coin:
             asset |= {
-                "min_order_size": "0.000000001",
+                "min_order_size": LEAST_SIZES.get(name, "0.000000001"),
                 "min_trade_increment": "0.000000001",
-                "price_increment": "0.000000001",
+                "price_increment": PRICE_STEPS.get(name, "0.000000001"),
             }
             del asset["borrow_status"]
         return asset | self.rules.get(name, {})

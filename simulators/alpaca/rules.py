@@ -9,6 +9,7 @@ from typing import Any
 
 from simulators.alpaca.account import Account, Order
 from simulators.alpaca.clock import Clock
+from simulators.alpaca.conditions import coins, shares
 from simulators.alpaca.market import Market
 from simulators.alpaca.wire import BUSINESS, FORBIDDEN, VALIDATION, Refused, fits, number, text
 
@@ -17,7 +18,6 @@ TIMES_IN_FORCE = ("day", "gtc", "opg", "cls", "ioc", "fok")
 BAND = {False: Decimal("1.025"), True: Decimal("1.04")}  # of a buy stop; wider below 50 dollars
 INTENTS = ("buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
 PLACES = {"qty": 9, "notional": 2}
-LEAST = 1  # dollars
 LONGEST_ID = 128
 LONGEST_LIFE = timedelta(days=90)
 
@@ -30,7 +30,7 @@ def make_order(body: dict[str, Any], account: Account, market: Market, clock: Cl
         closes = account.held(order.symbol) * order.sign < 0
         order.position_intent = f"{order.side}_to_{'close' if closes else 'open'}"
     _check_terms(order)
-    _check_asset(order, market, account)
+    _check_asset(order, market, account, clock)
     _check_account(order, account, market)
     return order
 
@@ -107,8 +107,8 @@ def _check_terms(order: Order) -> None:
             check_price(name, price, order.asset_class)
     if order.extended_hours and not (order.type == "limit" and order.time_in_force in ("day", "gtc")):
         raise Refused(422, BUSINESS, "extended hours order must be DAY or GTC limit orders")
-    if order.asset_class == "crypto" and order.time_in_force not in ("gtc", "ioc"):
-        raise Refused(422, BUSINESS, "invalid crypto time_in_force")
+    if order.asset_class == "crypto":
+        coins.check_kind(order)
     if order.time_in_force in ("opg", "cls") and order.type not in ("market", "limit"):
         raise Refused(422, BUSINESS, f"{order.time_in_force} orders must be market or limit orders")
     if order.type == "stop" and order.side == "buy" and order.stop_price is not None:
@@ -130,26 +130,18 @@ def check_price(name: str, price: Decimal, asset_class: str) -> None:
         )
 
 
-def _check_asset(order: Order, market: Market, account: Account) -> None:
+def _check_asset(order: Order, market: Market, account: Account, clock: Clock) -> None:
     asset = market.asset(order.symbol)
     assert asset is not None
-    assert order.qty is not None
     if asset["status"] != "active":
         raise Refused(422, BUSINESS, f"asset {order.symbol} is not active")
     if not asset["tradable"]:
         raise Refused(422, BUSINESS, f"asset {order.symbol} is not tradable")
     if order.asset_class == "crypto":
+        coins.check_asset(order, asset)
         return
-    if order.notional or not fits(order.qty, 0):
-        if not asset["fractionable"]:
-            raise Refused(403, FORBIDDEN, f'asset "{order.symbol}" is not fractionable')
-        if order.time_in_force != "day":
-            raise Refused(422, BUSINESS, "fractional orders must be DAY orders")
-        if order.side == "sell" and account.held(order.symbol) <= 0:
-            raise Refused(422, BUSINESS, "fractional orders cannot be sold short")
-    least = order.notional or order.qty * market.quote(order.symbol)[1]
-    if order.side == "buy" and (order.notional or not fits(order.qty, 0)) and least < LEAST:
-        raise Refused(422, BUSINESS, f"cost basis must be >= minimal amount of order {LEAST}")
+    shares.check_fraction(order, asset, account, market.quote(order.symbol)[1])
+    shares.check_attributes(order, asset, account, clock)
 
 
 def _check_account(order: Order, account: Account, market: Market) -> None:
@@ -159,6 +151,8 @@ def _check_account(order: Order, account: Account, market: Market) -> None:
         raise Refused(403, FORBIDDEN, f"account is blocked: {account.blocked}")
     if account.suspended:
         raise Refused(403, FORBIDDEN, "trading is suspended by the user")
+    if order.asset_class == "crypto":
+        coins.check_account(order, account, market.quote)
     held = account.held(order.symbol)
     if held * order.sign < 0:
         spoken_for = account.held_for_orders(order.symbol, order.side)

@@ -15,7 +15,9 @@ from tests.brokers.alpaca_support import Desk
 from tests.brokers.alpaca_support import make_settings as alpaca_settings
 from tests.brokers.paper_support import ACCOUNT, Clock, make_settings
 
-pytest.register_assert_rewrite(*(f"tests.brokers.contract_{part}" for part in ("orders", "market", "attached")))
+pytest.register_assert_rewrite(
+    *(f"tests.brokers.contract_{part}" for part in ("orders", "market", "attached", "capabilities"))
+)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

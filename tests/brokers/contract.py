@@ -5,9 +5,10 @@ be made to do skips by itself; what the adapter says it cannot do is skipped by 
 """
 
 from tests.brokers.contract_attached import AttachedContract
+from tests.brokers.contract_capabilities import CapabilitiesContract
 from tests.brokers.contract_market import MarketContract
 from tests.brokers.contract_orders import OrderContract
 
 
-class BrokerContract(OrderContract, MarketContract, AttachedContract):
+class BrokerContract(OrderContract, MarketContract, AttachedContract, CapabilitiesContract):
     """All tests of the contract."""

@@ -8,7 +8,7 @@ import pytest
 from brokers.errors import OrderRejected
 from domain.enums import Side, TimeInForce
 from domain.order_status import OrderStatus
-from tests.brokers.contract_venue import BrokerVenue
+from tests.brokers.contract_venue import BrokerVenue, shares_of
 from tests.support.brokers import find, ref
 
 
@@ -69,8 +69,8 @@ class MarketContract:
         assert set(assets) == {symbol, other}
         limited, free = assets[symbol], assets[other]
         assert (limited.symbol, limited.tradable, limited.shortable, limited.quantity_step) == (symbol, True, False, 1)
-        assert (free.tradable, free.shortable) == (True, broker.capabilities.short_selling)
-        assert free.quantity_step >= broker.capabilities.quantity_step
+        assert (free.tradable, free.shortable) == (True, shares_of(broker_venue).short_selling)
+        assert free.quantity_step >= shares_of(broker_venue).quantity_step
         assert limited.at.tzinfo is not None
         assert broker.list_assets([]) == {}
 

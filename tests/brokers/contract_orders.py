@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.base import Identity
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from domain.enums import OrderType, Side
 from domain.messages import OrderReport
 from domain.order_status import AT_BROKER, CLOSED, TRANSITIONS, OrderStatus
-from tests.brokers.contract_venue import LONG_AGO, BrokerVenue
+from domain.venue.capabilities import Identity
+from tests.brokers.contract_venue import LONG_AGO, BrokerVenue, shares_of
 from tests.support.brokers import find, ref
 
 
@@ -115,7 +115,7 @@ class OrderContract:
         assert found is None or found.status is OrderStatus.REJECTED
 
     def test_an_order_type_it_does_not_have_is_refused(self, broker_venue: BrokerVenue):
-        missing = set(OrderType) - broker_venue.broker.capabilities.order_types
+        missing = set(OrderType) - shares_of(broker_venue).order_kinds.keys()
         if not missing:
             pytest.skip("it has them all")
         with pytest.raises(OrderRejected):
@@ -215,7 +215,7 @@ class OrderContract:
         assert position.average_price == bought.fills[0].price
         broker_venue.trade(broker_venue.make_request(quantity=Decimal(3), side=Side.SELL))
         assert broker.list_positions() == []
-        if not broker.capabilities.short_selling:
+        if not shares_of(broker_venue).short_selling:
             return
         broker_venue.trade(broker_venue.make_request(quantity=Decimal(2), side=Side.SELL))
         assert [position.quantity for position in broker.list_positions()] == [Decimal(-2)]

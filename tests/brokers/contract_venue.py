@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from brokers.base import Broker
+from domain.enums import AssetClass
 from domain.messages import OrderReport, OrderRequest
+from domain.venue.capabilities import AssetRules
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
 
@@ -42,3 +44,8 @@ class BrokerVenue(Protocol):
     def open_the_market(self) -> None: ...
     def block_the_account(self, reason: str) -> None: ...
     def restrict(self, symbol: str, *, tradable: bool, shortable: bool, quantity_step: Decimal) -> None: ...
+
+
+def shares_of(venue: BrokerVenue) -> AssetRules:
+    """Return the rules of the venue for shares."""
+    return venue.broker.capabilities.classes[AssetClass.STOCK]

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from brokers.base import Broker, Identity
+from brokers.base import Broker
 from brokers.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from brokers.paper.broker import PaperBroker
 from brokers.paper.instructions import Instruction, Kind
 from brokers.paper.venue import PaperVenue
 from brokers.registry import spec_of
 from brokers.spec import Opening
-from domain.enums import Environment, OrderType, TimeInForce
+from domain.enums import AssetClass, Environment, OrderType, TimeInForce
 from domain.messages import OrderReport, OrderRequest
+from domain.venue.capabilities import Identity
 from tests.brokers.contract import BrokerContract
 from tests.brokers.contract_venue import LONG_AGO
 from tests.brokers.paper_support import ACCOUNT, Clock, make_request, make_settings
@@ -108,10 +109,12 @@ class TestPaperBroker(BrokerContract):
 
 def test_the_capabilities_are_what_the_venue_does():
     capabilities = PaperBroker.capabilities
-    assert capabilities.order_types == {OrderType.MARKET, OrderType.LIMIT}
-    assert capabilities.times_in_force == {TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC}
-    assert capabilities.quantity_step == Decimal("0.00000001")
-    assert capabilities.short_selling
+    assert capabilities.classes.keys() == set(AssetClass)
+    for rules in capabilities.classes.values():
+        assert rules.order_kinds.keys() == set(OrderType) - {OrderType.RELATIVE}
+        assert rules.order_kinds[OrderType.LIMIT] == set(TimeInForce)
+        assert rules.quantity_step == Decimal("0.00000001")
+        assert rules.short_selling
     assert capabilities.identity is Identity.UNIQUE
     assert capabilities.attached_pair_hedge
 

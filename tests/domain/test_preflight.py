@@ -7,13 +7,14 @@ import pytest
 
 from domain.enums import OrderType, Side
 from domain.messages import AssetReport
-from domain.preflight import LegOrderPlan, preflight
+from domain.preflight import preflight
+from domain.venue.order_plans import LegOrderPlan
 from tests.domain.checks_support import NOW
-from tests.domain.planning.plan_support import VENUE
+from tests.domain.planning.plan_support import VENUE, broker
 
 SMALLEST = Decimal("0.00000001")
 ASSET = AssetReport(symbol="V", tradable=True, shortable=True, quantity_step=SMALLEST, short_step=Decimal(1), at=NOW)
-FRACTIONS = replace(VENUE, quantity_step=SMALLEST, reverses_in_one_order=False, assets={"V": ASSET})
+FRACTIONS = broker(quantity_step=SMALLEST, reverses_in_one_order=False, assets={"V": ASSET})
 WHOLE = replace(VENUE, assets={"V": replace(ASSET, quantity_step=Decimal(1))})
 
 

@@ -75,7 +75,7 @@ def test_the_rebuilt_table_is_the_old_one_but_for_its_key(sqlite_app: Flask) -> 
     fill(sqlite_app)
     schema, rows = described(), contents()
     assert KEY in schema["orders"]
-    upgrade()
+    upgrade(revision="0008")
     after = described()
     as_it_was = after["orders"].replace(" PRIMARY KEY AUTOINCREMENT", "").splitlines()
     assert sorted([*as_it_was, KEY]) == schema.pop("orders").splitlines()

@@ -73,7 +73,7 @@ def test_quotes_that_come_and_go_are_told_once_and_not_asked_for_at_every_turn(
     assert caplog.text.count("no quotes") == 1
 
 
-@pytest.mark.parametrize("path", ["/v2/account", "/v2/positions", "/v2/clock"])
+@pytest.mark.parametrize("path", ["/v2/account", "/v2/positions", "/v3/clock"])
 def test_without_money_positions_or_hours_it_stays_closed(desk: AlpacaDesk, path: str):
     desk.simulator.tell("status_503", where=path, times=99)
     account_session = desk.account_session("another worker")

@@ -15,7 +15,8 @@ from domain.enums import Activity, OrderType, Side
 from domain.messages import AccountReport, OrderReport, OrderRequest
 from domain.planning.values import Outcome, PlanContext, Request
 from extensions import transaction
-from models import Fill, Order, OrderEvent, Signal
+from models import Fill, Instrument, Order, OrderEvent, Signal
+from services.catalog.snapshots import bump_version
 from services.execution import recorder, submit_orders
 from services.execution.new_orders import client_order_id
 from tests.support.brokers import find, ref
@@ -141,7 +142,10 @@ def test_a_stock_made_passive_after_the_alert_is_not_traded(desk: Desk, context:
 
 
 def test_what_the_broker_cannot_do_is_refused_before_anything_is_sent(desk: Desk, context: Flask) -> None:
-    make_stock(context, "KO", order_type=OrderType.RELATIVE)
+    make_stock(context, "KO")
+    with transaction() as session:  # as it may have been registered before registration asked the broker
+        session.execute(sa.update(Instrument).where(Instrument.symbol == "KO").values(order_type=OrderType.RELATIVE))
+        bump_version(session)
     rowid = desk.alert("KO")
     desk.work()
     signal = desk.signal(rowid)

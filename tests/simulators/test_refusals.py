@@ -45,6 +45,14 @@ ORDERS: dict[str, tuple[dict[str, Any], int, int, str]] = {
     "extended hours at market": ({"extended_hours": True}, 422, BUSINESS, "DAY or GTC limit orders"),
     "extended hours at once": ({**LIMIT, "extended_hours": True, "time_in_force": "ioc"}, 422, BUSINESS, "DAY or GTC limit orders"),
     "coin for a day": ({**COIN, "time_in_force": "day"}, 422, BUSINESS, "invalid crypto time_in_force"),
+    "coin at a stop": ({**COIN, "type": "stop", "stop_price": "61000"}, 422, BUSINESS, "invalid order type for crypto"),
+    "coin at the opening": ({**COIN, "time_in_force": "opg"}, 422, BUSINESS, "invalid crypto time_in_force"),
+    "coin all or nothing": ({**COIN, "time_in_force": "fok"}, 422, BUSINESS, "invalid crypto time_in_force"),
+    "coin between two prices": ({**COIN, **LIMIT, "limit_price": "60000.5"}, 422, BUSINESS, "must be a multiple of 1"),
+    "coin in crumbs": ({**COIN, "qty": "0.00001"}, 403, FORBIDDEN, "minimal qty of the order is 0.0001"),
+    "coin below ten dollars": ({**COIN, "qty": "0.0001"}, 403, FORBIDDEN, "minimal amount of order 10"),
+    "coin on margin": ({**COIN, "qty": "20"}, 403, FORBIDDEN, "insufficient balance for USD"),
+    "fraction outside of the session": ({**LIMIT, "qty": "1.5", "extended_hours": True}, 422, BUSINESS, "no fractional orders in extended"),
     "stop at the opening": ({"type": "stop", "stop_price": "110", "time_in_force": "opg"}, 422, BUSINESS, "must be market or limit"),
     "order class": ({"order_class": "bracket"}, 422, VALIDATION, "takes only simple orders"),
     "trailing stop": ({"type": "trailing_stop", "trail_price": "1"}, 422, VALIDATION, "takes only simple orders"),
@@ -76,7 +84,8 @@ def test_an_order_is_refused(alpaca: Alpaca, terms: dict[str, Any], status: int,
         {},
         {**LIMIT, "limit_price": "0.1234"},
         {**LIMIT, "extended_hours": True, "time_in_force": "gtc"},
-        {"qty": "0.000000001", "symbol": "BTC/USD", "time_in_force": "gtc"},
+        {"qty": "0.0002", "symbol": "BTC/USD", "time_in_force": "gtc"},
+        {**COIN, "type": "stop_limit", "limit_price": "60000", "stop_price": "60001"},
         {"qty": None, "notional": "1.00"},
         {"client_order_id": "x" * 128},
         {"order_class": "simple", "position_intent": "buy_to_open"},
@@ -273,3 +282,39 @@ def test_the_control_knows_orders_and_quantities(control: Control):
     control.do("POST", "/orders", make_order(client_order_id="mine"))
     answer = control.call("POST", "/sim/orders/mine/fill", {"quantity": "11"})
     assert_refused(answer, 400, None, "not so much is left to fill")
+
+
+PTP = {"attributes": ["ptp_no_exception"]}
+OVERNIGHT = {**LIMIT, "extended_hours": True}
+
+
+def test_attributes_of_an_asset_and_flags_of_an_account_forbid_and_allow(alpaca: Alpaca, control: Control):
+    control.do("PUT", "/assets/AAPL", PTP)
+    assert_refused(alpaca.submit(), 403, FORBIDDEN, "is a PTP")
+    control.do("PUT", "/account", {"takes_ptp": True})
+    assert alpaca.submit().status_code == 200
+    control.do("PUT", "/account", {"crypto_status": "INACTIVE"})
+    assert_refused(alpaca.submit(**COIN), 403, FORBIDDEN, "not enabled for this account: INACTIVE")
+    control.do("PUT", "/assets/MSFT", {"attributes": ["fractional_eh_enabled"]})
+    assert alpaca.submit(**OVERNIGHT, symbol="MSFT", qty="1.5").status_code == 200
+
+
+def test_the_night_is_for_what_is_traded_overnight(alpaca: Alpaca, control: Control):
+    control.do("PUT", "/clock", {"is_open": False, "overnight": True})
+    assert_refused(alpaca.submit(**OVERNIGHT), 422, BUSINESS, "not tradable in the overnight session")
+    control.do("PUT", "/assets/AAPL", {"attributes": ["overnight_tradable"]})
+    assert alpaca.submit(**OVERNIGHT).status_code == 200
+    control.do("PUT", "/assets/AAPL", {"attributes": ["overnight_tradable", "overnight_halted"]})
+    assert_refused(alpaca.submit(**OVERNIGHT), 422, BUSINESS, "halted for the overnight session")
+    assert alpaca.submit().status_code == 200  # it waits for the morning
+    phases = {
+        clock["market"]["acronym"]: clock["phase"] for clock in alpaca.read("/v3/clock", markets="NYSE,BOATS")["clocks"]
+    }
+    assert phases == {"NYSE": "closed", "BOATS": "core"}
+
+
+def test_a_short_sale_counts_three_percent_above_the_ask(alpaca: Alpaca, control: Control):
+    control.do("PUT", "/quotes/AAPL", {"bid": "100", "ask": "100"})
+    control.do("PUT", "/account", {"cash": "515"})
+    assert_refused(alpaca.submit(side="sell", qty="11"), 403, FORBIDDEN, "insufficient buying power")
+    assert alpaca.submit(side="sell", qty="10").status_code == 200

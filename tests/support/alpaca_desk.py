@@ -3,14 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
 
 from brokers.alpaca.broker import AlpacaBroker
-from brokers.alpaca.capabilities import CAPABILITIES
 from extensions import db
 from models import AccountState, BrokerAccount
 from services.accounts.connections import connect, desk_accounts
@@ -25,7 +23,7 @@ PATIENCE = 10.0
 class AlpacaDesk(Desk):
     """The services of one worker with one Alpaca account; needs the app context of the test."""
 
-    def __init__(self, app: Flask, simulator: Simulator, **able: Any) -> None:
+    def __init__(self, app: Flask, simulator: Simulator, **pace: float) -> None:
         self.app, self.simulator = app, simulator
         self.account_id = db.session.execute(
             sa.select(BrokerAccount.id).where(BrokerAccount.name == ACCOUNT)
@@ -34,7 +32,7 @@ class AlpacaDesk(Desk):
         terms = desk_accounts()[self.account_id]
         broker = connect(app.config["DESK"], terms)
         assert isinstance(broker, AlpacaBroker)
-        broker.capabilities = replace(CAPABILITIES, **{"settle_seconds": 2.0, **able})  # type: ignore[misc]
+        broker.capabilities = broker.capabilities.paced(**{"settle": 2.0, "poll": 5.0, "state": 10.0, **pace})
         self.broker = broker  # type: ignore[assignment]
         self.brokers = {self.account_id: self.broker}
         self.market = Market(self.brokers)
@@ -71,8 +69,8 @@ class AlpacaDesk(Desk):
 
 
 @contextmanager
-def open_alpaca_desk(app: Flask, simulator: Simulator, **able: Any) -> Iterator[AlpacaDesk]:
-    desk = AlpacaDesk(app, simulator, **able)
+def open_alpaca_desk(app: Flask, simulator: Simulator, **pace: float) -> Iterator[AlpacaDesk]:
+    desk = AlpacaDesk(app, simulator, **pace)
     try:
         yield desk
     finally:

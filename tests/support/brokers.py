@@ -2,9 +2,10 @@
 
 from decimal import Decimal
 
-from brokers.base import Broker, Identity
+from brokers.base import Broker
 from domain.enums import Side
 from domain.messages import OrderRef, OrderReport, OrderRequest
+from domain.venue.capabilities import Identity
 
 
 def ref(order: str | OrderRequest | OrderReport) -> OrderRef:

@@ -77,7 +77,7 @@ class Connection:
             self.door.meanwhile()
         return AccountReport(
             account=self.opening.account, cash=Decimal(1000), currency="USD", at=datetime.now(UTC), buying_power=Decimal("4000.5"),
-            equity=Decimal(1000), blocked=self.door.blocked, number=number,
+            equity=Decimal(1000), cash_power=Decimal(1000), may_short=True, coins_blocked="", blocked=self.door.blocked, number=number,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -13,9 +13,10 @@ from brokers.paper.attached import Lead
 from brokers.paper.instructions import Answer, Instruction
 from brokers.paper.margin import Resting, Stake, Totals, check_buying_power, increase, mark_of, totals_of
 from brokers.paper.market import Asset, Session
-from brokers.paper.orders import Order, is_amount, lead_of, new_order
+from brokers.paper.orders import Order, lead_of, new_order
 from brokers.paper.positions import Holding, cash_flow
 from brokers.paper.pricing import EXACT, Quote, resting_price
+from brokers.paper.rules.requests import is_amount
 from brokers.paper.settings import PaperSettings
 from domain.enums import Side
 from domain.messages import OrderRequest
@@ -145,7 +146,7 @@ class PlacingContext:
         if order.attached_to is not None:
             order.lead = self._lead(order.attached_to, state.asset.quantity_step)
         more = state.increase(order.side, order.quantity)
-        price = order.limit_price
+        price = order.worst_price
         if price is None and (market := order.price(state.quote, self.settings.slippage_bps)) is not None:
             price = market.amount
         if more and price is not None:
@@ -169,7 +170,7 @@ class PlacingContext:
             self.traded.add(order.symbol)
         if order.closed_at is None:
             alert = None if order.alert_price is None else order.alert_price.amount
-            price = resting_price(order.side, order.limit_price, state.quote, alert, self.settings.slippage_bps)
+            price = resting_price(order.side, order.worst_price, state.quote, alert, self.settings.slippage_bps)
             state.resting[order.side] = state.resting.get(order.side, NOTHING).plus(order.remaining, price)
         if self.totals is not None and before is not None:
             self.totals = self.totals.minus(before).plus(state.totals())

@@ -10,10 +10,10 @@ from brokers.paper.book import Book
 from brokers.paper.columns import TextList
 from brokers.paper.control_rows import FOR_ORDERS, THE_SESSION
 from brokers.paper.market import Asset, Session
-from brokers.paper.orders import is_text
 from brokers.paper.placing.context import OpenInstruction, PlacingContext, SymbolState, can_enlarge
 from brokers.paper.positions import Holding
 from brokers.paper.pricing import Quote
+from brokers.paper.rules.requests import is_text
 from brokers.paper.tables import assets, instructions, orders, positions, quotes, sessions
 from brokers.paper.worth_rows import resting_in, totals_elsewhere
 from domain.messages import OrderRequest

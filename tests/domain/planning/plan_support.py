@@ -1,11 +1,12 @@
 """A signal and all that planning may look at: a lane, the rules, and a venue that takes everything."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from brokers.paper.rules.capabilities import CAPABILITIES
 from domain.checks.facts import Facts
 from domain.checks.rules import RuleRow, Rules, Subject
 from domain.enums import CheckMode, OrderType, Scope, Side, Source, StopLevel, TickerType, TimeInForce, WhenClosed
@@ -16,8 +17,9 @@ from domain.messages import AssetReport, SessionReport
 from domain.order_status import OrderStatus, SignalStatus
 from domain.planning.plan import PAUSED, plan
 from domain.planning.values import Outcome, PlanContext, Request
-from domain.preflight import BrokerFacts
 from domain.stops import StopInForce
+from domain.venue.capabilities import AccountCapabilities, AssetRules
+from domain.venue.order_plans import BrokerFacts
 from tests.domain.checks_support import NOW
 
 D = Decimal
@@ -25,17 +27,12 @@ SIGNAL, HEDGE = 100, D(2)
 SINGLE, PAIR = ("AAA",), ("AAA", "BBB")
 STOP = StopInForce(1, StopLevel.ENTRIES, Scope.DESK, "", "news")
 OPENS_AT = NOW + timedelta(hours=1)
-VENUE = BrokerFacts(
-    order_types=frozenset(OrderType),
-    times_in_force=frozenset(TimeInForce),
-    short_selling=True,
-    extended_hours=True,
-    reverses_in_one_order=True,
-    quantity_step=D(1),
-    assets={},
-    account=None,
-    session=None,
+EVERY_KIND = dict.fromkeys(OrderType, frozenset(TimeInForce))
+ABLE = CAPABILITIES.with_rules(
+    order_kinds=EVERY_KIND, extended_kinds=EVERY_KIND, fraction_kinds=EVERY_KIND, quantity_step=D(1)
 )
+VENUE = BrokerFacts(able=ABLE, assets={}, account=None, session=None)
+RULES, ACCOUNT_RULES = (frozenset(each.name for each in fields(kind)) for kind in (AssetRules, AccountCapabilities))
 PAUSED_NAME = Decision(status=SignalStatus.CANCELED, reason=PAUSED, error_text="passive ticker: it is paused")
 
 
@@ -104,7 +101,7 @@ def situation(
             **values,
         ),
         rules=Rules(rules),
-        broker=replace(VENUE, session=session, **venue),
+        broker=broker(session=session, **venue),
         registered=replace(PAUSED_NAME) if paused else Decision(),
         account_positions=there,
         holdings={
@@ -112,6 +109,15 @@ def situation(
             for symbol, quantity in there.items()
         },
     )
+
+
+def broker(facts: BrokerFacts = VENUE, **changes: Any) -> BrokerFacts:
+    """Return what is known of a broker, with some of its facts, of its account's capabilities or of their rules changed."""
+    of_rules = {name: value for name, value in changes.items() if name in RULES}
+    of_account = {name: value for name, value in changes.items() if name in ACCOUNT_RULES}
+    able = replace(facts.able.with_rules(**of_rules), **of_account)
+    rest = {name: value for name, value in changes.items() if name not in RULES | ACCOUNT_RULES}
+    return replace(facts, able=able, **rest)
 
 
 def planned(asked: Request, *args: Any, **more: Any) -> Outcome:

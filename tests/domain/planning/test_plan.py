@@ -219,10 +219,10 @@ def test_what_a_stop_closes_asks_no_check_and_sends_the_short_leg_first():
 
 def test_of_a_coin_all_that_fees_have_left_is_sold():
     coin = {"assets": {"AAA": whole_shares("AAA", quantity_step=D("0.01"), always_open=True)}}
-    outcome = planned(request(SELL, 10), (D("9.975"),), coin_fee=D("0.0025"), quantity_step=D("0.01"), **coin)
+    outcome = planned(request(SELL, 10), (D("9.975"),), fee_in_kind=D("0.0025"), quantity_step=D("0.01"), **coin)
     assert orders(outcome) == [(SELL, D("9.97"), "AAA")]
     assert outcome.steps[0]["check"] == "fee"
-    more_is_gone = planned(request(SELL, 10), (D("9.9"),), coin_fee=D("0.0025"), quantity_step=D("0.01"), **coin)
+    more_is_gone = planned(request(SELL, 10), (D("9.9"),), fee_in_kind=D("0.0025"), quantity_step=D("0.01"), **coin)
     assert orders(more_is_gone) == [(SELL, 10, "AAA")]
 
 

@@ -39,7 +39,7 @@ def simulated(simulated: Flask) -> Flask:
 
 @pytest.fixture
 def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
-    with open_alpaca_desk(simulated, simulator, poll_seconds=3600.0) as desk:
+    with open_alpaca_desk(simulated, simulator, poll=3600.0) as desk:
         yield desk
 
 

@@ -34,7 +34,7 @@ def simulated(simulated: Flask) -> Flask:
 
 @pytest.fixture
 def desk(simulated: Flask, simulator: Simulator) -> Iterator[AlpacaDesk]:
-    with open_alpaca_desk(simulated, simulator, poll_seconds=NEVER) as desk:
+    with open_alpaca_desk(simulated, simulator, poll=NEVER) as desk:
         yield desk
 
 
@@ -98,7 +98,7 @@ def test_an_event_that_comes_twice_books_once(desk: AlpacaDesk):
 
 def test_without_a_stream_polls_bring_the_fills(simulated: Flask, simulator: Simulator):
     simulator.control("POST", "streams", {"refuse": 60})
-    with open_alpaca_desk(simulated, simulator, poll_seconds=0.1) as desk:
+    with open_alpaca_desk(simulated, simulator, poll=0.1) as desk:
         account_session = desk.account_session()
         account_session.begin()
         desk.wait(lambda: account_session.is_open)
@@ -168,7 +168,7 @@ def until_heard(desk: AlpacaDesk, account_session: AccountSession) -> None:
 def test_a_broker_that_is_away_for_a_while_is_found_again(
     simulated: Flask, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ):
-    with open_alpaca_desk(simulated, simulator, poll_seconds=0.05) as desk, caplog.at_level(logging.INFO):
+    with open_alpaca_desk(simulated, simulator, poll=0.05) as desk, caplog.at_level(logging.INFO):
         account_session = desk.account_session()
         account_session.step()
         simulator.tell("status_503", where="reads", times=1000)
@@ -187,7 +187,7 @@ def test_a_broker_that_is_away_for_a_while_is_found_again(
 def test_a_broker_that_stays_away_is_not_said_to_be_back(
     simulated: Flask, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ):
-    with open_alpaca_desk(simulated, simulator, poll_seconds=0.05) as desk, caplog.at_level(logging.INFO):
+    with open_alpaca_desk(simulated, simulator, poll=0.05) as desk, caplog.at_level(logging.INFO):
         account_session = desk.account_session()
         account_session.step()
         desk.alert("AAPL", Side.BUY, "10")
