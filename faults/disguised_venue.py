@@ -7,7 +7,6 @@ a person sees the broker's own page.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -30,7 +29,7 @@ from domain.errors import Conflict
 from domain.order_status import OrderStatus
 from domain.venue.capabilities import AccountCapabilities
 from extensions import db, reading, utc_now
-from faults.venues import DISGUISE, PaperSide, VenueOrder
+from faults.venues import PaperSide, VenueOrder
 from models import Order
 from services.interventions.settle import identify_order, resolve_order
 from simulators.odd_venues import AGAIN, EchoingBroker, NamelessBroker
@@ -39,11 +38,8 @@ DISGUISES = {kind.name: kind for kind in (EchoingBroker, NamelessBroker)}
 PATIENCE = timedelta(seconds=25)  # an order may arrive late; nobody says before that it is not there
 
 
-def put_on_disguise() -> None:
-    """Let this process trade with the paper venue as with the one that its setting names, if there is one."""
-    name = os.environ.get(DISGUISE)
-    if name is None:
-        return
+def put_on_disguise(name: str) -> None:
+    """Let this process trade with the paper venue as with the one of that name."""
     kind: type[EchoingBroker | NamelessBroker] = DISGUISES[name]
 
     def capabilities(_: Environment) -> AccountCapabilities:

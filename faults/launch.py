@@ -21,6 +21,7 @@ import app
 import worker
 from faults.disguised_venue import put_on_disguise
 from faults.tickets import Tickets
+from faults.venues import DISGUISE
 from services import failpoints
 from services.execution import cancel_orders, claims, recorder
 from services.worker import pipeline
@@ -43,7 +44,8 @@ def listen() -> None:
         if not hasattr(module, name):
             raise SystemExit(f"faults.launch: {module.__name__}.{name} is no more; tell SHORTER what took its place")
         setattr(module, name, value)
-    put_on_disguise()
+    if name := os.environ.get(DISGUISE):
+        put_on_disguise(name)
     failpoints.install(Tickets(Path(os.environ[FOLDER])).reach)
 
 

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from brokers import registry
 from services.identity import passwords
@@ -37,6 +38,8 @@ from tests.support.threads import no_thread_is_left
 
 __all__ = ["PASSPHRASE", "no_thread_is_left", "pytest_terminal_summary", "simulated", "simulator", "simulator_options"]
 
+settings.register_profile("desk", deadline=None)  # how long an example takes says most about the machine
+settings.load_profile("desk")
 START_SECONDS = 30
 TEMPLATE = "desk_template"
 
