@@ -161,8 +161,10 @@ def signals_hold_what_they_say(scope: Scope) -> Lines:
 
 def _direction(signal: Any, orders: Sequence[Any]) -> int:
     """Return the sign of leg 1: the alert's, but an exit closes what is held, on whichever side that is."""
-    first = next((order for order in orders if order.leg == 1 and order.is_exit), None)
-    return Side(first.side if first is not None and signal.kind == Kind.EXIT else signal.side).sign
+    first = next((order for order in sorted(orders, key=lambda order: order.leg) if order.is_exit), None)
+    if first is None or signal.kind != Kind.EXIT:
+        return Side(signal.side).sign
+    return Side(first.side).sign * (1 if first.leg == 1 else -1)  # of a leg that is held alone there is only that one
 
 
 def exits_open_nothing(scope: Scope) -> Lines:

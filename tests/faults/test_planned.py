@@ -141,6 +141,19 @@ def test_an_exit_of_the_one_leg_that_is_held_needs_no_other(
     assert violations(context, tmp_path, alerts.sent) == {}
 
 
+def test_an_exit_of_leg_2_alone_closes_it_on_whichever_side_it_is_held(
+    context: Flask, tmp_path: Path, desk: Desk, alerts: Alerts
+) -> None:
+    desk.tell(Kind.REJECT, symbol="MA")
+    alerts.send(desk, PAIR, Side.SELL, "4", FLAT, SHORT)
+    desk.work()
+    exit_ = alerts.send(desk, PAIR, Side.SELL, "4", LONG, FLAT)  # as a chart says it that knows nothing of the first
+    desk.work()
+    assert quantities(desk, exit_) == [("V", 12, "FILLED")]
+    assert desk.orders(exit_)[0].side == "sell"
+    assert violations(context, tmp_path, alerts.sent) == {}
+
+
 def set_signal(rowid: int, **values: object) -> None:
     with transaction() as session:
         session.execute(sa.update(Signal).where(Signal.id == rowid).values(**values))
