@@ -58,6 +58,16 @@ def test_each_fault_leaves_both_books_in_agreement(pytestconfig: pytest.Config, 
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("database", "venue"), [(SQLITE, "nameless"), pytest.param(POSTGRESQL, "echoing", marks=pytest.mark.postgres)]
+)
+def test_no_order_is_lost_or_doubled_where_the_venue_treats_our_ids_as_it_likes(
+    pytestconfig: pytest.Config, database: str, venue: str
+) -> None:
+    rehearse(pytestconfig.rootpath, database, "--venue", venue)
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.postgres
 @pytest.mark.parametrize(("database", "venue", "faults", "seed"), FOUND)
 def test_what_was_once_found_is_not_found_again(
