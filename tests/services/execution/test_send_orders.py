@@ -107,7 +107,7 @@ def test_an_answer_that_cannot_be_booked_at_all_leaves_the_other_leg_s_alone(
 ) -> None:
     rowid = desk.alert("MA-3*V", quantity="20")
     claims = desk.plan(ready=True) or []
-    monkeypatch.setattr(recorder, "SEND_LEASE", timedelta(seconds=0.1))
+    monkeypatch.setattr(recorder, "SEND_LEASE", timedelta(seconds=2))
     trouble_with(monkeypatch, claims[0].order_id, 10**6, trouble)
     send_orders.send_now(claims, desk.brokers, "worker")
     assert [order.status for order in desk.orders(rowid)] == ["SENDING", "FILLED"]
