@@ -44,8 +44,8 @@ def listen() -> None:
         if not hasattr(module, name):
             raise SystemExit(f"faults.launch: {module.__name__}.{name} is no more; tell SHORTER what took its place")
         setattr(module, name, value)
-    if name := os.environ.get(DISGUISE):
-        put_on_disguise(name)
+    if disguise := os.environ.get(DISGUISE):
+        put_on_disguise(disguise)
     failpoints.install(Tickets(Path(os.environ[FOLDER])).reach)
 
 
