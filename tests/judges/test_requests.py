@@ -6,12 +6,13 @@ Prism holds both against Alpaca's own descriptions of its APIs; README.md tells 
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import requests
@@ -22,22 +23,41 @@ from brokers.alpaca.accounts import BrokerageClient
 from brokers.alpaca.broker import AlpacaBroker
 from brokers.alpaca.capabilities import COINS, SHARES
 from brokers.alpaca.settings import BrokerageSettings
-from domain.account_opening.status import Application, StatusEvent
+from domain.account_opening.status import StatusEvent
 from domain.enums import AssetClass, Side, TimeInForce
 from domain.messages import OrderRef, OrderReport, OrderRequest, Replacement
 from domain.venue.capabilities import AssetRules
+from resources.schemas.brokerage import AgreementName, DisclosuresIn, FundingSource, SignUpIn
+from services.account_opening.complete_application import complete
 from simulators.alpaca.keys import BROKER_KEY, BROKER_SECRET, KEY, SECRET
 from tests.brokers.alpaca_peers import Answers, wait_until
 from tests.brokers.alpaca_support import ACCOUNT, make_request, make_settings
 from tests.judges.conftest import FILL_AFTER, Court
 from tests.judges.descriptions import Operations, description
-from tests.simulators.applying import make_application
 
 pytestmark = pytest.mark.timeout(300)  # the first run installs Prism
 
 # Newer than the descriptions that are here: Alpaca's documentation of September 2026.
 NEWER = {"get /v2/account/activities/{activity_type}: order_id"}
 NOT_HTTP = {"/stream"}
+
+EMAIL = "ann@example.com"
+SIGNED = {"signed_at": "2026-01-02T03:04:05Z", "ip_address": "185.13.21.99"}
+WHOLE_FORM: dict[str, Any] = {
+    "contact": {
+        "phone_number": "+14155550123", "street_address": ["1 Main Street"], "unit": "2", "city": "Springfield",
+        "state": "IL", "postal_code": "62701", "country": "USA",
+    },
+    "identity": {
+        "given_name": "Ann", "middle_name": "B", "family_name": "Smith", "date_of_birth": "1980-01-31",
+        "tax_id": "123-45-6789", "tax_id_type": "USA_SSN", "country_of_citizenship": "USA", "country_of_birth": "GBR",
+        "country_of_tax_residence": "USA", "funding_source": [*get_args(FundingSource)], "annual_income_min": 10_000,
+        "annual_income_max": 20_000, "liquid_net_worth_min": 1, "liquid_net_worth_max": 2, "permanent_resident": False,
+        "visa_type": "H1B", "visa_expiration_date": "2030-01-31", "date_of_departure_from_usa": "2030-01-31",
+    },
+    "disclosures": dict.fromkeys(DisclosuresIn.model_fields, False),
+    "agreements": [{"agreement": name, **SIGNED} for name in get_args(AgreementName)],
+}  # fmt: skip
 
 
 def orders_of(rules: AssetRules, side: Side, **usual: Any) -> Iterator[OrderRequest]:
@@ -96,6 +116,10 @@ def read_all(court: Court, broker: AlpacaBroker, monkeypatch: pytest.MonkeyPatch
     broker.submit_order(make_request(symbol="BTCUSD", asset_class=AssetClass.CRYPTO, quantity=Decimal("0.5")))
     court.simulator.advance(FILL_AFTER + 1)
     broker.find_order(ref(bought[0]))
+    coin = {"symbol": "BTCUSD", "asset_class": AssetClass.CRYPTO, "quantity": Decimal("0.4")}
+    for order in orders_of(COINS, Side.SELL, **coin):
+        broker.submit_order(order)
+        court.simulator.control("POST", f"orders/{order.client_order_id}/cancel")
     monkeypatch.setattr(executions, "PAGE", 2)
     monkeypatch.setattr(order_book, "PAGE", 10)
     with closing(AlpacaBroker(make_settings(court.url), ACCOUNT)) as fresh:
@@ -116,23 +140,22 @@ def open_accounts(court: Court) -> None:
         environment="simulator", key_id=BROKER_KEY, secret_key=BROKER_SECRET, simulator_url=court.url
     )
     with closing(BrokerageClient(settings)) as brokerage:
-        opened = brokerage.open_account(make_whole_application())
-        court.simulator.advance(1)
-        assert brokerage.find_by_email("ann@example.com") is not None
-        brokerage.get(opened.alpaca_id)
-        brokerage.equity(opened.alpaca_id)
+        for form in ({}, WHOLE_FORM):
+            application, _ = complete(SignUpIn(name="Ann Smith", email=EMAIL, **form).application(), live=bool(form))
+            application = replace(application, email=f"{len(form)}{EMAIL}")
+            opened = brokerage.open_account(application)
+            court.simulator.advance(1)
+            assert brokerage.find_by_email(application.email) is not None
+            brokerage.get(opened.alpaca_id)
+            brokerage.equity(opened.alpaca_id)
 
 
-def make_whole_application() -> Application:
-    body: Mapping[str, Any] = make_application()
-    contact = dict(body["contact"])
-    email = contact.pop("email_address")
-    return Application(
-        name="Ann Smith",
-        email=email,
-        contact=contact,
-        **{part: body[part] for part in ("identity", "disclosures", "agreements")},
-    )
+def test_the_whole_form_has_all_that_a_form_can_have():
+    form = SignUpIn(name="Ann Smith", email=EMAIL, **WHOLE_FORM)
+    assert SignUpIn.model_fields.keys() - {"password"} == form.model_fields_set
+    for part in (form.contact, form.identity, form.disclosures, form.agreements[0]):
+        assert part.model_fields_set == type(part).model_fields.keys()
+    assert {agreement.agreement for agreement in form.agreements} == set(get_args(AgreementName))
 
 
 def paths_of_the_adapter() -> set[str]:
