@@ -159,6 +159,11 @@ class Config(BaseSettings):
         validation_alias="APCA_BROKER_API_ENVIRONMENT",
         description="`sandbox`, `live` (real accounts of real people), or `simulator`",
     )
+    broker_api_login: Annotated[Literal["basic", "oauth"], Word] = Field(
+        "basic",
+        validation_alias="APCA_BROKER_API_LOGIN",
+        description="`basic`: key and secret with each request; `oauth`: as client credentials, in exchange for tokens",
+    )
 
     @model_validator(mode="before")
     @classmethod

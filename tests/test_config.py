@@ -67,6 +67,7 @@ def test_the_folder_of_data_lies_in_that_of_the_program():
         ("LOG_LEVEL", "verbose", "must be one of: debug, info, warning, error"),
         ("ALPACA_FEED", "otc", "must be one of: iex, sip"),
         ("APCA_BROKER_API_ENVIRONMENT", "paper", "must be one of: sandbox, live, simulator"),
+        ("APCA_BROKER_API_LOGIN", "password", "must be one of: basic, oauth"),
         ("BROKER", "My account", "must be the name of an account: 1 to 64 lower-case letters, digits, - or _"),
         ("ALPACA_SIMULATOR_URL", "http://[", "must be an address such as http://127.0.0.1:8790"),
         ("ALPACA_SIMULATOR_URL", "http://127.0.0.1:port", "must be an address such as http://127.0.0.1:8790"),

@@ -13,7 +13,9 @@ from collections.abc import Callable
 import requests
 
 from brokers.alpaca.account_forms import status_event
+from brokers.alpaca.logins import login_of
 from brokers.alpaca.settings import BrokerageSettings
+from brokers.errors import BrokerUnavailable
 from brokers.http import CONNECT_SECONDS
 from domain.account_opening.status import StatusEvent
 
@@ -30,7 +32,7 @@ class AccountEvents:
         self._changed = changed
         self._url = f"{settings.url}/v1/events/accounts/status"
         self._session = requests.Session()
-        self._session.auth = (settings.key_id, settings.secret_key)
+        self._session.auth = self._login = login_of(settings)
         self._cursor: str | None = None
         self._ending = threading.Event()
         self._answer: requests.Response | None = None
@@ -51,6 +53,8 @@ class AccountEvents:
             try:
                 self._listen()
                 self.trouble = "the stream ended"
+            except BrokerUnavailable as e:
+                self.trouble = str(e)
             except requests.RequestException as e:
                 self.trouble = f"no stream from Alpaca ({type(e).__name__})"
             except Exception as e:  # what cannot be understood must not end the thread
@@ -60,6 +64,7 @@ class AccountEvents:
         self._session.close()
 
     def _listen(self) -> None:
+        self._login.prepare()
         with self._session.get(
             self._url,
             params={"since_ulid": self._cursor} if self._cursor else {},
@@ -68,6 +73,8 @@ class AccountEvents:
             allow_redirects=False,
             timeout=(CONNECT_SECONDS, SILENT_SECONDS),
         ) as answer:
+            if answer.status_code == 401:
+                self._login.renew()
             if answer.status_code != 200:
                 raise requests.HTTPError(f"HTTP {answer.status_code}")
             self._answer = answer

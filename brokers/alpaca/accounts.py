@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -31,6 +32,7 @@ from brokers.alpaca.account_forms import (
 )
 from brokers.alpaca.client import hold
 from brokers.alpaca.errors import BadRequest, NotFound, of_reading, of_sending
+from brokers.alpaca.logins import login_of
 from brokers.alpaca.rate_budget import Priority, RateBudget
 from brokers.alpaca.settings import BrokerageSettings
 from brokers.errors import (
@@ -46,6 +48,7 @@ from brokers.errors import (
 from domain.account_opening.status import Application, BrokerageReport
 
 WALL_SECONDS = 10.0  # of one call; much less than domain.account_opening.status.SURE_AFTER
+QUICK = 1.0  # seconds within which an application is refused that may be sent once more: somebody waits for the answer
 UNKNOWN = "Alpaca does not know this account."
 UNCLEAR = "What Alpaca says of this account cannot be understood."
 T = TypeVar("T")
@@ -58,18 +61,29 @@ class BrokerageClient:
 
     def __init__(self, settings: BrokerageSettings, wall_seconds: float = WALL_SECONDS) -> None:
         client = BrokerClient(settings.key_id, settings.secret_key, url_override=settings.url, raw_data=True)
-        self._keys = (settings.secret_key, settings.key_id)
+        self._login = login_of(settings)
         self._budget = RateBudget()
         self._odd: set[str | None] = set()
         self._client = hold(client, self._budget, wall_seconds)
+        self._client._session.auth = self._login  # in place of what the SDK would show
 
     def open_account(self, application: Application) -> BrokerageReport:
-        """Send an application for an account, once.
+        """Send an application for an account, once; again only where a token had ended, and nothing was opened.
 
         Raises EmailTaken, FormRefused, AccessRefused and BrokerUnavailable when surely none was opened, else
         OutcomeUnknown. No text of theirs holds the tax id.
         """
+        began = time.monotonic()
+        try:
+            return self._open(application)
+        except AccessRefused:  # nothing was opened
+            if time.monotonic() - began > QUICK or not self._login.renew():
+                raise
+            return self._open(application)
+
+    def _open(self, application: Application) -> BrokerageReport:
         self._budget.check(Priority.URGENT)
+        self._login.prepare()
         try:
             return brokerage_report(self._client.post("/accounts", application_body(application)))
         except (APIError, requests.RequestException) as e:
@@ -113,6 +127,15 @@ class BrokerageClient:
         self._client._session.close()
 
     def _read(self, path: str, params: dict[str, Any] | None, understand: Callable[[Any], T]) -> T:
+        try:
+            return self._read_once(path, params, understand)
+        except AccessRefused:
+            if not self._login.renew():
+                raise
+            return self._read_once(path, params, understand)
+
+    def _read_once(self, path: str, params: dict[str, Any] | None, understand: Callable[[Any], T]) -> T:
+        self._login.prepare()
         self._budget.check(Priority.READ)
         try:
             return understand(self._client.get(path, params))
@@ -144,7 +167,7 @@ class BrokerageClient:
         if not isinstance(error, APIError):
             return error
         text = _spelled_out(str(error))
-        for key in self._keys:
+        for key in self._login.secrets():
             text = text.replace(key, "***")
         return _saying(text, error)
 

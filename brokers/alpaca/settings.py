@@ -41,18 +41,31 @@ BROKERAGES = {
     "sandbox": "https://broker-api.sandbox.alpaca.markets",
     "live": "https://broker-api.alpaca.markets",
 }
+TOKEN_MAKERS = {
+    "sandbox": "https://authx.sandbox.alpaca.markets",
+    "live": "https://authx.alpaca.markets",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerageSettings:
-    """Key and address of the Broker API; `environment` is sandbox, live or simulator."""
+    """Key and address of the Broker API; `environment` is sandbox, live or simulator.
+
+    `by_token`: key and secret are client credentials, which are exchanged for tokens.
+    """
 
     environment: str
     key_id: str
     secret_key: str = field(repr=False)
     simulator_url: str = ""
+    by_token: bool = False
 
     @property
     def url(self) -> str:
         """Return where accounts are opened."""
         return BROKERAGES.get(self.environment) or self.simulator_url
+
+    @property
+    def token_url(self) -> str:
+        """Return where tokens are made."""
+        return TOKEN_MAKERS.get(self.environment) or self.simulator_url

@@ -58,6 +58,7 @@ def settings() -> BrokerageSettings:
         key_id=config.broker_api_key,
         secret_key=config.broker_api_secret,
         simulator_url=config.alpaca_simulator_url,
+        by_token=config.broker_api_login == "oauth",
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from simulators.alpaca import clock_api, control, data, session, store, trading
-from simulators.alpaca.broker_api import customers
+from simulators.alpaca.broker_api import customers, tokens
 from simulators.alpaca.control import STREAMS
 from simulators.alpaca.faults import DONE_ALL_THE_SAME, NOT_DONE, OTHERS, PAGES, Fault
 from simulators.alpaca.market import coin_name
@@ -37,7 +37,7 @@ def make_app(options: Options) -> web.Application:
     app = web.Application(middlewares=[_refusals, _count, _keys, _faults])
     app[WORLD], app[STREAMS], app[_WINDOWS] = world, Streams(world), {}
     world.listener = app[STREAMS].tell
-    for part in (trading, clock_api, data, control, customers):
+    for part in (trading, clock_api, data, control, customers, tokens):
         app.router.add_routes(part.routes)
     app.router.add_get("/stream", app[STREAMS].trade_updates)
     app.router.add_get("/v2/{feed:iex|sip|delayed_sip|otc}", app[STREAMS].data)
@@ -131,7 +131,7 @@ async def _keys(request: web.Request, handler: Handler) -> web.StreamResponse:
     if path.startswith("/sim"):
         if request.remote not in ("127.0.0.1", "::1"):
             raise Refused(403, None, "the control answers this machine only")
-    elif path.startswith("/v1/"):
+    elif path.startswith("/v1/") and path != tokens.ADDRESS:
         if not world.is_broker(request.headers.get("Authorization")):
             raise Refused(401, None, "unauthorized.")
     elif path.startswith(("/v2/", "/v3/", "/v1beta3/")) and not STREAM.fullmatch(path):

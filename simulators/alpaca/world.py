@@ -7,6 +7,7 @@ import base64
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +40,7 @@ class World:
     requests: Counter[str] = field(default_factory=Counter)
     customers: list[Any] = field(default_factory=list)  # of the Broker API
     customer_events: list[dict[str, Any]] = field(default_factory=list)
+    tokens: dict[str, datetime] = field(default_factory=dict)  # of the Broker API, and when they end
     listener: Callable[[str, dict[str, Any], int], None] = lambda key, event, times: None
     dirty: bool = False
     market: Market = field(init=False)
@@ -62,9 +64,11 @@ class World:
         account = self.accounts.get(key or "")
         return account if account is not None and account.secret == secret and not account.revoked else None
 
-    @staticmethod
-    def is_broker(header: str | None) -> bool:
-        """Return True if a header of Basic authentication opens the Broker API."""
+    def is_broker(self, header: str | None) -> bool:
+        """Return True if a header opens the Broker API: key and secret as Basic authentication, or a token."""
+        kind, _, token = (header or "").partition(" ")
+        if kind == "Bearer":
+            return token in self.tokens and self.clock.now() < self.tokens[token]
         wanted = base64.b64encode(f"{keys.BROKER_KEY}:{keys.BROKER_SECRET}".encode()).decode()
         return header == f"Basic {wanted}"
 

@@ -4,6 +4,7 @@ Exit code 0: every request and check passed, or there is no Node and REQUIRE_ALL
 """
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -62,24 +63,32 @@ def main() -> int:
 
 def find_newman() -> Path:
     """Return newman's program; installs it at first use."""
+    return find_program("newman", NEWMAN, CACHE)
+
+
+def find_program(name: str, package: str, folder: Path) -> Path:
+    """Return a program of npm's in a folder of its own; installs it at first use, others who want it wait."""
     if not (shutil.which("node") and shutil.which("npm")):
         raise LeftOut("no Node found")
-    program = CACHE / "node_modules" / ".bin" / "newman"
-    if not program.exists():
-        command = [
-            "npm",
-            "install",
-            "--prefix",
-            str(CACHE),
-            "--no-save",
-            "--no-audit",
-            "--no-fund",
-            "--silent",
-            NEWMAN,
-        ]
-        installed = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        if installed.returncode or not program.exists():
-            raise LeftOut(f"npm cannot install {NEWMAN}")
+    program = folder / "node_modules" / ".bin" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            command = [
+                "npm",
+                "install",
+                "--prefix",
+                str(folder),
+                "--no-save",
+                "--no-audit",
+                "--no-fund",
+                "--silent",
+                package,
+            ]
+            installed = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            if installed.returncode or not program.exists():
+                raise LeftOut(f"npm cannot install {package}")
     return program
 
 

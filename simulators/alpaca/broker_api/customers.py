@@ -243,7 +243,6 @@ def _event(world: World, customer: Customer, old: str) -> None:
             "account_number": customer.number,
             "status_from": old,
             "status_to": customer.status,
-            "reason": "",
         }
     )
 
