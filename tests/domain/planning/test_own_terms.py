@@ -102,7 +102,6 @@ def test_an_entry_of_a_pair_is_refused_and_its_exit_closes_all_the_same(name: st
         ({"stop_price": 51}, {"order_kinds": {K.STOP: frozenset({TimeInForce.GTC})}}, "time in force"),
         ({"trail_price": 50}, {}, None),
     ],
-    ids=str,
 )
 def test_what_the_venue_does_not_take_is_refused_by_name(
     terms: dict[str, Any], venue: dict[str, Any], reason: str | None
@@ -218,7 +217,6 @@ def test_a_trailing_stop_never_moves_away_from_the_market(percent: D | None, mon
         ({"trail_percent": 1, "limit_price": 1, "stop_price": 1}, {"limit_price", "stop_price"}),
         ({"limit_price": 1, "stop_price": 1, "take_profit": 2, "stop_loss": 1, "notional": 5}, set()),
     ],
-    ids=str,
 )
 def test_what_contradicts_itself_is_named(terms: dict[str, Any], fields: set[str]):
     assert own(**terms).contradictions().keys() == fields
