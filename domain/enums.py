@@ -23,6 +23,7 @@ class OrderType(StrEnum):
     LIMIT = "LIMIT"
     STOP = "STOP"  # to the market, once the price has come to the stop
     STOP_LIMIT = "STOP_LIMIT"  # a limit order, once the price has come to the stop
+    TRAILING_STOP = "TRAILING_STOP"  # a stop that follows the best price at a distance; only alerts ask for it
     RELATIVE = "RELATIVE"  # pegged to the best price; only some brokers have it
 
     @property
@@ -32,8 +33,13 @@ class OrderType(StrEnum):
 
     @property
     def has_stop(self) -> bool:
-        """Return True if it waits for a price."""
+        """Return True if it waits for a price that it names."""
         return self in (OrderType.STOP, OrderType.STOP_LIMIT)
+
+    @property
+    def has_trail(self) -> bool:
+        """Return True if its stop follows the market."""
+        return self is OrderType.TRAILING_STOP
 
 
 class TimeInForce(StrEnum):

@@ -54,13 +54,15 @@ class Arrival:
 
     `alert_at` is the alert's own time and `now` the database's; where one of them is None they are not compared.
     `is_lane_busy` takes an account id and a name, and returns True if anything is held or worked there. It is asked for
-    names that are paused. `ignored` are the names of the alert's fields that the desk does not know.
+    names that are paused. `ignored` are the names of the alert's fields that the desk does not know, `own_terms` of
+    those that say how it is to be traded.
     """
 
     alert_at: datetime | None = None
     now: datetime | None = None
     is_lane_busy: Callable[[int, str], bool] = _is_never_busy
     ignored: Sequence[str] = ()
+    own_terms: Sequence[str] = ()
 
 
 WHENEVER = Arrival()
@@ -117,6 +119,9 @@ def decide(
         text = f"'{ticker}' is the pair {parsed.name} with hedge ratio {plain_text(parsed.hedge_ratio)}."
         result.trace.append(step("ticker", True, text, pair=parsed.name, hedge_ratio=parsed.hedge_ratio))
         found = find_pair(parsed.name)
+    if found is not None and found.external and arrival.own_terms:
+        text = f"{', '.join(arrival.own_terms)}: up to the executor that trades {found.name}; the desk does not use it."
+        result.trace.append(step("fields", False, text, outcome="warning"))
     account = found.account if found else terms.account
     subject = Subject(account, parsed.name, result.ticker_type)
     _check_registered(result, parsed, found, terms, subject)

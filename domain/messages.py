@@ -22,6 +22,31 @@ class AlertPrice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """How far a trailing stop stays behind the best price since it began: in percent, or in money a share; one of both.
+
+    The best price is the highest for a sale and the lowest for a buy.
+    """
+
+    percent: Decimal | None = None
+    price: Decimal | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Return True if it names one distance that a stop can keep."""
+        if (self.percent is None) is (self.price is None):
+            return False
+        if self.percent is not None:
+            return self.percent.is_finite() and 0 < self.percent < 100
+        return self.price is not None and self.price.is_finite() and self.price > 0
+
+    def stop(self, side: Side, best: Decimal) -> Decimal:
+        """Return the stop of a trail that is usable, where `best` is the best price so far; exact."""
+        away = EXACT.divide(EXACT.multiply(best, self.percent), 100) if self.percent is not None else self.price
+        return EXACT.add(best, EXACT.multiply(side.sign, away or Decimal(0)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
     """One order to be sent; quantity in shares (or units), prices in the instrument's currency."""
 
@@ -36,6 +61,7 @@ class OrderRequest:
     time_in_force: TimeInForce
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail: Trail | None = None
     extended_hours: bool = False  # may trade before the opening and after the close, where the broker has that
     alert_price: AlertPrice | None = None
     # Leg 2 as an order that the broker itself sizes: hedge_ratio x the fills of the order `attached_to`.

@@ -57,6 +57,8 @@ class Order(Model):
     time_in_force: Mapped[str] = mapped_column(sa.String(8))
     limit_price: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     stop_price: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    trail_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    trail_price: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     extended_hours: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     client_order_id: Mapped[str] = mapped_column(sa.String(36), unique=True)
     broker_order_id: Mapped[str | None] = mapped_column(sa.String(64))

@@ -53,6 +53,7 @@ class Signal(Model):
     bar_time: Mapped[str | None] = mapped_column(sa.String(128))
     lifetime: Mapped[int | None]  # seconds; None = as the desk is set
     when_closed: Mapped[str | None] = mapped_column(sa.String(8))  # None = as the desk is set
+    order_terms: Mapped[dict[str, str] | None] = mapped_column(Json)  # prices and sizes of its own, by name
 
     # What the desk makes of it. `name` is the instrument's symbol or the pair's name: the lane in which signals queue.
     ticker_type: Mapped[str | None] = mapped_column(sa.String(8))

@@ -17,6 +17,7 @@ SHARES = AssetRules(
         OrderType.LIMIT: frozenset(T),
         OrderType.STOP: LASTING,
         OrderType.STOP_LIMIT: LASTING,
+        OrderType.TRAILING_STOP: LASTING,  # for whole shares, and only while the exchange is open
     },
     extended_kinds={OrderType.LIMIT: LASTING},
     quantity_step=STEP,

@@ -15,7 +15,7 @@ from brokers.alpaca.symbols import from_alpaca, is_coin, to_alpaca
 from brokers.errors import OrderRejected
 from domain.enums import OrderType, Side, TimeInForce
 from domain.exact import EXACT, plain_text, round8
-from domain.messages import FilledTotal, FillReport, OrderReport, OrderRequest, Replacement
+from domain.messages import FilledTotal, FillReport, OrderReport, OrderRequest, Replacement, Trail
 from domain.order_status import OrderStatus
 
 S = OrderStatus
@@ -53,6 +53,7 @@ TYPE_TO_ALPACA = {
     OrderType.LIMIT: "limit",
     OrderType.STOP: "stop",
     OrderType.STOP_LIMIT: "stop_limit",
+    OrderType.TRAILING_STOP: "trailing_stop",
 }
 TIF_TO_ALPACA = {
     TimeInForce.DAY: "day",
@@ -93,7 +94,19 @@ def order_body(request: OrderRequest) -> dict[str, Any]:
         body["limit_price"] = price_text(request.limit_price, request.side, coin=coin, stop=False)
     if request.order_type.has_stop:
         body["stop_price"] = price_text(request.stop_price, request.side, coin=coin, stop=True)
+    if request.order_type.has_trail:
+        body |= trail_body(request.trail)
     return {**body, "extended_hours": True} if request.extended_hours else body
+
+
+def trail_body(trail: Trail | None) -> dict[str, str]:
+    """Return how far a trailing stop stays behind, in whole cents where it is money: rather further than nearer."""
+    if trail is None or not trail.is_usable:
+        raise OrderRejected("a trailing stop needs a trail in percent, above 0 and below 100, or in money, above 0")
+    if trail.percent is not None:
+        return {"trail_percent": plain_text(trail.percent)}
+    away = (trail.price or CENT).quantize(CENT, ROUND_CEILING, EXACT)
+    return {"trail_price": plain_text(away)}
 
 
 def replacement_body(terms: Replacement, order: Mapping[str, Any]) -> dict[str, str]:

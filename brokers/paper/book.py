@@ -12,8 +12,8 @@ from brokers.errors import OrderRejected
 from brokers.paper import control_rows, holding_rows, order_rows
 from brokers.paper.attached import Lead
 from brokers.paper.market import Session
-from brokers.paper.orders import Fill, Order, lead_of
-from brokers.paper.positions import cash_flow
+from brokers.paper.orders import Order, lead_of
+from brokers.paper.positions import Fill, cash_flow
 from brokers.paper.pricing import EXACT, Price, Quote
 from brokers.paper.settings import PaperSettings
 
@@ -40,10 +40,10 @@ class Book:
     def meet(self, symbol: str, quote: Quote) -> None:
         """Fill the working orders of `symbol` that a new quote crosses."""
         for order in self._each(order_rows.WAITING, symbol=symbol):
-            before = len(order.fills), order.held, order.closed_at, order.triggered
+            before = _state_of(order)
             order.enter(quote, control_rows.session(self.connection), self.settings, self.now)
-            if (len(order.fills), order.held, order.closed_at, order.triggered) != before:
-                self.save(order, new_fills=len(order.fills) - before[0])
+            if (after := _state_of(order)) != before:
+                self.save(order, new_fills=after[0] - before[0])
 
     def reopen(self, session: Session, was: Session) -> None:
         """Let the orders that wait for the market wait for its new opening, or trade if it is open now.
@@ -57,7 +57,7 @@ class Book:
 
     def force(self, order: Order, quantity: Decimal) -> None:
         """Fill `quantity` now at the quote, the alert's price or the limit; OrderRejected without any."""
-        order.triggered = order.stop_price is not None
+        order.triggered = order.has_stop
         price = order.price(control_rows.quote(self.connection, order.symbol), self.settings.slippage_bps)
         if price is None and order.limit_price is not None:
             price = Price(order.limit_price, synthetic=True)
@@ -116,3 +116,8 @@ class Book:
                 if order.attached_to is not None:
                     order.lead = self._lead(order, control_rows.asset(self.connection, order.symbol).quantity_step)
                     yield order
+
+
+def _state_of(order: Order) -> tuple[int, bool, datetime | None, bool, Decimal | None]:
+    """Return what a quote may change of an order; first the number of its fills."""
+    return len(order.fills), order.held, order.closed_at, order.triggered, order.best_price

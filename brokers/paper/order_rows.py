@@ -6,10 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, or_, select, update
 
-from brokers.paper.orders import Fill, Order
+from brokers.paper.orders import Order
+from brokers.paper.positions import Fill
 from brokers.paper.pricing import Price
 from brokers.paper.tables import fills, orders
 from domain.enums import OrderType, Side, TimeInForce
+from domain.messages import Trail
 from domain.order_status import OrderStatus
 
 OF_ACCOUNT = orders.c.account == bindparam("account")
@@ -37,7 +39,18 @@ FOLLOWERS = ALL.where(OF_ACCOUNT, WORKS, orders.c.attached_to == bindparam("clie
 ANY_DUE = select(orders.c.id).where(OF_ACCOUNT, WORKS, IS_DUE).limit(1)
 _INSERT = orders.insert().returning(orders.c.client_order_id, orders.c.id)
 _SAVE = update(orders).where(orders.c.id == bindparam("order_id"))
-_CHANGING = ("status", "reason", "next_fill", "changed_at", "due_at", "expires_at", "closed_at", "held", "triggered")
+_CHANGING = (
+    "status",
+    "reason",
+    "next_fill",
+    "changed_at",
+    "due_at",
+    "expires_at",
+    "closed_at",
+    "held",
+    "triggered",
+    "best_price",
+)
 
 
 def is_any_due(connection: Connection, account: str, now: datetime) -> bool:
@@ -93,6 +106,8 @@ def _row(order: Order) -> dict[str, Any]:
         "hedge_ratio": order.hedge_ratio,
         "stop_price": order.stop_price,
         "extended_hours": order.extended_hours,
+        "trail_percent": None if order.trail is None else order.trail.percent,
+        "trail_price": None if order.trail is None else order.trail.price,
         **_changing(order),
     }
 
@@ -103,6 +118,7 @@ def _changing(order: Order) -> dict[str, Any]:
 
 def _order(row: RowMapping) -> Order:
     alert = None if row["alert_price"] is None else Price(row["alert_price"], row["alert_synthetic"])
+    order_type = OrderType(row["order_type"])
     return Order(
         id=row["id"],
         account=row["account"],
@@ -110,7 +126,7 @@ def _order(row: RowMapping) -> Order:
         symbol=row["symbol"],
         side=Side(row["side"]),
         quantity=row["quantity"],
-        order_type=OrderType(row["order_type"]),
+        order_type=order_type,
         time_in_force=TimeInForce(row["time_in_force"]),
         limit_price=row["limit_price"],
         alert_price=alert,
@@ -128,4 +144,6 @@ def _order(row: RowMapping) -> Order:
         stop_price=row["stop_price"],
         triggered=bool(row["triggered"]),
         extended_hours=bool(row["extended_hours"]),
+        trail=Trail(percent=row["trail_percent"], price=row["trail_price"]) if order_type.has_trail else None,
+        best_price=row["best_price"],
     )

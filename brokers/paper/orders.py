@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 from brokers.errors import OrderRejected
 from brokers.paper.attached import Lead
 from brokers.paper.market import Session
-from brokers.paper.positions import commission_of
+from brokers.paper.positions import Fill, commission_of
 from brokers.paper.pricing import (
     EXACT,
     Price,
@@ -19,20 +19,8 @@ from brokers.paper.pricing import (
 from brokers.paper.rules.requests import AT_ONCE, AUCTIONS, check_request, end_of_day
 from brokers.paper.settings import PaperSettings
 from domain.enums import OrderType, Side, TimeInForce
-from domain.messages import FillReport, OrderReport, OrderRequest
+from domain.messages import FillReport, OrderReport, OrderRequest, Trail
 from domain.order_status import OrderStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
-    """One execution; `sequence` counts from 1 within its order."""
-
-    sequence: int
-    quantity: Decimal
-    price: Decimal
-    commission: Decimal
-    at: datetime
-    synthetic: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +52,8 @@ class Order:
     attached_to: str | None = None  # client order id of leg 1
     hedge_ratio: Decimal | None = None
     stop_price: Decimal | None = None
+    trail: Trail | None = None
+    best_price: Decimal | None = None  # that a trailing stop has seen: the highest of a sale, the lowest of a buy
     triggered: bool = False  # a quote has come to its stop
     extended_hours: bool = False  # it trades while the market is closed too
     lead: Lead | None = None  # not stored: whoever lets it trade looks it up first
@@ -94,6 +84,11 @@ class Order:
         """Return what a share of it counts for as long as it works: its limit, else its stop; None = the market."""
         return self.stop_price if self.limit_price is None else self.limit_price
 
+    @property
+    def has_stop(self) -> bool:
+        """Return True if it waits for a stop before it trades."""
+        return self.stop_price is not None or self.trail is not None
+
     def as_lead(self, step: Decimal) -> Lead:
         """Return what an order that is attached to this one needs to know; `step` of its own symbol."""
         is_complete = self.status is OrderStatus.FILLED
@@ -102,7 +97,7 @@ class Order:
 
     def price(self, quote: Quote | None, slippage_bps: Decimal) -> Price | None:
         """Return what it trades at now, None = it has to wait."""
-        if self.stop_price is not None and not self.triggered:
+        if self.has_stop and not self.triggered:
             return None
         if self.limit_price is not None:
             return limit_price(self.side, self.limit_price, quote, self.alert_price)
@@ -158,10 +153,15 @@ class Order:
         self.settle_attached(at)
 
     def look_at_stop(self, quote: Quote | None) -> None:
-        """Let a quote that has come to the stop price trigger the order; without a quote it waits."""
-        if self.stop_price is not None and quote is not None and not self.triggered:
-            touch = quote.touch(self.side)
-            self.triggered = touch >= self.stop_price if self.side is Side.BUY else touch <= self.stop_price
+        """Let a quote that has come to the stop trigger the order, or a trailing stop follow it; it waits for one."""
+        if quote is None or self.triggered or not self.has_stop:
+            return
+        touch, stop, best = quote.touch(self.side), self.stop_price, max if self.side is Side.SELL else min
+        if self.trail is not None:
+            self.best_price = touch if self.best_price is None else best(self.best_price, touch)
+            stop = self.trail.stop(self.side, self.best_price)
+        if stop is not None:
+            self.triggered = touch >= stop if self.side is Side.BUY else touch <= stop
 
     def settle_ioc(self, at: datetime) -> None:
         """Let an order that trades at once or never expire; leg 2 may wait as long as leg 1 does."""
@@ -273,6 +273,7 @@ def new_order(
         time_in_force=request.time_in_force,
         limit_price=request.limit_price if request.order_type.has_limit else None,
         stop_price=request.stop_price if request.order_type.has_stop else None,
+        trail=request.trail if request.order_type.has_trail else None,
         extended_hours=request.extended_hours,
         alert_price=alert_price,
         status=OrderStatus.ACCEPTED,

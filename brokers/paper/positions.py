@@ -1,12 +1,25 @@
 """Average-cost book-keeping of one holding. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, localcontext
 
 from brokers.paper.pricing import EXACT, round8
 from domain.enums import Side
 
 ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution; `sequence` counts from 1 within its order."""
+
+    sequence: int
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+    at: datetime
+    synthetic: bool
 
 
 @dataclass(frozen=True, slots=True)

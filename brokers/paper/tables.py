@@ -69,6 +69,9 @@ orders = Table(
     Column("stop_price", Amount),
     Column("triggered", Boolean),  # a quote has come to its stop
     Column("extended_hours", Boolean),
+    Column("trail_percent", Amount),
+    Column("trail_price", Amount),
+    Column("best_price", Amount),  # since a trailing stop began: the highest of a sale, the lowest of a buy
     UniqueConstraint("account", "client_order_id"),  # for ever: rows are never deleted
     Index("orders_changed", "account", "changed_at"),
     Index("orders_working", "account", sqlite_where=STILL_WORKING, postgresql_where=STILL_WORKING),

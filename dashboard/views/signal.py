@@ -207,6 +207,10 @@ def terms_text(order: Order) -> str:
     """Return type, prices and time in force of an order."""
     limit = f" {price(order.limit_price)}" if order.limit_price is not None else ""
     stop = f" at stop {price(order.stop_price)}" if order.stop_price is not None else ""
+    if order.trail_percent is not None:
+        stop = f" by {number(order.trail_percent)} %"
+    elif order.trail_price is not None:
+        stop = f" by {price(order.trail_price)}"
     hours = ", extended hours" if order.extended_hours else ""
     return f"{order.order_type.replace('_', ' ')}{limit}{stop}, {order.time_in_force}{hours}"
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from domain.enums import FailurePolicy, LegPolicy, Side, Source
 from domain.exact import plain_text
 from domain.lanes.values import Kind, LegChange, Trade
+from domain.planning.own_terms import entry_terms, registered_terms
 from domain.planning.values import (
     MARKET,
     ZERO,
@@ -52,10 +53,16 @@ def _leg(request: Request, context: PlanContext, change: LegChange, *, is_exit: 
         side=change.side,
         quantity=change.quantity,
         step=context.step_of(change.symbol, short),
-        terms=_terms(instrument, request.price) if at_terms else MARKET,
+        terms=_terms(request, instrument, is_exit=is_exit) if at_terms else MARKET,
         closes=change.closes,
         is_exit=is_exit,
     )
+
+
+def _terms(request: Request, instrument: InstrumentTerms, *, is_exit: bool) -> OrderTerms:
+    if is_exit:
+        return registered_terms(instrument, request.price)
+    return entry_terms(request.own_terms, instrument, request.price)
 
 
 def _number(request: Request, change: LegChange) -> int:
@@ -64,18 +71,6 @@ def _number(request: Request, change: LegChange) -> int:
         return change.number
     alone = request.symbols[0]
     return 2 if request.name != alone and not request.name.startswith(f"{alone}-") else 1
-
-
-def _terms(instrument: InstrumentTerms, price: Decimal | None) -> OrderTerms:
-    """Return the terms that a stock is registered with; its limit and its stop are the alert's price."""
-    order_type = instrument.order_type
-    return OrderTerms(
-        order_type=order_type,
-        time_in_force=instrument.time_in_force,
-        limit_price=price if order_type.has_limit else None,
-        stop_price=price if order_type.has_stop else None,
-        extended_hours=instrument.extended_hours,
-    )
 
 
 def _with_policy(context: PlanContext, plan: Planned, steps: Steps) -> Planned:

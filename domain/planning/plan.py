@@ -23,6 +23,7 @@ from domain.lanes.decide import decide
 from domain.lanes.values import Ask, Kind, Lane, Note, Nothing, Trade, Wait
 from domain.order_status import SignalStatus
 from domain.planning.legs import lay_out
+from domain.planning.own_terms import in_shares, objection
 from domain.planning.values import (
     CUT,
     ZERO,
@@ -57,6 +58,18 @@ def plan(request: Request, context: PlanContext) -> Outcome:
         if registered.reason != PAUSED:
             return refusal
         paused = refusal
+    sized = in_shares(request, context, steps)
+    if isinstance(sized, Refused):
+        return sized
+    request, not_opened = sized
+    outcome = _decide(request, context, rules, steps, paused=paused)
+    if not_opened and isinstance(outcome, Planned):
+        return replace(outcome, kind=Kind.REVERSAL, left_out=not_opened[:255])
+    return outcome
+
+
+def _decide(request: Request, context: PlanContext, rules: Rules, steps: Steps, *, paused: Refused | None) -> Outcome:
+    """Return what the lane, the checks and the venue come to."""
     ask = ask_of(request, context, rules)
     if ask.quantity != request.quantity:
         asked, left = plain_text(request.quantity), plain_text(ask.quantity)
@@ -190,6 +203,8 @@ def _judge(
 ) -> Planned | Refused | Held:
     """Return the plan of a trade if checks and venue agree; the answers go on a trace of its own."""
     steps = [*steps]
+    if (refusal := objection(request, trade.kind, steps)) is not None:
+        return refusal
     laid = lay_out(request, context, trade)
     facts = _with_legs(context.facts, trade, laid)
     if request.source is not Source.FLATTEN:  # nothing may keep a position from being closed

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from domain.alert import NO_TERMS, OwnTerms
 from domain.checks.facts import Facts
 from domain.checks.rules import Rules
 from domain.enums import (
@@ -24,6 +25,7 @@ from domain.enums import (
 from domain.intake import Decision
 from domain.lanes.position_reversal import AccountHolding
 from domain.lanes.values import Kind, Lane
+from domain.messages import Trail
 from domain.order_status import SignalStatus
 from domain.trace import step
 from domain.venue.costs import NO_COSTS, Costs
@@ -64,7 +66,9 @@ class OrderTerms:
     time_in_force: TimeInForce = TimeInForce.DAY
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail: Trail | None = None
     extended_hours: bool = False
+    of_alert: bool = False  # the alert asks for it, whatever is registered
 
 
 MARKET = OrderTerms()
@@ -87,6 +91,7 @@ class Request:
     bound: Decimal | None = None
     previous: Decimal | None = None
     when_closed: WhenClosed | None = None
+    own_terms: OwnTerms = NO_TERMS
     aimed_at: Decimal | None = None  # where it led when it first had to wait, if the alert does not say it
 
     @property

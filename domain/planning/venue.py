@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from domain.enums import LegPolicy, Side, WhenClosed
-from domain.exact import plain_text
+from domain.exact import EXACT, plain_text
 from domain.lanes.leg import LegPlan
 from domain.lanes.position_reversal import AccountHolding, Parts, replanned, split
+from domain.messages import Trail
 from domain.order_status import SignalStatus
 from domain.planning.values import ZERO, Held, PlanContext, PlanLeg, Planned, Refused, Request, Steps, note
 from domain.preflight import preflight
 from domain.venue.money import costs
 from domain.venue.order_plans import LegOrderPlan
-from domain.venue.prices import aligned
+from domain.venue.prices import aligned, is_in_steps
 
 LOOK_AGAIN = timedelta(seconds=1)  # a held signal whose market was to be open by now, for clocks differ
 
@@ -27,7 +28,7 @@ def check_venue(request: Request, context: PlanContext, plan: Planned) -> Planne
         text = f"Live trading is not switched on for the account {request.account}; an admin does that on Accounts."
         steps.append(note("live trading", False, text, account=request.account))
         return Refused(status=SignalStatus.ERROR, reason="live trading is off", text=text, steps=steps)
-    plan = _in_price_steps(context, plan, steps)
+    plan = _in_price_steps(request, context, plan, steps)
     orders = [_order_plan(request, context, leg) for leg in plan.legs]
     answer = preflight(orders, context.broker, context.now)
     steps += answer.steps
@@ -43,14 +44,14 @@ def check_venue(request: Request, context: PlanContext, plan: Planned) -> Planne
     return Refused(status=SignalStatus.CANCELED, reason=reason, text=text, steps=steps)
 
 
-def _in_price_steps(context: PlanContext, plan: Planned, steps: Steps) -> Planned:
+def _in_price_steps(request: Request, context: PlanContext, plan: Planned, steps: Steps) -> Planned:
     """Return the plan with limits and stops as the venue takes them; the trace says what was rounded."""
     legs = []
     for leg in plan.legs:
         broker, symbol, side, asked = context.broker, leg.symbol, leg.side, leg.terms
         limit = aligned(broker, symbol, side, asked.limit_price, stop=False)
         stop = aligned(broker, symbol, side, asked.stop_price, stop=True)
-        terms = replace(asked, limit_price=limit, stop_price=stop)
+        terms = replace(asked, limit_price=limit, stop_price=stop, trail=_trail(request, context, leg, steps))
         for was, price in ((asked.limit_price, limit), (asked.stop_price, stop)):
             if was is not None and price is not None and was != price:
                 said = f"The price {plain_text(was)} of {symbol} is sent as {plain_text(price)}"
@@ -58,6 +59,20 @@ def _in_price_steps(context: PlanContext, plan: Planned, steps: Steps) -> Planne
                 steps.append(note("price step", True, text, asked=was, price=price))
         legs.append(replace(leg, terms=terms))
     return replace(plan, legs=tuple(legs))
+
+
+def _trail(request: Request, context: PlanContext, leg: PlanLeg, steps: Steps) -> Trail | None:
+    """Return a trail as the venue takes it: a distance in money is rather further than nearer."""
+    trail, about = leg.terms.trail, _price(request, context, leg)
+    if trail is None or trail.price is None or about is None:
+        return trail
+    step = context.broker.price_step_of(leg.symbol, about)
+    if step is None or is_in_steps(trail.price, step):
+        return trail
+    price = EXACT.multiply(EXACT.divide(trail.price, step).to_integral_value(ROUND_CEILING, EXACT), step)
+    text = f"The trail {plain_text(trail.price)} of {leg.symbol} is sent as {plain_text(price)}"
+    steps.append(note("price step", True, f"{text}: the broker takes no finer one.", asked=trail.price, price=price))
+    return Trail(price=price)
 
 
 def _order_plan(request: Request, context: PlanContext, leg: PlanLeg) -> LegOrderPlan:
@@ -68,6 +83,8 @@ def _order_plan(request: Request, context: PlanContext, leg: PlanLeg) -> LegOrde
         order_type=leg.terms.order_type,
         limit_price=leg.terms.limit_price,
         stop_price=leg.terms.stop_price,
+        trail=leg.terms.trail,
+        of_alert=leg.terms.of_alert,
         time_in_force=leg.terms.time_in_force,
         extended_hours=leg.terms.extended_hours,
         held=context.account_positions.get(leg.symbol, ZERO),

@@ -48,7 +48,7 @@ def objections(leg: LegOrderPlan, broker: BrokerFacts) -> Iterator[Objection]:
 
 
 def _kind(leg: LegOrderPlan, rules: AssetRules) -> Iterator[Objection]:
-    registered = f"as {leg.symbol} is registered for"
+    registered = _asked_for(leg)
     if leg.order_type not in rules.order_kinds:
         text = f"The broker does not take {leg.order_type} orders, {registered}."
         yield Objection("order type", text, {"order_type": leg.order_type})
@@ -66,6 +66,10 @@ def _kind(leg: LegOrderPlan, rules: AssetRules) -> Iterator[Objection]:
         yield Objection("extended hours", text, {"time_in_force": leg.time_in_force, "extended_hours": True})
 
 
+def _asked_for(leg: LegOrderPlan) -> str:
+    return "as the alert asks for" if leg.of_alert else f"as {leg.symbol} is registered for"
+
+
 def _fraction(
     leg: LegOrderPlan, broker: BrokerFacts, rules: AssetRules, asset: AssetReport | None
 ) -> Iterator[Objection]:
@@ -73,7 +77,7 @@ def _fraction(
     values = {"quantity": leg.quantity, "time_in_force": leg.time_in_force}
     if leg.time_in_force not in rules.fraction_kinds.get(leg.order_type, ()):
         name = leg.time_in_force if leg.order_type in rules.fraction_kinds else leg.order_type
-        text = f"{what} as {name} orders, as {leg.symbol} is registered for."
+        text = f"{what} as {name} orders, {_asked_for(leg)}."
         yield Objection("time in force" if leg.order_type in rules.fraction_kinds else "order type", text, values)
     by_asset = rules.extended_fractions is Grant.BY_ASSET and asset is not None and asset.extended_fractions
     if leg.extended_hours and not by_asset and rules.extended_fractions is not Grant.ALL:
@@ -91,6 +95,10 @@ def _prices(leg: LegOrderPlan, broker: BrokerFacts) -> Iterator[Objection]:
         if step is not None and not is_in_steps(price, step):
             text = f"The {name} {plain_text(price)} of {leg.symbol} is no multiple of {plain_text(step)}."
             yield Objection("price step", text, {"price": price, "step": step})
+    trail = leg.trail
+    if trail is not None and leg.price is not None and trail.stop(leg.side, abs(leg.price)) <= 0:
+        text = f"{leg.symbol} costs about {plain_text(abs(leg.price))}: a stop so far below it would be no price."
+        yield Objection("trail price", text, {"trail_price": trail.price, "price": leg.price})
 
 
 def _sizes(leg: LegOrderPlan, broker: BrokerFacts) -> Iterator[Objection]:

@@ -29,6 +29,8 @@ def unit_value(leg: LegOrderPlan, broker: BrokerFacts) -> Decimal | None:
     if limit is not None and limit > 0:
         return limit
     stop = leg.stop_price if leg.order_type.has_stop and leg.side is Side.BUY else None
+    if leg.trail is not None and leg.side is Side.BUY and leg.price is not None:
+        stop = leg.trail.stop(leg.side, abs(leg.price))
     if leg.price is None:
         return stop
     return abs(leg.price) if stop is None else max(stop, abs(leg.price))

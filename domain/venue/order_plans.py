@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from domain.enums import AssetClass, OrderType, Side, TimeInForce
-from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport
+from domain.messages import AccountReport, AssetReport, QuoteReport, SessionReport, Trail
 from domain.sizing import is_short
 from domain.venue.capabilities import AccountCapabilities, AssetRules
 from domain.venue.costs import NO_COSTS, Costs
@@ -27,6 +27,8 @@ class LegOrderPlan:
     held: Decimal
     price: Decimal | None  # what a share will cost about; None = nobody knows
     stop_price: Decimal | None = None
+    trail: Trail | None = None
+    of_alert: bool = False  # the alert asks for these terms, whatever is registered
     time_in_force: TimeInForce = TimeInForce.DAY
     extended_hours: bool = False
 

@@ -26,7 +26,7 @@ def wrong_terms(
         }
     times = rules.order_kinds.get(order_type)
     if times is None:
-        known = _listed(rules.order_kinds)
+        known = _listed(kind for kind in rules.order_kinds if not kind.has_trail)  # only alerts ask for those
         return {"order_type": f"{broker} does not take {order_type} orders of {what}; it takes: {known}"}
     if time_in_force not in times:
         text = f"{broker} does not take {time_in_force} {order_type} orders of {what}; it takes: {_listed(times)}"

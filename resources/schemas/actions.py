@@ -134,6 +134,8 @@ class WhatIfOrder(Out):
     time_in_force: str
     limit_price: OutNumber | None
     stop_price: OutNumber | None
+    trail_percent: OutNumber | None
+    trail_price: OutNumber | None
     extended_hours: bool
     is_exit: bool
 
@@ -149,6 +151,8 @@ class WhatIfOrder(Out):
             time_in_force=leg.terms.time_in_force,
             limit_price=leg.terms.limit_price,
             stop_price=leg.terms.stop_price,
+            trail_percent=None if leg.terms.trail is None else leg.terms.trail.percent,
+            trail_price=None if leg.terms.trail is None else leg.terms.trail.price,
             extended_hours=leg.terms.extended_hours,
             is_exit=leg.is_exit,
         )

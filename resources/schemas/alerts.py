@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import fields
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from domain.alert import Alert
+from domain.alert import Alert, OwnTerms
 from domain.edge.visible import visible
 from domain.enums import MarketPosition, Side, WhenClosed
 from domain.errors import InvalidInput
@@ -66,6 +67,8 @@ Size = Annotated[NotNegative | None, Blank]
 OptionalNumber = Annotated[Number | None, Blank]
 OptionalText = Annotated[Text | None, BeforeValidator(_cut), Blank]  # no alert is lost for a long comment
 
+Price = Annotated[Positive | None, Blank]
+
 Lifetime = Annotated[
     Annotated[int, BeforeValidator(no_yes), Field(ge=1, le=86400)] | None,
     Blank,
@@ -103,6 +106,15 @@ class AlertIn(V3Body):
         None, description="seconds from its own time, else from receipt, or from the open it waits for"
     )
     when_closed: ClosedMarket = Field(None, description="what becomes of it while its market is closed: expire or hold")
+    limit_price: Price = Field(None, description="an entry of a stock is a limit order at it, however it is registered")
+    stop_price: Price = Field(None, description="the entry waits for it; with limit_price it is a stop limit order")
+    trail_percent: Price = Field(None, description="the entry's stop follows the market at so many percent")
+    trail_price: Price = Field(None, description="the entry's stop follows the market at so much money a share")
+    take_profit: Price = Field(None, description="not traded: an entry with it is refused by name")
+    stop_loss: Price = Field(None, description="not traded: an entry with it is refused by name")
+    notional: Price = Field(
+        None, description="so much money instead of order_contracts, for entries of a stock: a quantity, rounded down"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -125,6 +137,17 @@ class AlertIn(V3Body):
             raise InvalidInput(unfilled)
         return data
 
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        if wrong := self.own_terms.contradictions():
+            raise InvalidInput(wrong)
+        return self
+
+    @property
+    def own_terms(self) -> OwnTerms:
+        """Return what the alert says of its order."""
+        return OwnTerms(**{each.name: getattr(self, each.name) for each in fields(OwnTerms)})
+
     def alert(self, body_sha256: str) -> Alert:
         """Return the alert in the desk's terms."""
         return Alert(
@@ -143,6 +166,7 @@ class AlertIn(V3Body):
             lifetime=self.lifetime,
             when_closed=self.when_closed,
             signal_id=self.signal_id,
+            own_terms=self.own_terms,
             body_sha256=body_sha256,
             ignored=self.ignored,
         )

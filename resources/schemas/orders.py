@@ -126,6 +126,8 @@ class OrderRowOut(Out):
     time_in_force: str
     limit_price: OutNumber | None
     stop_price: OutNumber | None
+    trail_percent: OutNumber | None
+    trail_price: OutNumber | None
     extended_hours: bool
     status: str
     reason: str | None
@@ -156,8 +158,8 @@ class OrderRowOut(Out):
 _PLAIN = (
     "client_order_id", "broker_order_id", "leg", "generation", "name", "purpose", "is_exit", "attached", "symbol",
     "asset_class", "currency", "side", "quantity", "order_type", "time_in_force", "limit_price", "stop_price",
-    "extended_hours", "status", "reason", "filled_quantity", "average_price", "send_attempts", "lookups",
-    "cancel_reason",
+    "trail_percent", "trail_price", "extended_hours", "status", "reason", "filled_quantity", "average_price",
+    "send_attempts", "lookups", "cancel_reason",
 )  # fmt: skip
 
 

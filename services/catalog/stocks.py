@@ -120,6 +120,10 @@ def delete_stock(symbol: str, editor: Editor) -> None:
 
 
 def _check_terms(form: StockForm) -> None:
+    if form.order_type.has_trail:
+        known = ", ".join(kind for kind in OrderType if not kind.has_trail)
+        rule = f"must be one of {known}: how far a stop trails is said by an alert (trail_percent or trail_price)"
+        raise InvalidInput({"order_type": rule})
     lasting = form.time_in_force in (TimeInForce.DAY, TimeInForce.GTC)
     if form.extended_hours and not (form.order_type is OrderType.LIMIT and lasting):
         raise InvalidInput({"extended_hours": "needs order_type LIMIT and time_in_force DAY or GTC"})

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.enums import AssetClass, LegPolicy, OrderType, Purpose, Side, TimeInForce
-from domain.messages import AlertPrice, OrderRef, OrderRequest
+from domain.messages import AlertPrice, OrderRef, OrderRequest, Trail
 from models import Order, Signal
 from services.timing import SEND_LEASE, SEND_WALL
 
@@ -83,6 +83,7 @@ def make_claim(order: Order, signal: Signal | None, account: str, attached_to: s
         time_in_force=TimeInForce(order.time_in_force),
         limit_price=order.limit_price,
         stop_price=order.stop_price,
+        trail=trail_of(order),
         extended_hours=order.extended_hours,
         alert_price=alert,
         attached_to=attached_to if order.attached else None,
@@ -90,6 +91,13 @@ def make_claim(order: Order, signal: Signal | None, account: str, attached_to: s
         is_urgent=_is_urgent(order, signal),
     )
     return Claim(order.id, order.account_id, order.lease_epoch, order.lease_until, time.monotonic(), request)
+
+
+def trail_of(order: Order) -> Trail | None:
+    """Return how far the stop of an order stays behind the market; None for all but trailing stops."""
+    if order.trail_percent is None and order.trail_price is None:
+        return None
+    return Trail(percent=order.trail_percent, price=order.trail_price)
 
 
 def _is_urgent(order: Order, signal: Signal | None) -> bool:

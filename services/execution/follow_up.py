@@ -23,6 +23,7 @@ from domain.order_status import OrderStatus
 from domain.trace import step
 from models import Instrument, Order, Signal
 from services.catalog import snapshots
+from services.execution.claims import trail_of
 from services.execution.new_orders import NewOrder, add_orders, make_order
 from services.execution.order_moves import request_cancel
 from services.timing import FIX_DELAY, FIX_LIFETIME
@@ -143,6 +144,7 @@ def _terms(signal: Signal, move: Send, orders: Sequence[Order], due: datetime) -
         "time_in_force": TimeInForce(first.time_in_force),
         "limit_price": first.limit_price,
         "stop_price": first.stop_price,
+        "trail": trail_of(first),
         "extended_hours": first.extended_hours,
         # What opens after a close is as old as the alert that asked for both; what hedges fills has a life of its own.
         "not_after": due + FIX_LIFETIME if follows and has_end else first.not_after,

@@ -11,6 +11,7 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from domain.enums import OrderType, Purpose, Side, TimeInForce
+from domain.messages import Trail
 from domain.order_status import OrderStatus
 from models import Order, OrderEvent, Signal
 from services.batch_writes import add_record
@@ -30,6 +31,7 @@ class NewOrder:
     time_in_force: TimeInForce = TimeInForce.DAY
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail: Trail | None = None
     extended_hours: bool = False
     purpose: Purpose = Purpose.SIGNAL
     generation: int = 1
@@ -66,6 +68,8 @@ def make_order(installation: str, signal: Signal, new: NewOrder, at: datetime) -
         time_in_force=new.time_in_force,
         limit_price=new.limit_price,
         stop_price=new.stop_price,
+        trail_percent=None if new.trail is None else new.trail.percent,
+        trail_price=None if new.trail is None else new.trail.price,
         extended_hours=new.extended_hours,
         client_order_id=client_order_id(installation, signal.id, new.leg, new.generation),
         status=OrderStatus.QUEUED,

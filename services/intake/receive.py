@@ -57,7 +57,7 @@ def receive_signal(alert: Alert, passphrase: str | None = None) -> Received:
         known = snapshots.snapshot(fresh=attempt > 0)
         if passphrase is not None and not known.accepts(passphrase):
             raise NotAuthenticated("incorrect passphrase.", "wrong_passphrase")
-        arrival = Arrival(alert.alert_at, now, is_lane_busy, alert.ignored)
+        arrival = Arrival(alert.alert_at, now, is_lane_busy, alert.ignored, tuple(alert.own_terms.told()))
         find = known.find_leg if alert.as_leg else known.find_instrument
         decision = decide(alert.ticker, find, known.find_pair, known.terms, arrival)
         values = _values(alert, decision, key, known)
@@ -127,7 +127,8 @@ def _values(alert: Alert, decision: Decision, key: RepeatKey, known: snapshots.S
     name = decision.name or ""
     find = known.find_pair if decision.ticker_type is TickerType.PAIR else known.find_instrument
     values = {
-        **{name: getattr(alert, name) for name in SAID},
+        **{name: getattr(alert, name) for name in SAID if name != "order_terms"},
+        "order_terms": alert.own_terms.stored(),
         **{name: getattr(decision, name) for name in DECIDED},
         "source": SOURCE,
         "dedupe_key": key.key,

@@ -29,7 +29,7 @@ TABLE = cast(sa.Table, Signal.__table__)
 SAID = (
     "ticker", "side", "quantity", "price", "position", "position_size", "previous_position", "previous_position_size",
     "comment", "strategy", "bar_time", "alert_at", "body_sha256",
-    "lifetime", "when_closed",
+    "lifetime", "when_closed", "order_terms",
 )  # fmt: skip
 DECIDED = (
     "ticker_type",

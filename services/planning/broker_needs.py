@@ -65,12 +65,18 @@ def facts_for(desk: WorkerContext, signal: Signal, known: Snapshot) -> BrokerFac
     """Return what is known of the broker that planning a signal needs; raises NotKnown."""
     symbols, subject = symbols_of(signal), subject_of(signal, known)
     # The price of a pair's alert says nothing of what its legs cost. An exit waits for none that it can do without.
-    quotes = Need.ESTIMATE if len(symbols) == 2 else Need.NONE
+    quotes = Need.ESTIMATE if len(symbols) == 2 or _is_sized_by_quote(signal) else Need.NONE
     if needs_quotes(known.rules, subject):
         is_exit = signal.position == MarketPosition.FLAT
         quotes = Need.ESTIMATE if is_exit and not insists_on_quotes(known.rules, subject) else Need.CHECK
     sells = signal.side == Side.SELL or len(symbols) == 2
     return desk.market.facts(signal.account_id or 0, symbols, quotes, sells=sells)
+
+
+def _is_sized_by_quote(signal: Signal) -> bool:
+    """Return True if money is to be brought into shares, and the alert names no price for that."""
+    terms = signal.order_terms or {}
+    return "notional" in terms and signal.price is None and not {"limit_price", "stop_price"} & terms.keys()
 
 
 def askable(desk: WorkerContext) -> tuple[int, ...]:

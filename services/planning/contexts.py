@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from domain.alert import OwnTerms
 from domain.checks.facts import Money, signed
 from domain.checks.rules import Subject
 from domain.enums import AssetClass, MarketPosition, Side, Source, TickerType, WhenClosed
@@ -44,6 +45,7 @@ def request_of(signal: Signal, account: str) -> Request:
         bound=_signed(signal.position, signal.position_size),
         previous=_signed(signal.previous_position, signal.previous_position_size),
         when_closed=WhenClosed(signal.when_closed) if signal.when_closed else None,
+        own_terms=OwnTerms.of(signal.order_terms),
         aimed_at=signal.aimed_at,
     )
 

@@ -11,7 +11,7 @@ from typing import cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.enums import LegPolicy
+from domain.enums import LegPolicy, OrderType
 from domain.exact import plain_text
 from domain.lanes.account_book import AccountBook
 from domain.lanes.values import ZERO, Working
@@ -130,6 +130,7 @@ def _new_order(plan: Planned, leg: PlanLeg, *, attached: bool) -> NewOrder:
         time_in_force=leg.terms.time_in_force,
         limit_price=leg.terms.limit_price,
         stop_price=leg.terms.stop_price,
+        trail=leg.terms.trail,
         extended_hours=leg.terms.extended_hours,
         is_exit=leg.is_exit or bool(leg.first),
         closes=leg.order_closes,
@@ -160,7 +161,7 @@ def take_up(book: AccountBook, orders: Sequence[Order], plan: Planned) -> None:
             rest=order.quantity,
             status=S.QUEUED,
             is_exit=order.is_exit,
-            is_market=order.limit_price is None and order.stop_price is None,
+            is_market=order.order_type == OrderType.MARKET,
         )
         for order in orders
     )

@@ -72,7 +72,7 @@ def what_if(alert: Alert) -> WhatIf:
     """
     with reading() as session:
         known = snapshots.snapshot(fresh=True)
-        arrival = Arrival(alert.alert_at, database_time(), is_lane_busy, alert.ignored)
+        arrival = Arrival(alert.alert_at, database_time(), is_lane_busy, alert.ignored, tuple(alert.own_terms.told()))
         decision = decide(alert.ticker, known.find_instrument, known.find_pair, known.terms, arrival)
         result = WhatIf(
             status=decision.status,
@@ -154,6 +154,7 @@ def _signal(alert: Alert, decision: Decision, now: datetime) -> Signal:
         previous_position_size=alert.previous_position_size,
         lifetime=alert.lifetime,
         when_closed=alert.when_closed,
+        order_terms=alert.own_terms.stored(),
         ticker_type=decision.ticker_type,
         name=decision.name,
         symbol1=decision.symbol1,

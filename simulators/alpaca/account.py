@@ -37,6 +37,9 @@ class Order:
     notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    hwm: Decimal | None = None  # the highest price that a trailing sale has seen, the lowest of a buy
     extended_hours: bool = False
     position_intent: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -104,9 +107,9 @@ class Order:
             "status": self.status,
             "extended_hours": self.extended_hours,
             "legs": None,
-            "trail_percent": None,
-            "trail_price": None,
-            "hwm": None,
+            "trail_percent": text(self.trail_percent),
+            "trail_price": text(self.trail_price),
+            "hwm": text(self.hwm),
             "expires_at": iso(self.expires_at),
             "position_intent": self.position_intent,
         }

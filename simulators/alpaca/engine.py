@@ -14,6 +14,7 @@ from typing import Any
 from simulators.alpaca.account import Account, Order, Position
 from simulators.alpaca.activities import LISTED_AT
 from simulators.alpaca.clock import Clock
+from simulators.alpaca.conditions import trailing
 from simulators.alpaca.faults import Fault
 from simulators.alpaca.fees import take_fee
 from simulators.alpaca.market import Market
@@ -244,6 +245,8 @@ class Engine:
         """Return the price an order trades at now; None when it has to wait."""
         bid, ask = self.market.quote(order.symbol)
         price = ask if order.side == "buy" else bid
+        if order.type == "trailing_stop" and not order.triggered:
+            trailing.follow(order, price)
         if order.stop_price is not None and not order.triggered:
             order.triggered = price >= order.stop_price if order.side == "buy" else price <= order.stop_price
             if not order.triggered:

@@ -30,7 +30,7 @@ def replace(
     if order.notional is not None:
         raise Refused(422, BUSINESS, "notional orders cannot be replaced")
     new = _judged(engine, account, order, changes)
-    new.replaces, new.rests = order.id, order.rests
+    new.replaces, new.rests, new.hwm = order.id, order.rests, order.hwm
     account.orders[new.id] = new
     engine.move(order, "pending_replace")
     engine.event(account, order, "pending_replace")
@@ -45,6 +45,10 @@ def _judged(engine: Engine, account: Account, order: Order, changes: dict[str, A
         "time_in_force": order.time_in_force, "limit_price": text(order.limit_price),
         "stop_price": text(order.stop_price), "extended_hours": order.extended_hours,
     }  # fmt: skip
+    if order.type == "trailing_stop":  # its stop is Alpaca's own; `trail` is the new distance, of the kind it has
+        name = "trail_price" if order.trail_price is not None else "trail_percent"
+        body |= {"stop_price": None, name: text(getattr(order, name))}
+        changes = {name if key == "trail" else key: value for key, value in changes.items()}
     before, order.status = order.status, "replaced"  # while the new one is judged, the old one holds nothing
     try:
         new = make_order(body | changes, account, engine.market, engine.clock)

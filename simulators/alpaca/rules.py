@@ -9,11 +9,11 @@ from typing import Any
 
 from simulators.alpaca.account import Account, Order
 from simulators.alpaca.clock import Clock
-from simulators.alpaca.conditions import coins, shares
+from simulators.alpaca.conditions import coins, shares, trailing
 from simulators.alpaca.market import Market
 from simulators.alpaca.wire import BUSINESS, FORBIDDEN, VALIDATION, Refused, fits, number, text
 
-TYPES = ("market", "limit", "stop", "stop_limit")
+TYPES = ("market", "limit", "stop", "stop_limit", "trailing_stop")
 TIMES_IN_FORCE = ("day", "gtc", "opg", "cls", "ioc", "fok")
 BAND = {False: Decimal("1.025"), True: Decimal("1.04")}  # of a buy stop; wider below 50 dollars
 INTENTS = ("buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
@@ -36,8 +36,8 @@ def make_order(body: dict[str, Any], account: Account, market: Market, clock: Cl
 
 
 def _check_words(body: dict[str, Any]) -> None:
-    if (body.get("order_class") or "simple") != "simple" or body.get("type") == "trailing_stop":
-        raise Refused(422, VALIDATION, "the simulator takes only simple orders, and no trailing stops")
+    if (body.get("order_class") or "simple") != "simple":
+        raise Refused(422, VALIDATION, "the simulator takes only simple orders")
     if (body.get("position_intent") or INTENTS[0]) not in INTENTS:
         raise Refused(422, VALIDATION, "invalid position_intent")
     for name, words in (("side", ("buy", "sell")), ("type", TYPES), ("time_in_force", TIMES_IN_FORCE)):
@@ -82,6 +82,8 @@ def _read(body: dict[str, Any], market: Market, clock: Clock) -> Order:
         notional=notional,
         limit_price=number(body.get("limit_price"), "limit_price"),
         stop_price=number(body.get("stop_price"), "stop_price"),
+        trail_price=number(body.get("trail_price"), "trail_price"),
+        trail_percent=number(body.get("trail_percent"), "trail_percent"),
         extended_hours=body.get("extended_hours") is True,
         position_intent=body.get("position_intent") or None,
     )
@@ -105,6 +107,7 @@ def _check_terms(order: Order) -> None:
             raise Refused(422, VALIDATION, f"{order.type} orders must not have {name}")
         if price is not None:
             check_price(name, price, order.asset_class)
+    trailing.check_trail(order)
     if order.extended_hours and not (order.type == "limit" and order.time_in_force in ("day", "gtc")):
         raise Refused(422, BUSINESS, "extended hours order must be DAY or GTC limit orders")
     if order.asset_class == "crypto":

@@ -20,7 +20,7 @@ routes = web.RouteTableDef()
 WORLD: web.AppKey[World] = web.AppKey("world", World)
 ACCOUNT: web.RequestKey[Account] = web.RequestKey("account", Account)
 HIDDEN: web.RequestKey[Fault] = web.RequestKey("hidden", Fault)
-CHANGES = ("qty", "time_in_force", "limit_price", "stop_price", "client_order_id")
+CHANGES = ("qty", "time_in_force", "limit_price", "stop_price", "trail", "client_order_id")
 
 
 def account_of(request: web.Request) -> Account:
@@ -111,7 +111,7 @@ async def patch_order(request: web.Request) -> web.Response:
     """Give an order other terms."""
     body = await body_of(request)
     changes = {name: body[name] for name in CHANGES if body.get(name) is not None}
-    if unknown := set(body) - {*CHANGES, "trail", "advanced_instructions"}:
+    if unknown := set(body) - {*CHANGES, "advanced_instructions"}:
         raise Refused(422, VALIDATION, f"unknown field {sorted(unknown)[0]}")
     world, order = request.app[WORLD], _order(request)
     told = world.faults.take(REPLACE_KINDS, "PATCH", request.path, order.symbol)

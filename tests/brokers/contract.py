@@ -8,7 +8,8 @@ from tests.brokers.contract_attached import AttachedContract
 from tests.brokers.contract_capabilities import CapabilitiesContract
 from tests.brokers.contract_market import MarketContract
 from tests.brokers.contract_orders import OrderContract
+from tests.brokers.contract_trailing import TrailingContract
 
 
-class BrokerContract(OrderContract, MarketContract, AttachedContract, CapabilitiesContract):
+class BrokerContract(OrderContract, MarketContract, AttachedContract, TrailingContract, CapabilitiesContract):
     """All tests of the contract."""

@@ -12,7 +12,7 @@ from brokers.paper.instructions import Instruction, Kind
 from brokers.paper.rules.capabilities import CAPABILITIES
 from brokers.paper.venue import PaperVenue
 from domain.enums import AssetClass, OrderType, Side, TimeInForce
-from domain.messages import OrderReport
+from domain.messages import OrderReport, Trail
 from domain.order_status import OrderStatus
 from tests.brokers.paper_support import ACCOUNT, Clock, found, make_request
 
@@ -37,6 +37,7 @@ def test_every_kind_that_it_says_it_takes_is_taken(venue: PaperVenue, kind: Orde
     terms: dict[str, Any] = {
         "limit": "100" if kind.has_limit else None,
         "stop_price": D(100) if kind.has_stop else None,
+        "trail": Trail(price=D(1)) if kind.has_trail else None,
     }
     request = make_request(**terms | {"order_type": kind, "time_in_force": time, "extended_hours": extended})
     venue.set_quote("AAPL", D(100), D(100))

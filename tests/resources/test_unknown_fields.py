@@ -82,16 +82,16 @@ def test_the_endpoints_of_the_desk_itself_stay_strict(app, client, admin_headers
 
 def test_an_alert_names_what_it_cannot_use_in_its_answer_and_on_its_trace(app, client, caplog):
     make_stock(app, "LNT")
-    response = post_alert(client, limit_price=10, stop_price=9, take_profit="12", interval="5")
-    assert response.json["ignored"] == ["limit_price", "stop_price", "take_profit", "interval"]
+    response = post_alert(client, leverage=10, sl=9, tp1="12", interval="5")
+    assert response.json["ignored"] == ["leverage", "sl", "tp1", "interval"]
     rowid = response.json["rowid"]
     signal = get_signal(client, rowid)
     step = signal["trace"][0]
     assert (step["check"], step["ok"], step["values"]) == ("fields", False, {"outcome": "warning"})
-    assert step["text"].endswith("they change nothing: limit_price, stop_price, take_profit, interval.")
+    assert step["text"].endswith("they change nothing: leverage, sl, tp1, interval.")
     assert signal["order_status"] == "waiting"
-    assert f"(signal {rowid}): unknown fields ignored: limit_price" in caplog.text
-    assert "take_profit" in client.get(f"/signals/{rowid}").text
+    assert f"(signal {rowid}): unknown fields ignored: leverage" in caplog.text
+    assert "tp1" in client.get(f"/signals/{rowid}").text
 
 
 def test_a_field_without_money_is_no_warning(app, client):
@@ -110,14 +110,14 @@ def test_an_alert_without_further_fields_has_no_such_step(app, client):
 
 def test_a_repeat_names_them_as_the_first_delivery_did(app, client):
     make_stock(app, "LNT")
-    answers = [post_alert(client, signal_id="one", stop_loss=1) for _ in range(2)]
-    assert [(a.status_code, a.json["ignored"]) for a in answers] == [(201, ["stop_loss"]), (200, ["stop_loss"])]
+    answers = [post_alert(client, signal_id="one", stop_loss_at=1) for _ in range(2)]
+    assert [(a.status_code, a.json["ignored"]) for a in answers] == [(201, ["stop_loss_at"]), (200, ["stop_loss_at"])]
 
 
 def test_what_if_names_them_too(app, client, user_headers):
     make_stock(app, "LNT")
-    answer = client.post("/v3/whatif", json=make_alert_body(stop_loss=1), headers=user_headers).json
-    assert answer["ignored"] == ["stop_loss"]
+    answer = client.post("/v3/whatif", json=make_alert_body(stop_loss_at=1), headers=user_headers).json
+    assert answer["ignored"] == ["stop_loss_at"]
     assert answer["trace"][0]["check"] == "fields"
 
 

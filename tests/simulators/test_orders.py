@@ -204,3 +204,21 @@ def test_a_fee_is_kept_of_what_a_trade_of_coins_brings_in(alpaca: Alpaca, contro
     assert dollars["net_amount"] == "-0.38"
     assert len(alpaca.read("/v2/account/activities")) == 4
     assert len(alpaca.read("/v2/account/activities/FILL")) == 2
+
+
+def test_a_trailing_stop_shows_its_water_mark_and_its_stop(alpaca: Alpaca, control: Control):
+    control.quote("AAPL", "100", "100")
+    alpaca.submit(qty="10")
+    control.advance(FILL_AFTER)
+    order = alpaca.order(side="sell", type="trailing_stop", trail_percent="10")
+    assert (order["hwm"], order["stop_price"]) == (None, None)
+    control.advance(FILL_AFTER)
+    for price, mark, stop in (("110", "110", "99"), ("105", "110", "99"), ("120", "120", "108")):
+        control.quote("AAPL", price, price)
+        shown = alpaca.again(order)
+        assert (shown["status"], shown["hwm"], shown["stop_price"]) == ("new", mark, stop)
+    changed = alpaca.replace(order, trail="5").json()
+    control.advance(0)
+    control.quote("AAPL", "119", "119")
+    shown = alpaca.again(changed)
+    assert (shown["trail_percent"], shown["hwm"], shown["stop_price"]) == ("5", "120", "114")

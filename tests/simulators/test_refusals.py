@@ -9,6 +9,7 @@ from tests.simulators.support import Alpaca, Caller, Control, make_order
 MALFORMED, VALIDATION, BUSINESS, FORBIDDEN, NOT_FOUND = 40010000, 40010001, 42210000, 40310000, 40410000
 NOBODY = "00000000-0000-4000-8000-000000000000"
 LIMIT = {"type": "limit", "limit_price": "99"}
+TRAILING: dict[str, Any] = {"type": "trailing_stop", "trail_price": "1"}
 COIN = {"symbol": "BTC/USD", "qty": "1", "time_in_force": "gtc"}
 
 # What is different from an order that is taken; status, code and words of the refusal.
@@ -55,7 +56,16 @@ ORDERS: dict[str, tuple[dict[str, Any], int, int, str]] = {
     "fraction outside of the session": ({**LIMIT, "qty": "1.5", "extended_hours": True}, 422, BUSINESS, "no fractional orders in extended"),
     "stop at the opening": ({"type": "stop", "stop_price": "110", "time_in_force": "opg"}, 422, BUSINESS, "must be market or limit"),
     "order class": ({"order_class": "bracket"}, 422, VALIDATION, "takes only simple orders"),
-    "trailing stop": ({"type": "trailing_stop", "trail_price": "1"}, 422, VALIDATION, "takes only simple orders"),
+    "trail of another type": ({"trail_percent": "1"}, 422, VALIDATION, "market orders must not have trail_price or trail_percent"),
+    "trailing without a trail": ({"type": "trailing_stop"}, 422, VALIDATION, "one of trail_price or trail_percent"),
+    "trailing by two": ({**TRAILING, "trail_percent": "1"}, 422, VALIDATION, "one of trail_price or trail_percent"),
+    "trailing by nothing": ({**TRAILING, "trail_price": "0"}, 422, VALIDATION, "trail must be > 0"),
+    "trailing by all": ({"type": "trailing_stop", "trail_percent": "100"}, 422, VALIDATION, "trail_percent below 100"),
+    "trailing by a part of a cent": ({**TRAILING, "trail_price": "0.005"}, 422, BUSINESS, "sub-penny increment"),
+    "trailing at the opening": ({**TRAILING, "time_in_force": "opg"}, 422, BUSINESS, "must be DAY or GTC"),
+    "trailing a fraction": ({**TRAILING, "qty": "1.5"}, 422, BUSINESS, "must not be trailing stop orders"),
+    "trailing with a stop": ({**TRAILING, "stop_price": "90"}, 422, VALIDATION, "must not have stop_price"),
+    "coin that trails": ({**COIN, **TRAILING}, 422, BUSINESS, "invalid order type for crypto"),
     "intent": ({"position_intent": "maybe"}, 422, VALIDATION, "invalid position_intent"),
     "id too long": ({"client_order_id": "x" * 129}, 422, VALIDATION, "client_order_id must be no more than 128 characters"),
     "fraction that may wait": ({"qty": "1.5", "time_in_force": "gtc"}, 422, BUSINESS, "fractional orders must be DAY orders"),

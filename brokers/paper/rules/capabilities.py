@@ -1,4 +1,4 @@
-"""What an account at the paper venue can do: it trades every kind of order that a stock can be registered with.
+"""What an account at the paper venue can do: it trades every kind of order that the desk has.
 
 But for orders that are pegged to the best price: those are for executors of the user's own.
 """
@@ -17,6 +17,7 @@ ORDER_KINDS = {
     OrderType.LIMIT: frozenset(TimeInForce),
     OrderType.STOP: LASTING,
     OrderType.STOP_LIMIT: LASTING,
+    OrderType.TRAILING_STOP: LASTING,
 }
 EXTENDED_KINDS = {OrderType.LIMIT: LASTING}
 RULES = AssetRules(

@@ -7,7 +7,7 @@ from brokers.errors import OrderRejected
 from brokers.paper.pricing import LARGEST, is_exact
 from brokers.paper.rules.capabilities import EXTENDED_KINDS, ORDER_KINDS
 from domain.enums import TimeInForce
-from domain.messages import OrderRequest
+from domain.messages import OrderRequest, Trail
 
 AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS)
 # Of these nothing is left working once they could have traded; why it ended.
@@ -38,6 +38,15 @@ def check_request(request: OrderRequest) -> None:
     for name, amount, is_needed in amounts:
         if is_needed and not is_amount(amount):
             raise OrderRejected(f"{name} must be {AMOUNT}")
+    if request.order_type.has_trail:
+        check_trail(request.trail)
+
+
+def check_trail(trail: Trail | None) -> None:
+    """Raise OrderRejected for a trailing stop without one distance that can be kept, to eight decimals."""
+    amount = None if trail is None or not trail.is_usable else trail.percent or trail.price
+    if amount is None or not is_amount(amount):
+        raise OrderRejected(f"a trailing stop needs a percentage below 100 or a distance in money, {AMOUNT}")
 
 
 def end_of_day(at: datetime) -> datetime:
