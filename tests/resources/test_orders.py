@@ -55,7 +55,7 @@ def test_an_order_list_has_every_field(app, client, user_headers):
             "order": number, "client_order_id": order_of(app, number).client_order_id, "broker_order_id": "b-1", "signal": None,
             "leg": 2, "generation": 1, "name": "MA-V", "purpose": "signal", "is_exit": True, "attached": False, "account": "paper",
             "symbol": "MA", "asset_class": "STK", "currency": "USD", "side": "sell", "quantity": Decimal("2.5"), "order_type": "MARKET",
-            "time_in_force": "DAY", "limit_price": Decimal("1.25"), "stop_price": None, "extended_hours": False, "status": "FILLED", "reason": "x", "filled_quantity": 0,
+            "time_in_force": "DAY", "limit_price": Decimal("1.25"), "stop_price": None, "trail_percent": None, "trail_price": None, "extended_hours": False, "status": "FILLED", "reason": "x", "filled_quantity": 0,
             "average_price": Decimal("1.5"), "created_at": "2026-11-20T12:00:00.000000Z", "not_after": "2026-11-20T12:02:00.000000Z",
             "sent_at": "2026-11-20T12:00:00.000000Z", "send_attempts": 0, "lookups": 0,
             "cancel_requested_at": "2026-11-20T12:00:00.000000Z", "cancel_reason": "by hand",
