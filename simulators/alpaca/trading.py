@@ -74,8 +74,12 @@ async def delete_orders(request: web.Request) -> web.Response:
     """Request the cancel of all open orders."""
     world, account, results = request.app[WORLD], account_of(request), []
     for order in [order for order in account.orders.values() if order.is_open and order.status != "pending_cancel"]:
-        world.engine.cancel(account, order)
-        results.append({"id": order.id, "status": 200})
+        try:
+            world.engine.cancel(account, order)
+            status = 200
+        except Refused:
+            status = 500  # "If an order is no longer cancelable": Trading API, "Delete All Orders"
+        results.append({"id": order.id, "status": status})
     return answer(results, 207)
 
 

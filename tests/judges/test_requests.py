@@ -24,8 +24,8 @@ from brokers.alpaca.broker import AlpacaBroker
 from brokers.alpaca.capabilities import COINS, SHARES
 from brokers.alpaca.settings import BrokerageSettings
 from domain.account_opening.status import StatusEvent
-from domain.enums import AssetClass, Side, TimeInForce
-from domain.messages import OrderRef, OrderReport, OrderRequest, Replacement
+from domain.enums import AssetClass, OrderType, Side, TimeInForce
+from domain.messages import OrderRef, OrderReport, OrderRequest, Replacement, Trail
 from domain.venue.capabilities import AssetRules
 from resources.schemas.brokerage import AgreementName, DisclosuresIn, FundingSource, SignUpIn
 from services.account_opening.complete_application import complete
@@ -71,8 +71,11 @@ def orders_of(rules: AssetRules, side: Side, **usual: Any) -> Iterator[OrderRequ
             limit, stop = ("50", "150") if side is Side.BUY else ("150", "50")
             prices = {"limit": stop if kind.has_stop else limit} if kind.has_limit else {}
             prices |= {"stop": stop} if kind.has_stop else {}
+            trail = Trail(percent=Decimal(40)) if kind is OrderType.TRAILING_STOP else None
             for time in times:
-                yield make_request(**{**usual, **more}, **prices, side=side, order_type=kind, time_in_force=time)
+                yield make_request(
+                    **{**usual, **more}, **prices, trail=trail, side=side, order_type=kind, time_in_force=time
+                )
 
 
 @pytest.fixture

@@ -166,8 +166,11 @@ def test_shares_lack_no_fee(desk: AlpacaDesk, monkeypatch: pytest.MonkeyPatch):
     assert fees() == []
 
 
+PRICES = {"LTCUSD": "80", "UNIUSD": "8"}  # no entry is worth less than the 10 dollars that Alpaca wants
+
+
 def trade_coin(desk: AlpacaDesk, ticker: str, side: Side, quantity: str, **more: MarketPosition) -> int:
-    rowid = desk.alert(ticker, side, quantity, price="8", **more)
+    rowid = desk.alert(ticker, side, quantity, price=PRICES[ticker], **more)
     desk.work()
     desk.wait(lambda: desk.poll() or desk.signal(rowid).status == "filled")
     return rowid
